@@ -1,0 +1,59 @@
+"""`predictions.csv`: every method's answer to every query."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from calm_pl.commands.job import JobRecord
+from calm_pl.data.base import FewShotDataModule
+from calm_pl.module import FitFreeModule
+
+
+class PredictionWriter(Callback):
+    """Writes the predictions of a `FitFreeModule` after test, on rank 0.
+
+    Args:
+        run_dir: folder of `predictions.csv`.
+    """
+
+    def __init__(self, run_dir: str | Path) -> None:
+        self.run_dir = Path(run_dir)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the file; it appears under its name only when complete."""
+        if not trainer.is_global_zero:
+            return
+        assert isinstance(pl_module, FitFreeModule)
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        part = self.run_dir / "predictions.csv.part"
+        with part.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(prediction_rows(pl_module, data))
+        os.replace(part, self.run_dir / "predictions.csv")
+
+
+def prediction_rows(module: FitFreeModule, data: FewShotDataModule) -> Iterator[list[str]]:
+    """A header, then a row for each query that was read: clip, truth, options, answers with confidence."""
+    header = ["clip", "label", "options"]
+    for method in module.methods:
+        header += [method, f"{method}_confidence"]
+    yield header
+    seen_N, label_NM, confidence_NM = (t.tolist() for t in module.predictions)
+    for query, seen, labels, confidences in zip(
+        data.query, seen_N, label_NM, confidence_NM, strict=True
+    ):
+        if not seen:
+            continue
+        row = [query.clip.id, query.clip.label, "|".join(module.classes[c] for c in query.options)]
+        for label, confidence in zip(labels, confidences, strict=True):
+            row += [module.classes[label], f"{confidence:.6f}"]
+        yield row
+
+
+def from_record(record: JobRecord) -> PredictionWriter:
+    """For a job of the command line."""
+    return PredictionWriter(record.run_dir)

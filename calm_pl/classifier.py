@@ -1,0 +1,89 @@
+"""A fitted classifier as one safetensors file: centroids, reliabilities, weights, and what they belong to."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from calm_pl.errors import ModelError
+from calm_pl.voters import Calm, CalmGlobal, HeadVoter, Sav
+
+VOTERS: dict[str, type[HeadVoter]] = {"sav": Sav, "calm_global": CalmGlobal, "calm": Calm}
+_FORMAT = "calm_pl.classifier.1"
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Fitted voters over one set of centroids.
+
+    Attributes:
+        voters: by method name, fitted on the same support.
+        classes: labels in class order.
+        prompt: how questions were asked.
+        model: identity and path of the model whose head vectors were used.
+    """
+
+    voters: dict[str, HeadVoter]
+    classes: tuple[str, ...]
+    prompt: dict[str, Any]
+    model: dict[str, Any]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the file; it appears under its name only when complete."""
+        from safetensors.torch import save_file
+
+        path = Path(path)
+        first = next(iter(self.voters.values()))
+        tensors: dict[str, Tensor] = {"centroids": first.centroids_.contiguous().cpu()}
+        for name, voter in self.voters.items():
+            for key, tensor in voter.fitted_state().items():
+                tensors[f"{name}.{key}"] = tensor.contiguous().cpu()
+        header = {
+            "format": _FORMAT,
+            "classes": json.dumps(self.classes),
+            "voters": json.dumps({name: voter.get_params() for name, voter in self.voters.items()}),
+            "prompt": json.dumps(self.prompt),
+            "model": json.dumps(self.model),
+        }
+        part = path.with_name(path.name + ".part")
+        save_file(tensors, part, metadata=header)
+        os.replace(part, path)
+        return path
+
+
+def load_classifier(path: str | Path) -> Classifier:
+    """Read a file that `Classifier.save` wrote; it predicts what the saved one predicted.
+
+    Raises:
+        ModelError: not there, or not such a file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            if header.get("format") != _FORMAT:
+                raise ModelError(f"{path}: is no classifier of this version (format {_FORMAT!r}).")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: cannot be read as a classifier: {error}") from error
+    classes = tuple(json.loads(header["classes"]))
+    voters = {
+        name: _restore(name, params, classes, tensors)
+        for name, params in json.loads(header["voters"]).items()
+    }
+    return Classifier(voters, classes, json.loads(header["prompt"]), json.loads(header["model"]))
+
+
+def _restore(
+    name: str, params: dict[str, Any], classes: Sequence[str], tensors: dict[str, Tensor]
+) -> HeadVoter:
+    prefix = f"{name}."
+    state = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+    return VOTERS[name](**params).load_fitted_state(classes, tensors["centroids"], state)

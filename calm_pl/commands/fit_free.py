@@ -1,0 +1,76 @@
+"""`fit-free`: fit every method on the support clips, evaluate it on the query clips."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from calm_pl.commands.arguments import add_config_arguments, parser
+from calm_pl.config import Config, load_config, to_yaml
+
+_EXAMPLES = """\
+  {program} --config demo.yaml
+  {program} --config esc50.yaml data.root=/data/ESC-50
+  {program} --config esc50.yaml data.root=/data/ESC-50 data.fold=2 data.shots=10 voter.tau_p=0.1
+  {program} --config esc50.yaml data.root=/data/ESC-50 trainer.devices=8
+  {program} --config esc50.yaml --config mine.yaml --print-config
+"""
+
+
+def run(argv: Sequence[str], program: str, debug: bool) -> int:
+    """The command; see `main`."""
+    command = parser(
+        program,
+        "Build a classifier from a frozen audio language model and a few labelled clips a class,\n"
+        "without training, and evaluate it beside zero-shot prompting.",
+        _EXAMPLES,
+    )
+    add_config_arguments(command)
+    args = command.parse_intermixed_args(list(argv))
+    if not args.config and not args.overrides:
+        command.error("give a configuration, as in --config demo.yaml")
+    config = load_config(args.config, args.overrides)
+    if args.print_config:
+        print(to_yaml(config), end="")
+        return 0
+    fit_free(config, quiet=not debug)
+    return 0
+
+
+def fit_free(config: Config, quiet: bool = True) -> None:
+    """Run a job on this process, or on the ranks that Lightning starts.
+
+    Raises:
+        CalmError: anything the user can mend.
+    """
+    from calm_pl.commands.job import (
+        build_data,
+        build_model,
+        build_trainer,
+        build_voters,
+        open_record,
+        quieten,
+    )
+    from calm_pl.commands.table import print_results
+    from calm_pl.module import FitFreeModule, SkipPolicy
+
+    if quiet:
+        quieten()
+    record = open_record(config)
+    lalm = build_model(config)
+    data = build_data(config, lalm)
+    module = FitFreeModule(
+        lalm,
+        build_voters(config),
+        data.classes,
+        len(data.support),
+        len(data.query),
+        zero_shot="zero_shot" in config.methods,
+        policy=SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction),
+    )
+    record.load_seconds = time.perf_counter() - record.started
+    trainer = build_trainer(config, record)
+    trainer.validate(module, datamodule=data, verbose=False)
+    trainer.test(module, datamodule=data, verbose=False)
+    if trainer.is_global_zero:
+        print_results(module, data, record)

@@ -1,0 +1,212 @@
+"""From a configuration to the parts of a job: model, data, voters, trainer, run folder."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import tempfile
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calm_pl.config import Config, config_hash, to_yaml
+from calm_pl.errors import RunError
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback, Trainer
+
+    from calm_pl.data.base import FewShotDataModule
+    from calm_pl.models import FrozenLALM
+    from calm_pl.voters import HeadVoter
+
+
+@dataclass
+class JobRecord:
+    """What a job's records say about it.
+
+    Attributes:
+        run_dir: where they go.
+        benchmark: name of the benchmark.
+        model_path: as configured.
+        config_yaml: the resolved configuration.
+        config_hash: over what can change results.
+        load_seconds: time to load model and data tables.
+        started: `time.perf_counter()` at the start.
+    """
+
+    run_dir: Path
+    benchmark: str
+    model_path: str
+    config_yaml: str
+    config_hash: str
+    load_seconds: float = 0.0
+    started: float = 0.0
+
+
+def open_record(config: Config) -> JobRecord:
+    """Choose the run folder and make sure that results can be written there.
+
+    Raises:
+        RunError: it cannot be written, or holds the results of another configuration.
+    """
+    digest = config_hash(config)
+    model = Path(config.model.path.removeprefix("bundled:")).name
+    name = config.run.name or f"{config.data.benchmark}-{model}-{digest[:8]}"
+    run_dir = Path(config.run.dir or Path("runs") / name)
+    record = JobRecord(
+        run_dir, config.data.benchmark, config.model.path, to_yaml(config), digest
+    )
+    record.started = time.perf_counter()
+    if not _is_rank_zero():
+        return record
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=run_dir):
+            pass
+    except OSError as error:
+        raise RunError(
+            f"The run folder {str(run_dir)!r} cannot be written: {error.strerror}."
+            " Choose another with run.dir=FOLDER."
+        ) from error
+    other = _hash_of_results(run_dir / "results.json")
+    if other not in (None, digest) and not config.run.overwrite:
+        raise RunError(
+            f"{run_dir} holds the results of another configuration (hash {str(other)[:8]}, this one"
+            f" {digest[:8]}). Choose another run.dir, or set run.overwrite=true."
+        )
+    return record
+
+
+def build_model(config: Config) -> FrozenLALM:
+    """Load the frozen model."""
+    from calm_pl.models import FrozenLALM
+
+    m = config.model
+    return FrozenLALM.from_pretrained(
+        m.path, revision=m.revision, dtype=m.dtype, attn=m.attn, last_n_tokens=m.last_n_tokens
+    )
+
+
+def build_data(config: Config, lalm: FrozenLALM) -> FewShotDataModule:
+    """Read the benchmark's split."""
+    from calm_pl.data import benchmark_class
+
+    data = benchmark_class(config.data.benchmark)(config.data, lalm.preparer)
+    data.prepare()
+    return data
+
+
+def build_voters(config: Config) -> dict[str, HeadVoter]:
+    """Unfitted voters of the configured methods, in the order of the table."""
+    from calm_pl.voters import Calm, CalmGlobal, Sav
+
+    v = config.voter
+    calm = {
+        "tau_p": v.tau_p,
+        "tau_w": v.tau_w,
+        "top_k": v.top_k,
+        "score": v.score,
+        "reliability": v.reliability,
+        "weight_map": v.weight_map,
+        "shrinkage": v.shrinkage,
+        "reliability_split": v.reliability_split,
+    }
+    voters: dict[str, HeadVoter] = {
+        "sav": Sav(top_k=v.sav_top_k, score=v.score),
+        "calm_global": CalmGlobal(**calm),
+        "calm": Calm(**calm),
+    }
+    return {name: voter for name, voter in voters.items() if name in config.methods}
+
+
+def build_trainer(config: Config, record: JobRecord) -> Trainer:
+    """Lightning's Trainer with the job's loggers and callbacks."""
+    from lightning.pytorch import Trainer
+
+    t = config.trainer
+    return Trainer(
+        accelerator=t.accelerator,
+        devices=t.devices,
+        num_nodes=t.num_nodes,
+        strategy=t.strategy,
+        enable_progress_bar=t.enable_progress_bar,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        use_distributed_sampler=False,  # Lightning's repeats clips; the data modules bring their own
+        logger=_build_loggers(config, record),
+        callbacks=[_build_callback(name, record) for name in _needed(config)],
+    )
+
+
+def quieten() -> None:
+    """Silence what is no news in a training-free job."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("WANDB_SILENT", "true")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for noise in (
+        ".*does not have many workers.*",
+        ".*Experiment logs directory .* exists and is not empty.*",
+        ".*isinstance\\(treespec, LeafSpec\\).*",
+    ):
+        warnings.filterwarnings("ignore", message=noise)
+
+
+def _needed(config: Config) -> list[str]:
+    """Callbacks in the order of their work; results.json, by `run_record`, comes last."""
+    order = ("progress", "predictions", "wandb_tables", "run_record")
+    return [
+        name
+        for name in order
+        if name in config.callbacks and (name != "progress" or config.trainer.enable_progress_bar)
+    ]
+
+
+def _build_callback(name: str, record: JobRecord) -> Callback:
+    """A shipped callback by its file's name.
+
+    Callbacks stand above this package: they import it, so here they are looked up rather than imported.
+    """
+    module = importlib.import_module(f"{_callbacks_package()}.{name}")
+    return module.from_record(record)
+
+
+def _callbacks_package() -> str:
+    installed = Path(__file__).parent.parent / "callbacks"
+    return "calm_pl.callbacks" if installed.is_dir() else "callbacks"
+
+
+def _build_loggers(config: Config, record: JobRecord) -> list[Any]:
+    from lightning.pytorch.loggers import CSVLogger, WandbLogger
+
+    loggers: list[Any] = [CSVLogger(record.run_dir, name="logs", version="")]
+    if config.wandb.mode != "disabled":
+        loggers.append(
+            WandbLogger(
+                name=record.run_dir.name,
+                save_dir=record.run_dir,
+                project=config.wandb.project,
+                offline=config.wandb.mode == "offline",
+                tags=list(config.wandb.tags) or None,
+            )
+        )
+    return loggers
+
+
+def _hash_of_results(path: Path) -> str | None:
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["config_hash"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return "unreadable"
+
+
+def _is_rank_zero() -> bool:
+    from lightning.pytorch.utilities import rank_zero_only
+
+    return rank_zero_only.rank == 0

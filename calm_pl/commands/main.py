@@ -1,0 +1,63 @@
+"""Find the sub-command, run it, and turn its errors into messages."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+
+from calm_pl.errors import CalmError
+
+# name: (module, what it does); a module is imported only when its command is called
+COMMANDS = {
+    "fit-free": ("calm_pl.commands.fit_free", "fit on the support, evaluate on the query, without training"),
+    "predict": ("calm_pl.commands.predict", "classify sound files with a fitted classifier"),
+}
+_HELP = """\
+usage: {program} COMMAND [options]
+
+Evaluate frozen audio language models without training, through their attention heads.
+
+commands:
+{commands}
+
+examples:
+  {program} fit-free --config demo.yaml
+  {program} fit-free --config esc50.yaml data.root=/data/ESC-50 trainer.devices=8
+  {program} predict --classifier runs/x/classifier.safetensors clip.wav
+
+{program} COMMAND --help tells more. --debug shows the traceback of an error.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the exit status: 0, 1 for an error, 2 for a wrong call, 130 for Ctrl-C."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    program = "python launch.py" if sys.argv[0].endswith("launch.py") else "calm-pl"
+    if not args or args[0] in ("-h", "--help"):
+        width = max(map(len, COMMANDS))
+        rows = "\n".join(f"  {name:<{width}}  {what}" for name, (_, what) in COMMANDS.items())
+        print(_HELP.format(program=program, commands=rows))
+        return 0 if args else 2
+    if args[0] == "--version":
+        from calm_pl import __version__
+
+        print(__version__)
+        return 0
+    if args[0] not in COMMANDS:
+        print(f"error: no command {args[0]!r}; there are: {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    debug = "--debug" in args
+    rest = [arg for arg in args[1:] if arg != "--debug"]
+    try:
+        command = importlib.import_module(COMMANDS[args[0]][0])
+        return command.run(rest, f"{program} {args[0]}", debug)
+    except CalmError as error:
+        if debug:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. No results were written.", file=sys.stderr)
+        return 130

@@ -1,0 +1,294 @@
+"""The schema of a configuration, and how one is composed of files and overrides.
+
+A `DictConfig` stops here: everything below gets plain values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from calm_pl.data.settings import DataSettings
+from calm_pl.errors import ConfigError
+from calm_pl.rules import above_zero, at_least, one_of, setting
+
+METHODS = ("zero_shot", "sav", "calm_global", "calm")
+CALLBACKS = ("progress", "run_record", "predictions", "wandb_tables")
+
+
+@dataclass
+class ModelConfig:
+    """The frozen model."""
+
+    path: str = MISSING
+    """Local folder, hub id, or `bundled:NAME`."""
+    revision: Optional[str] = None
+    """Branch, tag or commit of a hub id."""
+    dtype: str = setting("auto", one_of("auto", "float32", "bfloat16", "float16"))
+    """`auto` is the checkpoint's own on a GPU, float32 on a CPU."""
+    attn: str = setting("sdpa", one_of("sdpa", "eager", "flash_attention_2"))
+    """Attention implementation."""
+    last_n_tokens: int = setting(1, at_least(1))
+    """Prompt tokens, from the last one back, whose head vectors are averaged."""
+
+
+@dataclass
+class DataConfig(DataSettings):
+    """The benchmark, its support and its query."""
+
+    benchmark: str = setting(MISSING, one_of("esc50", "fsdd"))
+
+
+@dataclass
+class VoterConfig:
+    """Hyper-parameters of CALM and CALM-Global, and the heads that SAVs keep."""
+
+    tau_p: float = setting(0.03, above_zero())
+    """Temperature of the posteriors."""
+    tau_w: float = setting(0.5, above_zero())
+    """Temperature of the weights."""
+    top_k: Optional[int] = setting(None, at_least(1))
+    """Heads that keep a weight; null keeps all."""
+    sav_top_k: Optional[int] = setting(20, at_least(1))
+    """Heads that vote in SAVs; null is all."""
+    score: str = setting("cosine", one_of("cosine", "dot"))
+    reliability: str = setting(
+        "margin_clamped", one_of("margin_clamped", "margin", "prob", "brier")
+    )
+    weight_map: str = setting("softmax", one_of("softmax", "power"))
+    """`softmax` is the paper's, `power` the released code's."""
+    shrinkage: float = setting(0.0, at_least(0))
+    """In clips, towards the mean reliability; 0 is off."""
+    reliability_split: str = setting("support", one_of("support", "loo"))
+    """`support` judges heads on the clips that built the centroids, `loo` on each clip left out in turn."""
+
+
+@dataclass
+class TrainerConfig:
+    """Lightning's own arguments of these names."""
+
+    accelerator: str = "auto"
+    devices: Any = "auto"
+    num_nodes: int = setting(1, at_least(1))
+    strategy: str = "auto"
+    enable_progress_bar: bool = True
+
+
+@dataclass
+class RunConfig:
+    """Where results go."""
+
+    dir: Optional[str] = None
+    """The run folder; null is `runs/<name>`."""
+    name: Optional[str] = None
+    """null is made of benchmark, model and the configuration's hash."""
+    overwrite: bool = False
+    """Replace the results of another configuration in `dir`."""
+
+
+@dataclass
+class WandbConfig:
+    """Weights & Biases; one run a job, from rank 0."""
+
+    mode: str = setting("offline", one_of("online", "offline", "disabled"))
+    project: str = "calm_pl"
+    tags: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Config:
+    """A whole job."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    voter: VoterConfig = field(default_factory=VoterConfig)
+    methods: list[str] = field(default_factory=lambda: list(METHODS))
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+    wandb: WandbConfig = field(default_factory=WandbConfig)
+    callbacks: list[str] = field(default_factory=lambda: list(CALLBACKS))
+
+
+def config_dir() -> Path:
+    """Folder of the shipped configurations: inside the installed package, beside it in the source tree."""
+    installed = Path(__file__).parent / "configs"
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "configs"
+
+
+def shipped_configs() -> list[str]:
+    """Names of the shipped configurations."""
+    return sorted(path.name for path in config_dir().glob("*.yaml"))
+
+
+def load_config(files: Sequence[str], overrides: Sequence[str]) -> Config:
+    """Compose files (later wins) and `key=value` overrides (last), and check the result.
+
+    Raises:
+        ConfigError: all faults at once.
+    """
+    faults: list[str] = []
+    layers = [layer for name in files if (layer := _read(name, faults)) is not None]
+    layers += [layer for text in overrides if (layer := _override(text, faults)) is not None]
+    raw = _resolved(layers, faults)
+    config = _fill(Config, raw, "", faults)
+    if not faults:
+        faults += _cross_faults(config)
+    if faults:
+        raise ConfigError(faults)
+    return config
+
+
+def to_yaml(config: Config) -> str:
+    """The resolved configuration as YAML."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def config_hash(config: Config) -> str:
+    """SHA-256 over what can change results: model, data, voter, methods.
+
+    Where a job runs, how it is batched and where it writes is left out.
+    """
+    plain = dataclasses.asdict(config)
+    kept = {name: plain[name] for name in ("model", "data", "voter", "methods")}
+    for name in ("batch_size", "num_workers"):
+        del kept["data"][name]
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def _read(name: str, faults: list[str]) -> DictConfig | None:
+    """A file by path, or by the name of a shipped configuration."""
+    path = Path(name)
+    if not path.is_file():
+        shipped = config_dir() / (name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
+        if path.name != name or not shipped.is_file():
+            near = difflib.get_close_matches(name, shipped_configs(), 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            faults.append(
+                f"--config {name}: no such file, and not among the shipped"
+                f" {', '.join(shipped_configs())}{hint}"
+            )
+            return None
+        path = shipped
+    try:
+        layer = OmegaConf.load(path)
+    except Exception as error:  # yaml and omegaconf raise many types; each says what is wrong and where
+        faults.append(f"--config {name}: cannot be read as YAML: {error}")
+        return None
+    if not isinstance(layer, DictConfig):
+        faults.append(f"--config {name}: must hold keys and values, but holds a list or a single value")
+        return None
+    return layer
+
+
+def _override(text: str, faults: list[str]) -> DictConfig | None:
+    key, equals, _ = text.partition("=")
+    if not equals or not key:
+        faults.append(f"{text}: must have the form key=value, as in data.shots=10")
+        return None
+    try:
+        return OmegaConf.from_dotlist([text])
+    except Exception as error:  # as above
+        faults.append(f"{text}: cannot be read: {error}")
+        return None
+
+
+def _resolved(layers: list[DictConfig], faults: list[str]) -> dict[str, Any]:
+    """All layers as one plain dictionary, interpolations resolved."""
+    merged = OmegaConf.merge({}, *layers)
+    try:
+        return typing.cast(dict[str, Any], OmegaConf.to_container(merged, resolve=True))
+    except OmegaConfBaseException as error:
+        faults.append(f"an interpolation cannot be resolved: {str(error).splitlines()[0]}")
+        return typing.cast(dict[str, Any], OmegaConf.to_container(merged, resolve=False))
+
+
+def _fill(schema: type, raw: Any, path: str, faults: list[str]) -> Any:
+    """An instance of a schema dataclass from plain values; every fault is noted with its path."""
+    if not isinstance(raw, Mapping):
+        faults.append(f"{path.rstrip('.')}: must be a section with keys, but is {raw!r}")
+        return schema()
+    types = typing.get_type_hints(schema)
+    fields = {f.name: f for f in dataclasses.fields(schema)}
+    for key in raw:
+        if key not in fields:
+            faults.append(f"{path}{key}: unknown key{_nearest(str(key), path, fields)}")
+    values = {}
+    for name, spec in fields.items():
+        kind = types[name]
+        if dataclasses.is_dataclass(kind):
+            values[name] = _fill(typing.cast(type, kind), raw.get(name, {}), f"{path}{name}.", faults)
+        elif raw.get(name, MISSING) != MISSING:
+            values[name] = _checked(raw[name], kind, spec, f"{path}{name}", faults)
+        elif spec.default is MISSING or spec.default == MISSING:
+            faults.append(f"{path}{name}: is required, but missing; give it as {path}{name}=VALUE")
+    return schema(**values)
+
+
+def _checked(value: Any, kind: Any, spec: Any, path: str, faults: list[str]) -> Any:
+    """A leaf's value converted to its type, if it obeys its rule."""
+    node = OmegaConf.structured(dataclasses.make_dataclass("Leaf", [("value", kind)]))
+    try:
+        OmegaConf.update(node, "value", value)
+        value = OmegaConf.to_container(node)["value"]  # type: ignore[index, call-overload]
+    except OmegaConfBaseException:
+        faults.append(f"{path}: must be {_type_name(kind)}, but is {value!r}")
+        return value
+    rule = spec.metadata.get("rule")
+    if rule is not None and value is not None and not rule.holds(value):
+        faults.append(f"{path}: must be {rule.text}, but is {value!r}")
+    return value
+
+
+def _type_name(kind: Any) -> str:
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    if typing.get_origin(kind) is list:
+        return "a list of texts"
+    parts = [part for part in typing.get_args(kind) or (kind,) if part is not type(None)]
+    optional = " or null" if type(None) in typing.get_args(kind) else ""
+    return names.get(parts[0], str(parts[0])) + optional
+
+
+def _nearest(key: str, path: str, fields: Mapping[str, Any]) -> str:
+    """A hint at the right key: one like it here, or the same one in another section."""
+    here = difflib.get_close_matches(key, fields, 1)
+    if here:
+        return f"; did you mean {path}{here[0]}?"
+    everywhere = dict(_leaves(Config, ""))
+    elsewhere = difflib.get_close_matches(key, everywhere, 1)
+    return f"; did you mean {everywhere[elsewhere[0]]}?" if elsewhere else ""
+
+
+def _leaves(schema: type, path: str) -> Iterator[tuple[str, str]]:
+    types = typing.get_type_hints(schema)
+    for spec in dataclasses.fields(schema):
+        if dataclasses.is_dataclass(types[spec.name]):
+            yield from _leaves(typing.cast(type, types[spec.name]), f"{path}{spec.name}.")
+        else:
+            yield spec.name, f"{path}{spec.name}"
+
+
+def _cross_faults(config: Config) -> list[str]:
+    """Faults that no single value shows."""
+    faults = []
+    for name, known in (("methods", METHODS), ("callbacks", CALLBACKS)):
+        for value in getattr(config, name):
+            if value not in known:
+                faults.append(f"{name}: must be among {', '.join(known)}, but holds {value!r}")
+    if not config.methods:
+        faults.append("methods: must name at least one method, but is empty")
+    if "zero_shot" in config.methods and config.data.n_options < 2:
+        faults.append(
+            "data.n_options: must be 2 or more for zero-shot prompting, but is"
+            f" {config.data.n_options}; or leave zero_shot out of methods"
+        )
+    return faults

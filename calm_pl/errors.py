@@ -1,0 +1,35 @@
+"""Errors whose message is meant for the user: what is wrong, where, and what to do.
+
+The command line prints the message of a `CalmError` and exits; a traceback is shown only with `--debug`.
+"""
+
+from __future__ import annotations
+
+
+class CalmError(Exception):
+    """Base of every error that a user can mend."""
+
+
+class ConfigError(CalmError):
+    """One or more faults in a configuration, reported together."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = list(faults)
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        super().__init__(f"The configuration has {count}:\n" + "\n".join(f"  - {f}" for f in faults))
+
+
+class DataError(CalmError):
+    """A data set that cannot be used as it lies on disk."""
+
+
+class BadClipError(CalmError):
+    """One clip that cannot be read. The message names the file."""
+
+
+class ModelError(CalmError):
+    """A model, processor or classifier that cannot be used."""
+
+
+class RunError(CalmError):
+    """A run folder or job that cannot go on."""

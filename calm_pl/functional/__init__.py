@@ -1,0 +1,37 @@
+"""Pure tensor maths of the methods. Floor 0: torch only; knows neither audio nor Lightning.
+
+Shape letters, used in every name and docstring of this project:
+
+    N clips, L decoder layers, A query heads a layer, H = L·A heads (layer-major, h = l·A + a),
+    D head dimension, C classes, K kept heads.
+
+Equation numbers are those of CALM (arXiv 2602.07077).
+"""
+
+from calm_pl.functional.centroids import centroids_from_sums, class_sums
+from calm_pl.functional.chunks import clip_chunks
+from calm_pl.functional.leave_one_out import leave_one_out_scores
+from calm_pl.functional.reliability import RELIABILITIES, clip_reliability, shrink, sum_by_class
+from calm_pl.functional.scores import SCORES, head_scores, posteriors, unit
+from calm_pl.functional.votes import majority_vote, weighted_vote
+from calm_pl.functional.weights import WEIGHT_MAPS, head_weights, top_heads
+
+__all__ = [
+    "RELIABILITIES",
+    "SCORES",
+    "WEIGHT_MAPS",
+    "centroids_from_sums",
+    "class_sums",
+    "clip_chunks",
+    "clip_reliability",
+    "head_scores",
+    "head_weights",
+    "leave_one_out_scores",
+    "majority_vote",
+    "posteriors",
+    "shrink",
+    "sum_by_class",
+    "top_heads",
+    "unit",
+    "weighted_vote",
+]

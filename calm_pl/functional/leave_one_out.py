@@ -1,0 +1,45 @@
+"""Scores of support clips against centroids that were built without them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from calm_pl.functional.scores import unit
+
+
+def leave_one_out_scores(
+    s_NHC: Tensor,
+    x_NHD: Tensor,
+    y_N: Tensor,
+    centroids_CHD: Tensor,
+    counts_C: Tensor,
+    score: str = "cosine",
+) -> Tensor:
+    """Replace each clip's score with its own class by the score without the clip in that class.
+
+    Only the clip's own centroid changes, μ' = (n·μ - x)/(n - 1), so one more dot product per clip and head
+    is all it costs. A clip that is alone in its class has no such score: its entry becomes 0 here, and the
+    caller leaves such clips out.
+
+    Args:
+        s_NHC: `head_scores(x_NHD, centroids_CHD, score)`.
+        x_NHD: head vectors of the support clips.
+        y_N: their class indices.
+        centroids_CHD: centroids over all support clips.
+        counts_C: support clips a class.
+        score: `cosine` or `dot`.
+
+    Returns:
+        (N, H, C) float32, a new tensor.
+    """
+    x_NHD = x_NHD.to(torch.float32)
+    n_N11 = counts_C.to(torch.float32)[y_N][:, None, None]
+    rest_NHD = (n_N11 * centroids_CHD[y_N] - x_NHD) / (n_N11 - 1).clamp(min=1)
+    rest_NHD = torch.where(n_N11 > 1, rest_NHD, torch.zeros_like(rest_NHD))
+    if score == "cosine":
+        own_NH = (unit(x_NHD) * unit(rest_NHD)).sum(-1)
+    else:
+        own_NH = (x_NHD * rest_NHD).sum(-1)
+    index_NH1 = y_N[:, None, None].expand(-1, s_NHC.shape[1], 1)
+    return s_NHC.scatter(-1, index_NH1, own_NH[..., None])

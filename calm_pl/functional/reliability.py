@@ -1,0 +1,48 @@
+"""How far a head can be trusted: evidence per clip, its mean per class, shrinkage."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+RELIABILITIES = ("margin_clamped", "margin", "prob", "brier")
+
+
+def clip_reliability(p_NHC: Tensor, y_N: Tensor, kind: str = "margin_clamped") -> Tensor:
+    """What each head's posterior says for the true class of each clip, (N, H) float32.
+
+    Args:
+        p_NHC: posteriors (eq. 5), C >= 2.
+        y_N: true class indices.
+        kind: `margin_clamped`, max(0, p_y - max of the others) (eq. 6); `margin`, the same unclamped;
+            `prob`, p_y (table 3, "- margin"); `brier`, 2·p_y - Σ p².
+    """
+    index_NH1 = y_N[:, None, None].expand(-1, p_NHC.shape[1], 1)
+    true_NH = p_NHC.gather(-1, index_NH1).squeeze(-1)
+    if kind == "prob":
+        return true_NH
+    if kind == "brier":
+        return 2 * true_NH - p_NHC.square().sum(-1)
+    rival_NH = p_NHC.scatter(-1, index_NH1, -torch.inf).amax(-1)
+    margin_NH = true_NH - rival_NH
+    return margin_NH.clamp(min=0) if kind == "margin_clamped" else margin_NH
+
+
+def sum_by_class(m_NH: Tensor, y_N: Tensor, num_classes: int) -> Tensor:
+    """Sums of per-clip values over the clips of each class, (C, H) float64: what ranks exchange."""
+    sums_CH = torch.zeros(num_classes, m_NH.shape[1], dtype=torch.float64, device=m_NH.device)
+    return sums_CH.index_add_(0, y_N, m_NH.to(torch.float64))
+
+
+def shrink(r_CH: Tensor, counts_C: Tensor, alpha: float) -> Tensor:
+    """Reliabilities drawn towards their mean over all heads and classes: r·n/(n+α) + r̄·α/(n+α).
+
+    Args:
+        r_CH: reliabilities; a global one is a single row, (1, H).
+        counts_C: clips that each row was estimated from.
+        alpha: α >= 0, in clips; 0 changes nothing.
+    """
+    if alpha == 0:
+        return r_CH
+    counts_C1 = counts_C.to(r_CH.dtype)[:, None]
+    return (r_CH * counts_C1 + r_CH.mean() * alpha) / (counts_C1 + alpha)

@@ -1,0 +1,36 @@
+"""How close a clip is to each class in each head (eq. 2), and the posteriors made of it (eq. 5)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+SCORES = ("cosine", "dot")
+
+
+def unit(x: Tensor) -> Tensor:
+    """`x` in float32, scaled to length 1 along its last axis; a zero vector stays zero."""
+    x = x.to(torch.float32)
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x / torch.where(norm > 0, norm, torch.ones_like(norm))
+
+
+def head_scores(x_NHD: Tensor, centroids_CHD: Tensor, score: str = "cosine") -> Tensor:
+    """Scores s[n, h, c] (eq. 2), (N, H, C) float32.
+
+    Args:
+        x_NHD: head vectors, any floating dtype; upcast to float32 before any arithmetic.
+        centroids_CHD: class centroids.
+        score: `cosine`, or `dot` for the raw dot product (table 3, "- L2 norm"). The cosine with a zero
+            vector is 0.
+    """
+    if score == "cosine":
+        x_NHD, centroids_CHD = unit(x_NHD), unit(centroids_CHD)
+    x_HND = x_NHD.to(torch.float32).transpose(0, 1)
+    centroids_HDC = centroids_CHD.to(torch.float32).permute(1, 2, 0)
+    return torch.bmm(x_HND, centroids_HDC).transpose(0, 1)
+
+
+def posteriors(s_NHC: Tensor, tau_p: float) -> Tensor:
+    """Posteriors p[n, h, c] = softmax over c of s/τ_p (eq. 5), (N, H, C) float32."""
+    return torch.softmax(s_NHC.to(torch.float32) / tau_p, dim=-1)

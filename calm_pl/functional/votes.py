@@ -1,0 +1,45 @@
+"""The two ways heads decide together: majority (SAVs, eq. 4) and weighted posteriors (eqs. 9, 13)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class MajorityVote(NamedTuple):
+    """Result of a majority vote.
+
+    Attributes:
+        counts_NC: votes a class, float32.
+        winner_N: class index that won, ties settled.
+    """
+
+    counts_NC: Tensor
+    winner_N: Tensor
+
+
+def majority_vote(s_NKC: Tensor) -> MajorityVote:
+    """Each head votes for its best class; the class with most votes wins (eqs. 3, 4).
+
+    Ties: equal scores go to the lower class index; equal counts go to the class that the best-ranked head
+    among their voters voted for.
+
+    Args:
+        s_NKC: scores of the kept heads, ordered from the best-ranked head to the last.
+    """
+    votes_NK = s_NKC.argmax(-1)
+    counts_NC = torch.zeros(
+        s_NKC.shape[0], s_NKC.shape[2], dtype=torch.float32, device=s_NKC.device
+    ).scatter_add(1, votes_NK, torch.ones_like(votes_NK, dtype=torch.float32))
+    leads_NC = counts_NC == counts_NC.amax(-1, keepdim=True)
+    first_leading_N1 = leads_NC.gather(1, votes_NK).to(torch.uint8).argmax(-1, keepdim=True)
+    return MajorityVote(counts_NC, votes_NK.gather(1, first_leading_N1).squeeze(1))
+
+
+def weighted_vote(p_NHC: Tensor, weights: Tensor) -> Tensor:
+    """Scores Σ_h w·p (eq. 9 with weights (H,), eq. 13 with weights (C, H)), (N, C) float32."""
+    if weights.dim() == 1:
+        return torch.einsum("nhc,h->nc", p_NHC, weights)
+    return torch.einsum("nhc,ch->nc", p_NHC, weights)

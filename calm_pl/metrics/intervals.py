@@ -1,0 +1,78 @@
+"""95 % intervals from counts."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+_Z95 = 1.959963984540054
+_CONFUSIONS_AT_ONCE = 2**23
+
+
+class Interval(NamedTuple):
+    """A 95 % interval of a fraction.
+
+    Attributes:
+        low: lower end.
+        high: upper end.
+    """
+
+    low: float
+    high: float
+
+
+def wilson(successes: int, total: int) -> Interval:
+    """Wilson's score interval of a share (E. B. Wilson, JASA 1927), which stays inside [0, 1].
+
+    Raises:
+        ValueError: no trial.
+    """
+    if total < 1:
+        raise ValueError(f"Expected argument `total` to be 1 or more, but got {total}.")
+    share, z2 = successes / total, _Z95**2
+    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
+    half = _Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
+    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+
+
+def macro_f1(confusion: np.ndarray) -> np.ndarray:
+    """Unweighted mean of F1 over the classes that occur as truth or prediction.
+
+    Args:
+        confusion: counts (..., C, C), rows are the truth.
+
+    Returns:
+        (...) float64.
+    """
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
+    ends = confusion.sum(-1) + confusion.sum(-2)
+    f1 = np.divide(2 * hits, ends, out=np.zeros_like(hits), where=ends > 0)
+    return f1.sum(-1) / np.maximum((ends > 0).sum(-1), 1)
+
+
+def bootstrap_macro_f1(confusion: np.ndarray, resamples: int = 1000, seed: int = 0) -> Interval:
+    """Percentile bootstrap over clips.
+
+    Drawing N clips with replacement is a multinomial draw over the cells of their confusion matrix, so the
+    matrix is all that is needed.
+
+    Args:
+        confusion: counts (C, C), rows are the truth.
+        resamples: bootstrap samples.
+        seed: of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    classes = len(confusion)
+    cells = np.flatnonzero(confusion)
+    counts = confusion.reshape(-1)[cells]
+    total = int(counts.sum())
+    step = max(1, _CONFUSIONS_AT_ONCE // classes**2)
+    values = []
+    for start in range(0, resamples, step):
+        draws = np.zeros((min(step, resamples - start), classes**2), dtype=np.int64)
+        draws[:, cells] = rng.multinomial(total, counts / total, size=len(draws))
+        values.append(macro_f1(draws.reshape(-1, classes, classes)))
+    low, high = np.quantile(np.concatenate(values), [0.025, 0.975])
+    return Interval(float(low), float(high))

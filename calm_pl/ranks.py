@@ -1,0 +1,31 @@
+"""What crosses ranks. Floor 0. Without distributed training there is one rank and nothing crosses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch.distributed as dist
+from torch import Tensor
+
+
+def _alone() -> bool:
+    return not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1
+
+
+def sum_over_ranks(tensor: Tensor) -> Tensor:
+    """The sum of every rank's tensor, on every rank. Every rank must call it."""
+    if _alone():
+        return tensor
+    total = tensor.clone()
+    dist.all_reduce(total, op=dist.ReduceOp.SUM)
+    return total
+
+
+def concatenate_over_ranks(items: list[Any]) -> list[Any]:
+    """Every rank's short list, joined in the order of ranks, on every rank. Every rank must call it."""
+    if _alone():
+        return list(items)
+    gathered: list[list[Any]] = [[] for _ in range(dist.get_world_size())]
+    dist.all_gather_object(gathered, items)
+    return [item for part in gathered for item in part]
+

@@ -1,0 +1,47 @@
+"""Rules that a setting's value must obey, with the words that explain them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import field
+from typing import Any, NamedTuple
+
+
+class Rule(NamedTuple):
+    """A rule.
+
+    Attributes:
+        text: what the value must be, as in "must be ...".
+        holds: whether a value obeys.
+    """
+
+    text: str
+    holds: Callable[[Any], bool]
+
+
+def one_of(*choices: str) -> Rule:
+    """A choice among words."""
+    return Rule("one of " + ", ".join(choices), lambda value: value in choices)
+
+
+def at_least(least: int) -> Rule:
+    """A number with a lower bound."""
+    return Rule(f"{least} or more", lambda value: value >= least)
+
+
+def above_zero() -> Rule:
+    """A positive, finite number."""
+    return Rule("a finite number above 0", lambda value: 0 < value < float("inf"))
+
+
+def fraction() -> Rule:
+    """A share."""
+    return Rule("between 0 and 1", lambda value: 0 <= value <= 1)
+
+
+def setting(default: Any, rule: Rule | None = None) -> Any:
+    """A dataclass field with a rule. None, where the type allows it, obeys every rule."""
+    metadata = {"rule": rule} if rule else {}
+    if isinstance(default, (list, dict)):
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)

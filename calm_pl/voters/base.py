@@ -1,0 +1,185 @@
+"""What all voters share: parameters, fitting, scoring in bounded memory, prediction."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from calm_pl.functional import clip_chunks, head_scores
+from calm_pl.voters.checks import Vectors, as_labels, as_vectors, label_array, label_indices
+from calm_pl.voters.support import Support, gather_support
+
+
+class Decision(NamedTuple):
+    """What a voter decides on a batch.
+
+    Attributes:
+        scores_NC: eq. 9 or 13, or vote counts, float32.
+        winner_N: class index, ties settled.
+    """
+
+    scores_NC: Tensor
+    winner_N: Tensor
+
+
+class HeadVoter(ABC):
+    """A classifier on head vectors.
+
+    Subclasses keep their hyper-parameters in `params`, a frozen dataclass that checks itself, and fill
+    `reliability_` and `weights_` in `fit_support`.
+
+    Attributes:
+        classes_: labels in class order, (C,).
+        centroids_: (C, H, D) float32 (eq. 1).
+        reliability_: (C, H) or (H,) float32.
+        weights_: (C, H) or (H,) float32, rows sum to 1.
+    """
+
+    params: Any
+    classes_: np.ndarray
+    centroids_: Tensor
+    reliability_: Tensor
+    weights_: Tensor
+    fitted_names: ClassVar[tuple[str, ...]] = ("reliability_", "weights_")
+
+    # Fitting
+
+    def fit(self, vectors: Vectors, labels: Any, heldout: tuple[Vectors, Any] | None = None) -> Self:
+        """Fit on labelled head vectors.
+
+        Args:
+            vectors: (N, H, D) floating tensor or array; 16-bit input is upcast to float32 or wider.
+            labels: N hashable labels.
+            heldout: (vectors, labels) of further clips from which reliabilities are estimated.
+
+        Raises:
+            ValueError: shapes, values or labels that cannot be fitted, each named.
+        """
+        return self.fit_support(gather_support(vectors, labels), heldout)
+
+    def fit_support(self, support: Support, heldout: tuple[Vectors, Any] | None = None) -> Self:
+        """Fit on a support set whose centroids are known; its clips may be spread over ranks."""
+        held = None
+        if heldout is not None:
+            x_NHD = as_vectors(heldout[0])
+            if x_NHD.shape[1:] != support.x_NHD.shape[1:]:
+                raise ValueError(
+                    "Expected held-out vectors of the support's heads and dimension"
+                    f" {tuple(support.x_NHD.shape[1:])}, but got {tuple(x_NHD.shape[1:])}."
+                )
+            labels = as_labels(heldout[1], len(x_NHD))
+            held = support._replace(
+                x_NHD=x_NHD, y_N=label_indices(labels, support.classes).to(x_NHD.device)
+            )
+        self.classes_ = label_array(support.classes)
+        self.centroids_ = support.centroids_CHD
+        self._fit_heads(support, held)
+        return self
+
+    @abstractmethod
+    def _fit_heads(self, support: Support, heldout: Support | None) -> None:
+        """Estimate `reliability_` and `weights_`."""
+
+    @abstractmethod
+    def decide(self, s_NHC: Tensor) -> Decision:
+        """Vote on scores of all heads (eq. 2) against `centroids_`."""
+
+    @abstractmethod
+    def probabilities(self, scores_NC: Tensor) -> Tensor:
+        """Scores as probabilities, (N, C) float32, rows sum to 1."""
+
+    # Prediction
+
+    def vote(self, vectors: Vectors) -> Decision:
+        """Scores and winners of N clips as tensors, chunk by chunk: what all predictions are made of."""
+        self._check_fitted()
+        x_NHD = as_vectors(vectors)
+        if x_NHD.shape[1:] != self.centroids_.shape[1:]:
+            raise ValueError(
+                f"Expected vectors of shape (N, {self.centroids_.shape[1]}, {self.centroids_.shape[2]}),"
+                f" but got {tuple(x_NHD.shape)}."
+            )
+        parts = [self.decide(s_NHC) for _, s_NHC in self._scores(x_NHD)]
+        device = self.centroids_.device
+        if not parts:
+            return Decision(
+                torch.zeros(0, len(self.classes_), device=device),
+                torch.zeros(0, dtype=torch.int64, device=device),
+            )
+        return Decision(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+    def decision_function(self, vectors: Vectors) -> Any:
+        """Scores (N, C) float32 (eq. 9 or 13, or vote counts); NumPy in, NumPy out."""
+        return self._like(vectors, self.vote(vectors).scores_NC)
+
+    def predict_proba(self, vectors: Vectors) -> Any:
+        """Class probabilities (N, C) float32 in the order of `classes_`; NumPy in, NumPy out."""
+        return self._like(vectors, self.probabilities(self.vote(vectors).scores_NC))
+
+    def predict(self, vectors: Vectors) -> np.ndarray:
+        """Labels (N,)."""
+        return self.classes_[self.vote(vectors).winner_N.cpu().numpy()]
+
+    def score(self, vectors: Vectors, labels: Any) -> float:
+        """Accuracy in [0, 1]. A label that is none of `classes_` counts as wrong."""
+        predicted = self.predict(vectors)
+        truth = as_labels(labels, len(predicted))
+        if not truth:
+            raise ValueError("Expected at least one clip to score, but got none.")
+        return sum(p == t for p, t in zip(predicted.tolist(), truth, strict=True)) / len(truth)
+
+    def _scores(self, x_NHD: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Scores (n, H, C) of one chunk of clips at a time."""
+        classes, heads, dim = self.centroids_.shape
+        for chunk in clip_chunks(len(x_NHD), heads * max(classes, dim)):
+            x = x_NHD[chunk].to(self.centroids_.device)
+            yield chunk, head_scores(x, self.centroids_, self.params.score)
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "weights_"):
+            raise RuntimeError(f"This {type(self).__name__} is not fitted yet; call `fit` first.")
+
+    @staticmethod
+    def _like(vectors: Vectors, result: Tensor) -> Any:
+        return result.cpu().numpy() if isinstance(vectors, np.ndarray) else result
+
+    # Parameters and state
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Hyper-parameters by name; `deep` is there for scikit-learn and changes nothing."""
+        return {f.name: getattr(self.params, f.name) for f in dataclasses.fields(self.params)}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change hyper-parameters; takes effect at the next `fit`."""
+        unknown = set(params) - set(self.get_params())
+        if unknown:
+            raise ValueError(
+                f"Expected parameters among {sorted(self.get_params())}, but got {sorted(unknown)}."
+            )
+        self.params = dataclasses.replace(self.params, **params)
+        return self
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
+        return f"{type(self).__name__}({inner})"
+
+    def fitted_state(self) -> dict[str, Tensor]:
+        """Fitted tensors beside the centroids, by attribute name without the trailing underscore."""
+        self._check_fitted()
+        return {name.rstrip("_"): getattr(self, name) for name in self.fitted_names}
+
+    def load_fitted_state(
+        self, classes: Sequence[Hashable], centroids_CHD: Tensor, state: dict[str, Tensor]
+    ) -> Self:
+        """The inverse of `fitted_state`."""
+        self.classes_ = label_array(classes)
+        self.centroids_ = centroids_CHD
+        for name in self.fitted_names:
+            setattr(self, name, state[name.rstrip("_")])
+        return self

@@ -1,0 +1,71 @@
+"""The support set as a voter sees it: this rank's clips, and the centroids of all ranks' clips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from calm_pl.functional import centroids_from_sums, class_sums
+from calm_pl.voters.checks import Vectors, as_labels, as_vectors, label_indices, sorted_classes
+
+AllReduce = Callable[[Tensor], Tensor]
+
+
+def alone(tensor: Tensor) -> Tensor:
+    """The sum over ranks where there is one rank: the tensor itself."""
+    return tensor
+
+
+class Support(NamedTuple):
+    """Labelled clips and what follows from them at once.
+
+    Attributes:
+        x_NHD: head vectors of this rank's clips, their own dtype.
+        y_N: their class indices.
+        classes: labels in class order.
+        centroids_CHD: centroids over the clips of all ranks, float32 (eq. 1).
+        counts_C: clips a class over all ranks, float64.
+        all_reduce: sums a tensor over ranks.
+    """
+
+    x_NHD: Tensor
+    y_N: Tensor
+    classes: tuple[Hashable, ...]
+    centroids_CHD: Tensor
+    counts_C: Tensor
+    all_reduce: AllReduce
+
+
+def gather_support(
+    vectors: Vectors,
+    labels: Any,
+    classes: Sequence[Hashable] | None = None,
+    all_reduce: AllReduce = alone,
+) -> Support:
+    """Check clips and build their centroids; only sums and counts cross ranks.
+
+    Args:
+        vectors: (N, H, D) head vectors; N may be 0 on a rank that drew no clip.
+        labels: N hashable labels.
+        classes: the class order; the sorted labels where None. Name it when ranks may see different labels.
+        all_reduce: sums a tensor over ranks; the identity by default.
+
+    Raises:
+        ValueError: fewer than two classes, or a class without a clip on any rank.
+    """
+    x_NHD = as_vectors(vectors)
+    values = as_labels(labels, len(x_NHD))
+    order = sorted_classes(values) if classes is None else tuple(classes)
+    if len(order) < 2:
+        raise ValueError(f"Expected at least 2 classes, but got {len(order)}: {order}.")
+    y_N = label_indices(values, order).to(x_NHD.device)
+    sums_CHD, counts_C = class_sums(x_NHD, y_N, len(order))
+    sums_CHD, counts_C = all_reduce(sums_CHD), all_reduce(counts_C)
+    empty = [label for label, count in zip(order, counts_C.tolist(), strict=True) if count == 0]
+    if empty:
+        raise ValueError(f"Expected at least one support clip for each class, but got none for {empty}.")
+    return Support(
+        x_NHD, y_N, order, centroids_from_sums(sums_CHD, counts_C), counts_C, all_reduce
+    )

@@ -150,6 +150,7 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for noise in (
         ".*does not have many workers.*",
+        ".*recommended to use `self.log.*",  # the values are those of all ranks already
         ".*Experiment logs directory .* exists and is not empty.*",
         ".*isinstance\\(treespec, LeafSpec\\).*",
     ):

@@ -11,8 +11,10 @@ from torch.utils.data import Sampler
 class ExactlyOnceBatches(Sampler[list[int]]):
     """Batches of clip indices for one rank; over all ranks each clip comes exactly once.
 
-    Every rank makes the same number of batches, so that none skips a hook in which the others wait for it;
-    batches past the end are short, or empty, rather than filled with repeated clips.
+    The batches are those of a single process, dealt out to the ranks in turn: a clip has the same companions,
+    and so the same padding and the same rounding, on any number of ranks. Every rank makes the same number of
+    batches, so that none skips a hook in which the others wait for it; those past the end are empty rather
+    than filled with repeated clips.
 
     Args:
         num_clips: N.
@@ -22,14 +24,15 @@ class ExactlyOnceBatches(Sampler[list[int]]):
     """
 
     def __init__(self, num_clips: int, batch_size: int, rank: int, world_size: int) -> None:
-        self.indices = range(rank, num_clips, world_size)
+        self.num_clips = num_clips
         self.batch_size = batch_size
-        self.num_batches = math.ceil(num_clips / (batch_size * world_size))
+        self.rank = rank
+        self.world_size = world_size
 
     def __len__(self) -> int:
-        return self.num_batches
+        return math.ceil(self.num_clips / (self.batch_size * self.world_size))
 
     def __iter__(self) -> Iterator[list[int]]:
-        for batch in range(self.num_batches):
-            start = batch * self.batch_size
-            yield list(self.indices[start : start + self.batch_size])
+        for turn in range(len(self)):
+            start = (turn * self.world_size + self.rank) * self.batch_size
+            yield list(range(start, min(start + self.batch_size, self.num_clips)))

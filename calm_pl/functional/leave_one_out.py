@@ -33,8 +33,8 @@ def leave_one_out_scores(
     Returns:
         (N, H, C) float32, a new tensor.
     """
-    x_NHD = x_NHD.to(torch.float32)
-    n_N11 = counts_C.to(torch.float32)[y_N][:, None, None]
+    x_NHD = x_NHD.to(torch.float64)
+    n_N11 = counts_C.to(torch.float64)[y_N][:, None, None]
     rest_NHD = (n_N11 * centroids_CHD[y_N] - x_NHD) / (n_N11 - 1).clamp(min=1)
     rest_NHD = torch.where(n_N11 > 1, rest_NHD, torch.zeros_like(rest_NHD))
     if score == "cosine":
@@ -42,4 +42,4 @@ def leave_one_out_scores(
     else:
         own_NH = (x_NHD * rest_NHD).sum(-1)
     index_NH1 = y_N[:, None, None].expand(-1, s_NHC.shape[1], 1)
-    return s_NHC.scatter(-1, index_NH1, own_NH[..., None])
+    return s_NHC.scatter(-1, index_NH1, own_NH[..., None].to(s_NHC.dtype))

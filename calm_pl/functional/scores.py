@@ -9,8 +9,8 @@ SCORES = ("cosine", "dot")
 
 
 def unit(x: Tensor) -> Tensor:
-    """`x` in float32, scaled to length 1 along its last axis; a zero vector stays zero."""
-    x = x.to(torch.float32)
+    """`x` in float64, scaled to length 1 along its last axis; a zero vector stays zero."""
+    x = x.to(torch.float64)
     norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     return x / torch.where(norm > 0, norm, torch.ones_like(norm))
 
@@ -18,17 +18,21 @@ def unit(x: Tensor) -> Tensor:
 def head_scores(x_NHD: Tensor, centroids_CHD: Tensor, score: str = "cosine") -> Tensor:
     """Scores s[n, h, c] (eq. 2), (N, H, C) float32.
 
+    Computed in float64 and then rounded: a matrix product's last float32 bits depend on how many clips it
+    holds, and the cosines of a head can lie close enough for that to turn votes. The cost is nothing beside
+    the model's forward pass.
+
     Args:
-        x_NHD: head vectors, any floating dtype; upcast to float32 before any arithmetic.
+        x_NHD: head vectors, any floating dtype; upcast before any arithmetic.
         centroids_CHD: class centroids.
         score: `cosine`, or `dot` for the raw dot product (table 3, "- L2 norm"). The cosine with a zero
             vector is 0.
     """
     if score == "cosine":
         x_NHD, centroids_CHD = unit(x_NHD), unit(centroids_CHD)
-    x_HND = x_NHD.to(torch.float32).transpose(0, 1)
-    centroids_HDC = centroids_CHD.to(torch.float32).permute(1, 2, 0)
-    return torch.bmm(x_HND, centroids_HDC).transpose(0, 1)
+    x_HND = x_NHD.to(torch.float64).transpose(0, 1)
+    centroids_HDC = centroids_CHD.to(torch.float64).permute(1, 2, 0)
+    return torch.bmm(x_HND, centroids_HDC).transpose(0, 1).to(torch.float32)
 
 
 def posteriors(s_NHC: Tensor, tau_p: float) -> Tensor:

@@ -1,0 +1,259 @@
+"""`predict`: classify sound files with a classifier that `fit-free` made."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from calm_pl.commands.arguments import parser
+from calm_pl.errors import BadClipError, DataError, ModelError
+
+if TYPE_CHECKING:
+    from calm_pl.classifier import Classifier
+    from calm_pl.data.clips import Query
+    from calm_pl.models import FrozenLALM
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64")
+_EXAMPLES = """\
+  {program} --classifier runs/x/classifier.safetensors clip.wav
+  {program} --classifier runs/x/classifier.safetensors --top 3 recordings/
+  {program} --classifier runs/x/classifier.safetensors --method sav --json *.flac
+  {program} --classifier runs/x/classifier.safetensors --csv recordings/ > labels.csv
+"""
+
+
+class Prediction(NamedTuple):
+    """What a classifier says of a file.
+
+    Attributes:
+        path: the file.
+        label: the winner; None where the file could not be read.
+        probabilities: by label, in class order.
+        error: why the file could not be read.
+    """
+
+    path: str
+    label: str | None
+    probabilities: dict[str, float]
+    error: str | None = None
+
+
+def run(argv: Sequence[str], program: str, debug: bool) -> int:
+    """The command; see `main`."""
+    args = _parser(program).parse_args(list(argv))
+    from calm_pl.classifier import load_classifier
+    from calm_pl.commands.job import quieten
+
+    if not debug:
+        quieten()
+    classifier = load_classifier(args.classifier)
+    method = args.method or next(m for m in ("calm", "calm_global", "sav") if m in classifier.voters)
+    if method not in classifier.voters:
+        raise ModelError(
+            f"{args.classifier} holds the methods {', '.join(classifier.voters)}, not {method!r}."
+        )
+    if args.question not in (None, classifier.prompt["question"]):
+        raise ModelError(
+            f"The classifier was fitted with the question {classifier.prompt['question']!r}, not"
+            f" {args.question!r}: fit one for it with fit-free data.question=..."
+        )
+    files = list(find_files(args.clips))
+    lalm = matching_model(classifier, args.model)
+    rows = predict(classifier, method, lalm, files, args.batch_size)
+    if not args.skip_bad:
+        bad = next((row.error for row in rows if row.error), None)
+        if bad:
+            raise BadClipError(f"{bad} (--skip-bad goes on without such clips.)")
+    _warn_of_options(classifier)
+    {"json": _print_json, "csv": _print_csv, "table": _print_table}[args.format](rows, args.top)
+    return 0
+
+
+def _parser(program: str) -> argparse.ArgumentParser:
+    command = parser(program, "Print a label and probabilities for sound files.", _EXAMPLES)
+    command.add_argument(
+        "--classifier", required=True, metavar="FILE", help="classifier.safetensors of a run folder"
+    )
+    command.add_argument("clips", nargs="+", help="sound files, or folders that are searched for them")
+    command.add_argument(
+        "--method", choices=("sav", "calm_global", "calm"), help="default: calm, or the best there is"
+    )
+    command.add_argument(
+        "--model", metavar="PATH", help="where the model is now; it must be the one that was fitted"
+    )
+    command.add_argument("--question", help="must be the one that was fitted; a safeguard in scripts")
+    command.add_argument("--top", type=int, default=1, help="labels a file, most probable first")
+    command.add_argument("--batch-size", type=int, default=8, help="clips a forward pass")
+    command.add_argument(
+        "--skip-bad", action="store_true", help="list files that cannot be read instead of stopping"
+    )
+    command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    formats = command.add_mutually_exclusive_group()
+    for name in ("json", "csv"):
+        formats.add_argument(
+            f"--{name}", dest="format", action="store_const", const=name, help=f"print {name.upper()}"
+        )
+    command.set_defaults(format="table")
+    return command
+
+
+def find_files(paths: Sequence[str]) -> Iterator[Path]:
+    """Files as given, and all sound files below folders, by name.
+
+    Raises:
+        DataError: a path that is not there, or a folder without sound files.
+    """
+    for text in paths:
+        path = Path(text)
+        if not path.is_dir():
+            if not path.exists():
+                raise DataError(f"{path}: no such file or folder.")
+            yield path
+            continue
+        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+        if not found:
+            raise DataError(f"{path}: holds no sound file ({', '.join(AUDIO_SUFFIXES)}).")
+        yield from found
+
+
+def matching_model(classifier: Classifier, path: str | None) -> FrozenLALM:
+    """Load the model that a classifier was fitted with.
+
+    Raises:
+        ModelError: another model, or another prompt template, than the classifier's.
+    """
+    import torch
+
+    from calm_pl.models import FrozenLALM
+
+    fitted = classifier.model["identity"]
+    lalm = FrozenLALM.from_pretrained(
+        path or classifier.model["path"],
+        dtype=fitted["dtype"],
+        attn=fitted["attn"],
+        last_n_tokens=fitted["last_n_tokens"],
+    )
+    found = lalm.identity()
+    differing = [key for key in fitted if fitted[key] != found.get(key)]
+    if differing:
+        what = ", ".join(f"{key} {found.get(key)!r} instead of {fitted[key]!r}" for key in differing)
+        raise ModelError(
+            f"The classifier was fitted with another model or prompt than {lalm.path!r} has: {what}."
+        )
+    return lalm.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def predict(
+    classifier: Classifier, method: str, lalm: FrozenLALM, files: Sequence[Path], batch_size: int
+) -> list[Prediction]:
+    """Predictions for files, in their order."""
+    from torch.utils.data import DataLoader
+    from tqdm import tqdm
+
+    from calm_pl.data.batches import ClipDataset, Collator
+
+    voter = classifier.voters[method]
+    queries = _questions(classifier, files)
+    data = ClipDataset(
+        queries,
+        lalm.preparer.sample_rate,
+        lalm.preparer.max_seconds,
+        classifier.prompt["long_clips"],
+    )
+    unknown = [-1] * len(queries)
+    loader = DataLoader(
+        data, batch_size=batch_size, collate_fn=Collator(queries, unknown, lalm.preparer)
+    )
+    device = next(lalm.parameters()).device
+    rows: dict[int, Prediction] = {}
+    with tqdm(total=len(files), unit=" clips", disable=len(files) < 2 * batch_size) as bar:
+        for batch in loader:
+            for failure in batch.failures:
+                path = str(files[failure.index])
+                rows[failure.index] = Prediction(path, None, {}, failure.reason)
+            if len(batch.index_N):
+                output = lalm({name: tensor.to(device) for name, tensor in batch.inputs.items()})
+                decision = voter.vote(output.vectors_NHD)
+                proba_NC = voter.probabilities(decision.scores_NC)
+                for index, winner, proba_C in zip(
+                    batch.index_N.tolist(), decision.winner_N.tolist(), proba_NC.tolist(), strict=True
+                ):
+                    named = dict(zip(classifier.classes, proba_C, strict=True))
+                    rows[index] = Prediction(str(files[index]), classifier.classes[winner], named)
+            bar.update(len(batch.index_N) + len(batch.failures))
+    return [rows[index] for index in range(len(files))]
+
+
+def _questions(classifier: Classifier, files: Sequence[Path]) -> list[Query]:
+    from calm_pl.data.clips import Clip
+    from calm_pl.data.prompts import Questioner
+
+    prompt = classifier.prompt
+    ask = Questioner(
+        classifier.classes,
+        prompt["question"],
+        prompt["n_options"],
+        prompt["seed"],
+        prompt["readable_labels"],
+    ).ask
+    return [ask(Clip(path.name, path, "", path.name), None) for path in files]
+
+
+def _warn_of_options(classifier: Classifier) -> None:
+    """Say where the prompt of fitting cannot be had again."""
+    options, classes = classifier.prompt["n_options"], len(classifier.classes)
+    if 0 < options < classes:
+        print(
+            f"note: this classifier was fitted on questions with {options} of {classes} options, the right one"
+            " among them; here nobody knows the right one, so options are drawn at random. For your own"
+            f" recordings fit with data.n_options={classes} or data.n_options=0.",
+            file=sys.stderr,
+        )
+
+
+def _best(row: Prediction, top: int) -> list[tuple[str, float]]:
+    """Labels with probabilities, most probable first, the winner before its equals."""
+    ranked = sorted(row.probabilities.items(), key=lambda item: (-item[1], item[0] != row.label))
+    return ranked[:top]
+
+
+def _print_table(rows: list[Prediction], top: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("file", overflow="fold")
+    table.add_column("label")
+    table.add_column("probability", justify="right")
+    for row in rows:
+        if row.error:
+            table.add_row(row.path, "cannot be read", "")
+        for rank, (label, probability) in enumerate(_best(row, top)):
+            table.add_row(row.path if rank == 0 else "", label, f"{probability:.3f}")
+    Console().print(table)
+    for row in rows:
+        if row.error:
+            print(row.error, file=sys.stderr)
+
+
+def _print_json(rows: list[Prediction], top: int) -> None:
+    out: list[dict[str, Any]] = []
+    for row in rows:
+        best = dict(_best(row, top)) if top > 1 else row.probabilities
+        out.append({"file": row.path, "label": row.label, "probabilities": best, "error": row.error})
+    print(json.dumps(out, indent=2))
+
+
+def _print_csv(rows: list[Prediction], top: int) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["file", "label", "probability", "error"])
+    for row in rows:
+        for label, probability in _best(row, top):
+            writer.writerow([row.path, label, f"{probability:.6f}", ""])
+        if row.error:
+            writer.writerow([row.path, "", "", row.error])

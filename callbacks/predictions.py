@@ -43,9 +43,7 @@ def prediction_rows(module: FitFreeModule, data: FewShotDataModule) -> Iterator[
         header += [method, f"{method}_confidence"]
     yield header
     seen_N, label_NM, confidence_NM = (t.tolist() for t in module.predictions)
-    for query, seen, labels, confidences in zip(
-        data.query, seen_N, label_NM, confidence_NM, strict=True
-    ):
+    for query, seen, labels, confidences in zip(data.query, seen_N, label_NM, confidence_NM, strict=True):
         if not seen:
             continue
         row = [query.clip.id, query.clip.label, "|".join(module.classes[c] for c in query.options)]

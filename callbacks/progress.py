@@ -63,9 +63,7 @@ class ClipProgress(ProgressBar):
         """End the query."""
         self._end()
 
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Leave the terminal as it was."""
         if self._bar is not None:
             self._bar.close()

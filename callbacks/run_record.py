@@ -115,7 +115,7 @@ def _skipped(module: FitFreeModule, data: FewShotDataModule) -> str:
         ("query", data.query, module.query_coverage),
     ):
         for failure in coverage.failures:
-            writer.writerow([split, queries[failure.index].clip.id, failure.reason])
+            writer.writerow([split, queries[failure.position].clip.id, failure.reason])
     return text.getvalue()
 
 

@@ -10,6 +10,7 @@ from lightning.pytorch.loggers import WandbLogger
 
 from calm_pl.commands.job import JobRecord
 from calm_pl.module import FitFreeModule
+
 from .predictions import prediction_rows
 
 
@@ -34,7 +35,7 @@ class WandbTables(Callback):
         run = logger.experiment
         run.config.update(self.config, allow_val_change=True)
         header, *rows = prediction_rows(pl_module, trainer.datamodule)  # type: ignore[attr-defined]
-        run.log({"test/predictions": wandb.Table(columns=header, data=rows)})
+        run.log({"test/predictions": wandb.Table(columns=list(header), data=rows)})
         for name, result in pl_module.results.items():
             table = wandb.Table(columns=["truth", "predicted", "clips"])
             for truth, predicted in zip(*result.confusion_CC.nonzero(), strict=True):

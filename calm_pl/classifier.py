@@ -70,7 +70,7 @@ def load_classifier(path: str | Path) -> Classifier:
             header = file.metadata() or {}
             if header.get("format") != _FORMAT:
                 raise ModelError(f"{path}: is no classifier of this version (format {_FORMAT!r}).")
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            tensors = {key: file.get_tensor(key) for key in list(file.keys())}
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot be read as a classifier: {error}") from error
     classes = tuple(json.loads(header["classes"]))

@@ -62,9 +62,7 @@ class VoterConfig:
     sav_top_k: Optional[int] = setting(20, at_least(1))
     """Heads that vote in SAVs; null is all."""
     score: str = setting("cosine", one_of("cosine", "dot"))
-    reliability: str = setting(
-        "margin_clamped", one_of("margin_clamped", "margin", "prob", "brier")
-    )
+    reliability: str = setting("margin_clamped", one_of("margin_clamped", "margin", "prob", "brier"))
     weight_map: str = setting("softmax", one_of("softmax", "power"))
     """`softmax` is the paper's, `power` the released code's."""
     shrinkage: float = setting(0.0, at_least(0))

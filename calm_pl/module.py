@@ -33,6 +33,9 @@ class SkipPolicy(NamedTuple):
     max_fraction: float = 0.0
 
 
+STOP = SkipPolicy()
+
+
 class Coverage(NamedTuple):
     """What became of a split's clips, over all ranks.
 
@@ -83,7 +86,7 @@ class FitFreeModule(LightningModule):
         num_support: int,
         num_query: int,
         zero_shot: bool = True,
-        policy: SkipPolicy = SkipPolicy(),
+        policy: SkipPolicy = STOP,
     ) -> None:
         super().__init__()
         self.lalm = lalm
@@ -93,11 +96,14 @@ class FitFreeModule(LightningModule):
         self.num_query = num_query
         self.policy = policy
         self.methods = ([ZERO_SHOT] if zero_shot else []) + list(voters)
-        self.metrics = nn.ModuleDict(
-            {name: MethodMetrics(len(self.classes), num_query) for name in self.methods}
-        )
+        self.metrics = {name: MethodMetrics(len(self.classes), num_query) for name in self.methods}
+        # Lightning moves registered modules to the device.
+        self._registered_metrics = nn.ModuleList(self.metrics.values())
         self.table = PredictionTable(num_query, len(self.methods))
         self.results: dict[str, MethodResult] = {}
+        self._vectors: list[Tensor] = []
+        self._labels: list[Tensor] = []
+        self._failures: list[Failure] = []
         self._reset()
 
     # Support
@@ -134,8 +140,7 @@ class FitFreeModule(LightningModule):
         self._reset()
         self.table.reset()
         for metrics in self.metrics.values():
-            metrics.per_query.reset()
-            metrics.exact_match.reset()
+            metrics.reset()
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Score query clips with every method from one forward pass."""
@@ -189,9 +194,7 @@ class FitFreeModule(LightningModule):
         return zeros_NC.scatter(1, options_NO, p_NO)
 
     def _reset(self) -> None:
-        self._vectors: list[Tensor] = []
-        self._labels: list[Tensor] = []
-        self._failures: list[Failure] = []
+        self._vectors, self._labels, self._failures = [], [], []
         self._num_used = 0
         self._num_cut = 0
 

@@ -24,7 +24,8 @@ COMPRESSION = 0.7  # of libsndfile's Vorbis encoder, 0 best quality, 1 smallest
 NOTICE = """\
 The recordings in this folder are a subset of ESC-10 (K. J. Piczak, "ESC: Dataset for Environmental Sound
 Classification", ACM Multimedia 2015), licensed CC BY 3.0. Changes: {count} of 400 clips were kept, resampled
-from 44.1 kHz to 16 kHz mono, cut to 5.0 s (their Ogg padding) and encoded again as Ogg Vorbis; `meta/esc50.csv` lists just these.
+from 44.1 kHz to 16 kHz mono, cut to 5.0 s (their Ogg padding) and encoded again as Ogg
+Vorbis; `meta/esc50.csv` lists just these.
 What follows is the original notice, with the credits of the clips that were kept.
 
 """
@@ -41,7 +42,7 @@ def choose(rows: list[dict[str, str]], free: set[str]) -> list[dict[str, str]]:
     for row in rows:
         if credit_name(row) in free:
             cells[row["fold"], row["target"]].append(row)
-    kept = set()
+    kept: set[str] = set()
     for cell in cells.values():
         takes_so_far: dict[str, int] = defaultdict(int)
         turns = []

@@ -57,9 +57,7 @@ def open_record(config: Config) -> JobRecord:
     model = Path(config.model.path.removeprefix("bundled:")).name
     name = config.run.name or f"{config.data.benchmark}-{model}-{digest[:8]}"
     run_dir = Path(config.run.dir or Path("runs") / name)
-    record = JobRecord(
-        run_dir, config.data.benchmark, config.model.path, to_yaml(config), digest
-    )
+    record = JobRecord(run_dir, config.data.benchmark, config.model.path, to_yaml(config), digest)
     record.started = time.perf_counter()
     if not _is_rank_zero():
         return record
@@ -105,7 +103,7 @@ def build_voters(config: Config) -> dict[str, HeadVoter]:
     from calm_pl.voters import Calm, CalmGlobal, Sav
 
     v = config.voter
-    calm = {
+    calm: dict[str, Any] = {
         "tau_p": v.tau_p,
         "tau_w": v.tau_w,
         "top_k": v.top_k,
@@ -210,4 +208,4 @@ def _hash_of_results(path: Path) -> str | None:
 def _is_rank_zero() -> bool:
     from lightning.pytorch.utilities import rank_zero_only
 
-    return rank_zero_only.rank == 0
+    return getattr(rank_zero_only, "rank", 0) == 0

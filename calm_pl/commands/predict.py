@@ -166,16 +166,14 @@ def predict(
         classifier.prompt["long_clips"],
     )
     unknown = [-1] * len(queries)
-    loader = DataLoader(
-        data, batch_size=batch_size, collate_fn=Collator(queries, unknown, lalm.preparer)
-    )
+    loader = DataLoader(data, batch_size=batch_size, collate_fn=Collator(queries, unknown, lalm.preparer))
     device = next(lalm.parameters()).device
     rows: dict[int, Prediction] = {}
     with tqdm(total=len(files), unit=" clips", disable=len(files) < 2 * batch_size) as bar:
         for batch in loader:
             for failure in batch.failures:
-                path = str(files[failure.index])
-                rows[failure.index] = Prediction(path, None, {}, failure.reason)
+                path = str(files[failure.position])
+                rows[failure.position] = Prediction(path, None, {}, failure.reason)
             if len(batch.index_N):
                 output = lalm({name: tensor.to(device) for name, tensor in batch.inputs.items()})
                 decision = voter.vote(output.vectors_NHD)
@@ -209,8 +207,8 @@ def _warn_of_options(classifier: Classifier) -> None:
     options, classes = classifier.prompt["n_options"], len(classifier.classes)
     if 0 < options < classes:
         print(
-            f"note: this classifier was fitted on questions with {options} of {classes} options, the right one"
-            " among them; here nobody knows the right one, so options are drawn at random. For your own"
+            f"note: this classifier was fitted on questions with {options} of {classes} options, the right"
+            " one among them; here nobody knows the right one, so options are drawn at random. For your own"
             f" recordings fit with data.n_options={classes} or data.n_options=0.",
             file=sys.stderr,
         )

@@ -27,7 +27,7 @@ _SHOWN = 5
 class FewShotDataModule(LightningDataModule, ABC):
     """Support clips as the validation set, query clips as the test set.
 
-    A benchmark subclasses it with a name, a question and `read_split`.
+    A benchmark subclasses it with a question, a layout and `read_split`.
 
     Args:
         settings: see `DataSettings`.
@@ -39,7 +39,6 @@ class FewShotDataModule(LightningDataModule, ABC):
         query: questions about the query clips.
     """
 
-    name: ClassVar[str]
     default_question: ClassVar[str] = "What caption does the given audio belong to?"
     layout: ClassVar[str]
     """What lies below the root, for error messages."""
@@ -158,7 +157,5 @@ def _refuse_missing(clips: Sequence[Clip]) -> None:
         more = f"\n  and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         raise DataError(
             f"{len(missing)} of {len(clips)} clips are not on disk"
-            " (data.on_bad_clip=skip goes on without them):\n  "
-            + "\n  ".join(missing[:_SHOWN])
-            + more
+            " (data.on_bad_clip=skip goes on without them):\n  " + "\n  ".join(missing[:_SHOWN]) + more
         )

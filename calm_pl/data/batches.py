@@ -20,11 +20,11 @@ class Failure(NamedTuple):
     """A clip that could not be read.
 
     Attributes:
-        index: its position in the data set.
+        position: its place in the data set.
         reason: message that names the file.
     """
 
-    index: int
+    position: int
     reason: str
 
 
@@ -94,6 +94,7 @@ class Collator:
         self.preparer = preparer
 
     def __call__(self, items: Sequence[tuple[int, Waveform | Failure]]) -> Batch:
+        """Collate what `ClipDataset` gives."""
         read = [(i, clip) for i, clip in items if isinstance(clip, Waveform)]
         queries = [self.queries[i] for i, _ in read]
         num_options = len(queries[0].options) if queries else 0

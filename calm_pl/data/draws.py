@@ -16,9 +16,7 @@ def stable_number(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
-def draw_support(
-    pool: Sequence[Clip], classes: Sequence[str], shots: int | None, seed: int
-) -> list[Clip]:
+def draw_support(pool: Sequence[Clip], classes: Sequence[str], shots: int | None, seed: int) -> list[Clip]:
     """`shots` clips of each class, whatever the order of `pool`; all where `shots` is None.
 
     Fewer shots under the same seed are a subset of more, so that curves over shots are nested.

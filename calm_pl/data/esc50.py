@@ -38,7 +38,6 @@ class ESC50(FewShotDataModule):
     The group of a clip is its source recording (`src_file`).
     """
 
-    name = "esc50"
     layout = "the ESC-50 folder, with meta/esc50.csv and audio/*.wav"
 
     def read_split(self) -> Split:

@@ -22,7 +22,6 @@ class FSDD(FewShotDataModule):
     intended.
     """
 
-    name = "fsdd"
     default_question = "Which word is spoken in the given audio?"
     layout = "the FSDD folder, with recordings/{digit}_{speaker}_{take}.wav"
 

@@ -8,9 +8,7 @@ from collections.abc import Iterator
 MAX_BLOCK = 2**24
 
 
-def clip_chunks(
-    num_clips: int, values_per_clip: int, max_block: int | None = None
-) -> Iterator[slice]:
+def clip_chunks(num_clips: int, values_per_clip: int, max_block: int | None = None) -> Iterator[slice]:
     """Slices that cut `num_clips` clips so that a block of one chunk has at most `max_block` values.
 
     Args:

@@ -38,8 +38,7 @@ def leave_one_out_scores(
     rest_NHD = (n_N11 * centroids_CHD[y_N] - x_NHD) / (n_N11 - 1).clamp(min=1)
     rest_NHD = torch.where(n_N11 > 1, rest_NHD, torch.zeros_like(rest_NHD))
     if score == "cosine":
-        own_NH = (unit(x_NHD) * unit(rest_NHD)).sum(-1)
-    else:
-        own_NH = (x_NHD * rest_NHD).sum(-1)
+        x_NHD, rest_NHD = unit(x_NHD), unit(rest_NHD)
+    own_NH = (x_NHD * rest_NHD).sum(-1)
     index_NH1 = y_N[:, None, None].expand(-1, s_NHC.shape[1], 1)
     return s_NHC.scatter(-1, index_NH1, own_NH[..., None].to(s_NHC.dtype))

@@ -26,9 +26,7 @@ class Waveform(NamedTuple):
     was_cut: bool
 
 
-def load_audio(
-    path: str | Path, sample_rate: int, max_seconds: float, long_clips: str = "start"
-) -> Waveform:
+def load_audio(path: str | Path, sample_rate: int, max_seconds: float, long_clips: str = "start") -> Waveform:
     """Read a sound file that soundfile decodes (wav, flac, ogg, mp3, aiff ...).
 
     Args:
@@ -38,7 +36,7 @@ def load_audio(
         long_clips: `start` keeps the beginning, `center` the middle, `stop` raises.
 
     Raises:
-        BadClipError: missing, unreadable, truncated, empty or too short, holding NaN, or too long with `stop`.
+        BadClipError: missing, unreadable, truncated, empty, too short, with NaN, or too long with `stop`.
     """
     path = Path(path)
     frames_NC, rate = _decode(path)

@@ -57,6 +57,11 @@ class MethodMetrics(nn.Module):
         )
         self.exact_match = ClipExactMatch(num_clips)
 
+    def reset(self) -> None:
+        """Forget all counts."""
+        self.per_query.reset()
+        self.exact_match.reset()
+
     def update(self, predicted_n: Tensor, label_n: Tensor, clip_n: Tensor) -> None:
         """Count a batch of queries: predicted and true class indices, and the clip asked about."""
         self.per_query.update(predicted_n, label_n)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,7 @@ class HeadLayout(NamedTuple):
         return self.num_layers * self.heads_per_layer
 
 
-def output_projections(decoder: nn.Module) -> list[nn.Linear]:
+def output_projections(decoder: Any) -> list[nn.Linear]:
     """`self_attn.o_proj` of each layer of a text decoder, first layer first.
 
     Found through the decoder, never by name over the whole model: audio encoders have modules of that name
@@ -43,7 +43,7 @@ def output_projections(decoder: nn.Module) -> list[nn.Linear]:
     return [layer.self_attn.o_proj for layer in layers]
 
 
-def head_layout(decoder: nn.Module) -> HeadLayout:
+def head_layout(decoder: Any) -> HeadLayout:
     """Count the heads; every layer must have the same.
 
     Raises:
@@ -77,7 +77,7 @@ def last_positions(attention_mask_NT: Tensor, last_n: int) -> Tensor:
 
 
 @contextmanager
-def tapped(decoder: nn.Module, positions_NK: Tensor) -> Iterator[list[Tensor]]:
+def tapped(decoder: Any, positions_NK: Tensor) -> Iterator[list[Tensor]]:
     """Catch what enters every `o_proj` at `positions_NK` while the block runs.
 
     Only those positions are copied, (N, K, A·D) a layer; the whole layer is never kept.

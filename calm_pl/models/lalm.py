@@ -36,11 +36,9 @@ class FrozenLALM(nn.Module):
         last_n_tokens: prompt tokens whose head vectors are averaged; 1 is the last prompt token alone.
     """
 
-    def __init__(
-        self, model: nn.Module, preparer: Preparer, path: str = "", last_n_tokens: int = 1
-    ) -> None:
+    def __init__(self, model: Any, preparer: Preparer, path: str = "", last_n_tokens: int = 1) -> None:
         super().__init__()
-        self.model = model.eval().requires_grad_(False)
+        self.model: Any = model.eval().requires_grad_(False)
         self.preparer = preparer
         self.path = path
         self.last_n_tokens = last_n_tokens
@@ -74,7 +72,7 @@ class FrozenLALM(nn.Module):
         return cls(model, qwen2_audio.Qwen2AudioPreparer(processor), path, last_n_tokens)
 
     @property
-    def _decoder(self) -> nn.Module:
+    def _decoder(self) -> Any:
         return self.model.get_decoder()
 
     @torch.inference_mode()

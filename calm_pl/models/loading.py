@@ -35,8 +35,7 @@ def load_checkpoint(
         raise ModelError(f"No model configuration could be read from {path!r}: {error}") from error
     if config.model_type != qwen2_audio.MODEL_TYPE:
         raise ModelError(
-            f"{path!r} is a {config.model_type!r} model. Supported: {qwen2_audio.MODEL_TYPE!r}"
-            " (Qwen2-Audio)."
+            f"{path!r} is a {config.model_type!r} model. Supported: {qwen2_audio.MODEL_TYPE!r} (Qwen2-Audio)."
         )
     # Transformers prints a bar for every load; the job has its own.
     transformers.utils.logging.disable_progress_bar()

@@ -104,7 +104,7 @@ def window_frames(frames: int) -> int:
     return frames + frames % 2 + 2
 
 
-def last_hidden_state(model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
+def last_hidden_state(model: Any, inputs: dict[str, Tensor]) -> Tensor:
     """Hidden states (N, T, E) of the last decoder layer, without the output head.
 
     Positions are explicit: the model derives none from the mask. The audio tower runs on the frames of the
@@ -124,7 +124,7 @@ def last_hidden_state(model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
 
 
 @contextmanager
-def tower_window(tower: nn.Module, frames: int) -> Iterator[int]:
+def tower_window(tower: Any, frames: int) -> Iterator[int]:
     """Let the audio tower take just as many mel frames as `frames` valid ones need; yields that number.
 
     Exact: `tests/models/test_qwen2_audio.py` compares it with the full window.
@@ -142,6 +142,6 @@ def tower_window(tower: nn.Module, frames: int) -> Iterator[int]:
         tower.embed_positions = table
 
 
-def next_token_logits(model: nn.Module, hidden_NE: Tensor) -> Tensor:
+def next_token_logits(model: Any, hidden_NE: Tensor) -> Tensor:
     """Logits (N, V) float32 of the token that follows each prompt."""
     return model.lm_head(hidden_NE).to(torch.float32)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -84,11 +85,11 @@ def build_tiny(folder: str | Path, seed: int = 0, window_seconds: int = 5) -> Pa
             "pad_token_id": tokenizer.pad_token_id,
             "eos_token_id": tokenizer.eos_token_id,
         },
-        audio_token_index=tokenizer.convert_tokens_to_ids("<|AUDIO|>"),
+        audio_token_index=_SPECIAL.index("<|AUDIO|>"),
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = Qwen2AudioForConditionalGeneration(config)
+        model: Any = Qwen2AudioForConditionalGeneration(config)
         _let_sound_through(model)
     folder = Path(folder)
     model.to(torch.float16).save_pretrained(folder)

@@ -74,9 +74,7 @@ class HeadVoter(ABC):
                     f" {tuple(support.x_NHD.shape[1:])}, but got {tuple(x_NHD.shape[1:])}."
                 )
             labels = as_labels(heldout[1], len(x_NHD))
-            held = support._replace(
-                x_NHD=x_NHD, y_N=label_indices(labels, support.classes).to(x_NHD.device)
-            )
+            held = support._replace(x_NHD=x_NHD, y_N=label_indices(labels, support.classes).to(x_NHD.device))
         self.classes_ = label_array(support.classes)
         self.centroids_ = support.centroids_CHD
         self._fit_heads(support, held)

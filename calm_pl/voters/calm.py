@@ -1,4 +1,4 @@
-"""CALM (arXiv 2602.07077): heads vote with posteriors, weighted by how reliable each is, overall or a class."""
+"""CALM (arXiv 2602.07077): heads vote with posteriors, weighted by their reliability."""
 
 from __future__ import annotations
 
@@ -179,8 +179,6 @@ class Calm(CalmBase):
 
     def _pool(self, sums: ReliabilitySums) -> Tensor:
         counts_C1 = sums.counts_C[:, None]
-        r_CH = torch.where(
-            counts_C1 > 0, sums.sums_CH / counts_C1.clamp(min=1), overall_mean(sums)[None]
-        )
+        r_CH = torch.where(counts_C1 > 0, sums.sums_CH / counts_C1.clamp(min=1), overall_mean(sums)[None])
         # A class that borrowed its reliabilities weighs as one clip.
         return shrink(r_CH, sums.counts_C.clamp(min=1), self.params.shrinkage).to(torch.float32)

@@ -44,9 +44,7 @@ def as_labels(labels: Any, num_clips: int) -> list[Hashable]:
     """Labels as a list of hashables, one a clip."""
     values = labels.tolist() if isinstance(labels, (Tensor, np.ndarray)) else list(labels)
     if len(values) != num_clips:
-        raise ValueError(
-            f"Expected one label for each of {num_clips} clips, but got {len(values)} labels."
-        )
+        raise ValueError(f"Expected one label for each of {num_clips} clips, but got {len(values)} labels.")
     return values
 
 

@@ -66,6 +66,4 @@ def gather_support(
     empty = [label for label, count in zip(order, counts_C.tolist(), strict=True) if count == 0]
     if empty:
         raise ValueError(f"Expected at least one support clip for each class, but got none for {empty}.")
-    return Support(
-        x_NHD, y_N, order, centroids_from_sums(sums_CHD, counts_C), counts_C, all_reduce
-    )
+    return Support(x_NHD, y_N, order, centroids_from_sums(sums_CHD, counts_C), counts_C, all_reduce)

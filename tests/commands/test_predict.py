@@ -1,0 +1,139 @@
+"""`predict` as a user runs it."""
+
+import csv
+import io
+import json
+
+import pytest
+import torch
+from conftest import REPO
+
+from calm_pl import load_classifier
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory, esc_root, tiny_folder):
+    """A run folder whose classifier was fitted without options, and the query's files."""
+    import subprocess
+    import sys
+
+    folder = tmp_path_factory.mktemp("fitted")
+    settings = ("data.benchmark=esc50", f"data.root={esc_root}", f"model.path={tiny_folder}", "data.shots=4")
+    rest = ("data.n_options=0", "methods=[sav,calm_global,calm]", "trainer.accelerator=cpu")
+    command = [sys.executable, REPO / "launch.py", "fit-free", *settings, *rest, "trainer.devices=1"]
+    subprocess.run([*command, "run.dir=run", "wandb.mode=disabled"], cwd=folder, check=True, timeout=240)
+    return folder / "run", sorted((esc_root / "audio").glob("1-*.wav"))
+
+
+@pytest.mark.parametrize("method", ["sav", "calm_global", "calm"])
+def test_predictions_equal_those_of_the_run(job, launch, method):
+    run, files = job
+    args = ("--classifier", run / "classifier.safetensors", "--method", method, "--csv", *files)
+    result = launch("predict", *args, check=True)
+    printed = list(csv.DictReader(io.StringIO(result.stdout)))
+    with (run / "predictions.csv").open(newline="") as file:
+        expected = {row["clip"]: row for row in csv.DictReader(file)}
+    assert len(printed) == len(expected) == 9
+    for row, path in zip(printed, files, strict=True):
+        assert row["file"] == str(path)
+        assert row["label"] == expected[path.name][method]
+        confidence = float(expected[path.name][f"{method}_confidence"])
+        assert float(row["probability"]) == pytest.approx(confidence, abs=1e-5)
+    assert result.stderr == ""
+
+
+def test_json_has_all_probabilities(job, launch):
+    run, files = job
+    args = ("--classifier", run / "classifier.safetensors", "--json", files[0], files[0].parent)
+    rows = json.loads(launch("predict", *args, check=True).stdout)
+    assert len(rows) == 1 + 45  # a file, and the folder of all
+    assert list(rows[0]["probabilities"]) == ["dog", "rain", "siren"]
+    assert sum(rows[0]["probabilities"].values()) == pytest.approx(1)
+
+
+def test_the_table(job, launch):
+    run, files = job
+    args = ("--classifier", run / "classifier.safetensors", "--top", "2", files[0])
+    result = launch("predict", *args, check=True)
+    assert "probability" in result.stdout
+    assert files[0].name[:6] in result.stdout
+
+
+def test_another_model_is_refused(job, launch, tmp_path):
+    from calm_pl.models.tiny import build_tiny
+
+    run, files = job
+    other = build_tiny(tmp_path / "other", seed=1, window_seconds=2)
+    args = ("--classifier", run / "classifier.safetensors", "--model", other, files[0])
+    result = launch("predict", *args)
+    assert result.returncode == 1
+    assert "fitted with another model or prompt" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_another_chat_template_is_refused(job, launch, tmp_path, tiny_folder):
+    import shutil
+
+    run, files = job
+    other = shutil.copytree(tiny_folder, tmp_path / "other")
+    template = other / "chat_template.jinja"
+    template.write_text(template.read_text().replace("assistant", "bot"))
+    result = launch("predict", "--classifier", run / "classifier.safetensors", "--model", other, files[0])
+    assert result.returncode == 1
+    assert "template_sha256" in result.stderr
+
+
+def test_another_question_is_refused(job, launch):
+    run, files = job
+    args = ("--classifier", run / "classifier.safetensors", "--question", "Who speaks?", files[0])
+    result = launch("predict", *args)
+    assert result.returncode == 1
+    assert "fitted with the question" in result.stderr
+
+
+def test_bad_files(job, launch, tmp_path):
+    run, files = job
+    (tmp_path / "text.wav").write_text("not a sound")
+    args = ("predict", "--classifier", run / "classifier.safetensors", "--csv", files[0], "text.wav")
+    result = launch(*args)
+    assert result.returncode == 1
+    assert "text.wav" in result.stderr
+    assert result.stdout == ""
+    skipped = launch(*args, "--skip-bad", check=True)
+    rows = list(csv.DictReader(io.StringIO(skipped.stdout)))
+    assert [bool(row["error"]) for row in rows] == [False, True]
+
+
+@pytest.mark.parametrize("clips", ["missing.wav", "."])
+def test_nothing_to_classify(job, launch, clips):
+    result = launch("predict", "--classifier", job[0] / "classifier.safetensors", clips)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+
+
+def test_no_classifier(job, launch, tmp_path):
+    (tmp_path / "x.safetensors").write_text("nothing")
+    for path in ("x.safetensors", "missing.safetensors"):
+        result = launch("predict", "--classifier", path, job[1][0])
+        assert result.returncode == 1
+        assert path in result.stderr
+
+
+def test_a_saved_classifier_predicts_bit_for_bit_the_same(tmp_path):
+    from calm_pl import Calm, CalmGlobal, Sav
+    from calm_pl.classifier import Classifier
+
+    x = torch.randn(40, 6, 5, generator=torch.Generator().manual_seed(0))
+    labels = [f"class {n % 4}" for n in range(40)]
+    fitted = {"sav": Sav(3), "calm_global": CalmGlobal(top_k=4), "calm": Calm(weight_map="power")}
+    for voter in fitted.values():
+        voter.fit(x, labels)
+    saved = Classifier(fitted, tuple(sorted(set(labels))), {"question": "?"}, {"path": "m"})
+    loaded = load_classifier(saved.save(tmp_path / "c.safetensors"))
+    assert loaded.classes == saved.classes
+    for name, voter in fitted.items():
+        again = loaded.voters[name]
+        assert again.get_params() == voter.get_params()
+        assert torch.equal(again.decision_function(x), voter.decision_function(x))
+        assert (again.predict(x) == voter.predict(x)).all()
+    assert [path.name for path in tmp_path.iterdir()] == ["c.safetensors"]

@@ -9,7 +9,7 @@ demo: $(VENV)/installed
 	$(BIN)/python launch.py fit-free --config demo.yaml
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .

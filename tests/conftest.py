@@ -11,6 +11,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -78,6 +79,30 @@ def launch(tmp_path):
         if check:
             assert result.returncode == 0, result.stdout + result.stderr
         return result
+
+    return run
+
+
+class Finished(NamedTuple):
+    """What a command line left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capfd):
+    """Run a command line inside this process, in a folder of its own: as `launch`, but quicker."""
+
+    def run(*args):
+        from calm_pl.commands.main import main
+
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["launch.py"])
+        capfd.readouterr()
+        status = main([str(arg) for arg in args])
+        return Finished(status, *capfd.readouterr())
 
     return run
 

@@ -37,9 +37,7 @@ FORBIDDEN = {
     "calm_pl.module": {"transformers", "omegaconf"},
 }
 SIBLINGS = {"calm_pl.models", "calm_pl.media", "calm_pl.voters"}  # one floor, but strangers to each other
-FILES = sorted(
-    [*REPO.glob("calm_pl/**/*.py"), *REPO.glob("callbacks/*.py"), REPO / "launch.py"], key=str
-)
+FILES = sorted([*REPO.glob("calm_pl/**/*.py"), *REPO.glob("callbacks/*.py"), REPO / "launch.py"], key=str)
 
 
 def module_name(path):

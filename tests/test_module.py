@@ -3,6 +3,7 @@
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from torch.utils.data import DataLoader
 
 from calm_pl import Calm, CalmGlobal, Sav
 from calm_pl.data.esc50 import ESC50
@@ -87,8 +88,8 @@ def test_one_forward_pass_a_clip(lalm, data, monkeypatch):
 
 def test_a_clip_that_comes_twice_is_noticed(lalm, data):
     module, run = fitted(lalm, data, {"calm": Calm()})
-    loader = data.test_dataloader()
-    twice = [batch for _ in range(2) for batch in loader]
+    batches = list(data.test_dataloader())
+    twice = DataLoader(batches * 2, batch_size=None, collate_fn=lambda batch: batch)
     with pytest.raises(RunError, match="exactly once"):
         run.test(module, dataloaders=twice, verbose=False)
 

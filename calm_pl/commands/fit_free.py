@@ -70,7 +70,11 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     )
     record.load_seconds = time.perf_counter() - record.started
     trainer = build_trainer(config, record)
-    trainer.validate(module, datamodule=data, verbose=False)
-    trainer.test(module, datamodule=data, verbose=False)
+    try:
+        trainer.validate(module, datamodule=data, verbose=False)
+        trainer.test(module, datamodule=data, verbose=False)
+    except SystemExit as stop:
+        # Lightning answers Ctrl-C with an exit of its own.
+        raise (KeyboardInterrupt if trainer.interrupted else stop) from None
     if trainer.is_global_zero:
         print_results(module, data, record)

@@ -184,6 +184,9 @@ def _build_loggers(config: Config, record: JobRecord) -> list[Any]:
 
     loggers: list[Any] = [CSVLogger(record.run_dir, name="logs", version="")]
     if config.wandb.mode != "disabled":
+        import wandb
+
+        wandb.setup(wandb.Settings(silent=True, mode=config.wandb.mode))
         loggers.append(
             WandbLogger(
                 name=record.run_dir.name,

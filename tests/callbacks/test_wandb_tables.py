@@ -63,8 +63,8 @@ def test_metrics_configuration_and_tables_are_in_the_file(run):
     for method, scores in results.items():
         for metric in ("accuracy", "macro_f1", "exact_match"):
             assert history[f"test/{method}/{metric}"] == pytest.approx(scores[metric], abs=1e-6)
-        assert history[f"test/{method}/confusion"]["_type"] == "table-file"
-    assert history["test/predictions"]["nrows"] == 9
+        assert history[f"test/{method}/confusion._type"] == "table-file"
+    assert history["test/predictions.nrows"] == 9
     assert config["data"]["shots"] == 4
     assert config["voter"]["tau_p"] == 0.03
     assert sorted(tags) == ["a", "b"]

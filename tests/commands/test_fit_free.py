@@ -42,7 +42,13 @@ def finished(tmp_path_factory, esc_root, tiny_folder):
 def test_the_run_folder_is_as_documented(finished):
     folder, _ = finished
     names = {path.name for path in folder.iterdir()}
-    assert names >= {"results.json", "predictions.csv", "config.yaml", "classifier.safetensors", "skipped.csv"}
+    assert names >= {
+        "results.json",
+        "predictions.csv",
+        "config.yaml",
+        "classifier.safetensors",
+        "skipped.csv",
+    }
     assert not [name for name in names if name.endswith(".part")]
     results = results_of(folder)
     assert set(results) >= {
@@ -95,9 +101,7 @@ def test_the_table_and_the_progress_are_printed(finished):
 
 def test_the_resolved_configuration_runs_again_to_the_same_result(finished, launch, tmp_path):
     folder, _ = finished
-    launch(
-        "fit-free", "--config", folder / "config.yaml", "run.dir=again", "wandb.mode=disabled", check=True
-    )
+    launch("fit-free", "--config", folder / "config.yaml", "run.dir=again", "wandb.mode=disabled", check=True)
     first, again = results_of(folder), results_of(tmp_path / "again")
     assert first["methods"] == again["methods"]
     assert first["config_hash"] == again["config_hash"]
@@ -134,23 +138,24 @@ def test_batch_size_and_workers_change_nothing(finished, launch, tmp_path):
     assert results_of(folder)["methods"] == results_of(tmp_path / "other")["methods"]
 
 
-def test_a_run_folder_of_another_configuration_is_not_overwritten(finished, launch, small_job):
+def test_a_run_folder_of_another_configuration_is_not_overwritten(finished, call, small_job):
     folder, _ = finished
     before = (folder / "results.json").read_bytes()
-    result = launch("fit-free", *small_job, "data.seed=5", f"run.dir={folder}")
+    result = call("fit-free", *small_job, "data.seed=5", f"run.dir={folder}")
     assert result.returncode == 1
     assert "another configuration" in result.stderr
     assert (folder / "results.json").read_bytes() == before
 
 
-def test_some_methods_only(launch, small_job, tmp_path):
-    launch("fit-free", *small_job, "methods=[calm]", "data.n_options=0", "wandb.mode=disabled", check=True)
+def test_some_methods_only(call, small_job, tmp_path):
+    job = ("fit-free", *small_job, "methods=[calm]", "data.n_options=0", "wandb.mode=disabled")
+    assert call(*job).returncode == 0
     assert list(results_of(tmp_path / "run")["methods"]) == ["calm"]
     assert rows_of(tmp_path / "run")[0]["options"] == ""
 
 
-def test_print_config_shows_the_result_and_runs_nothing(launch, small_job, tmp_path):
-    result = launch("fit-free", *small_job, "--print-config", check=True)
+def test_print_config_shows_the_result_and_runs_nothing(call, small_job, tmp_path):
+    result = call("fit-free", *small_job, "--print-config")
     assert "shots: 4" in result.stdout
     assert "tau_p: 0.03" in result.stdout
     assert list(tmp_path.iterdir()) == []
@@ -165,8 +170,8 @@ def fails(result, *words):
         assert word in result.stderr
 
 
-def test_faults_in_the_configuration_come_all_at_once(launch):
-    result = launch("fit-free", "--config", "esc50", "data.shot=3", "voter.tau_p=-1", "model.dtype=int4")
+def test_faults_in_the_configuration_come_all_at_once(call):
+    result = call("fit-free", "--config", "esc50", "data.shot=3", "voter.tau_p=-1", "model.dtype=int4")
     fails(result, "data.shots", "voter.tau_p", "model.dtype", "data.root", "4 faults")
 
 
@@ -186,22 +191,23 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("kind", BAD_FILES)
-def test_a_bad_clip_stops_the_job(launch, small_job, spoilt, tmp_path, kind):
+def test_a_bad_clip_stops_the_job(call, small_job, spoilt, tmp_path, kind):
     victim = sorted((spoilt / "audio").iterdir())[0]
     BAD_FILES[kind](victim)
-    result = launch("fit-free", *small_job, f"data.root={spoilt}", "wandb.mode=disabled")
+    result = call("fit-free", *small_job, f"data.root={spoilt}", "wandb.mode=disabled")
     fails(result, str(victim), "data.on_bad_clip=skip")
     assert not (tmp_path / "run" / "results.json").exists()
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_bad_clips_are_skipped_where_asked_and_told(launch, small_job, spoilt, tmp_path, ranks):
+def test_bad_clips_are_skipped_where_asked_and_told(call, launch, small_job, spoilt, tmp_path, ranks):
     query = sorted(p for p in (spoilt / "audio").iterdir() if p.name.startswith("1-"))
     for path, kind in zip(query, ("missing", "text"), strict=False):
         BAD_FILES[kind](path)
     skip = ("data.on_bad_clip=skip", "data.max_skipped_fraction=0.3", "wandb.mode=disabled")
     job = ("fit-free", *small_job, f"data.root={spoilt}", *skip, f"trainer.devices={ranks}")
-    result = launch(*job, check=True)
+    result = (launch if ranks > 1 else call)(*job)
+    assert result.returncode == 0, result.stderr
     results = results_of(tmp_path / "run")
     assert (results["n_query"], results["n_skipped"]) == (7, 2)
     assert results["methods"]["calm"]["n"] == 7
@@ -212,19 +218,19 @@ def test_bad_clips_are_skipped_where_asked_and_told(launch, small_job, spoilt, t
     assert len(rows_of(tmp_path / "run")) == 7
 
 
-def test_too_many_bad_clips_stop_the_job(launch, small_job, spoilt):
+def test_too_many_bad_clips_stop_the_job(call, small_job, spoilt):
     for path in sorted(p for p in (spoilt / "audio").iterdir() if p.name.startswith("1-"))[:2]:
         path.unlink()
     skip = ("data.on_bad_clip=skip", "data.max_skipped_fraction=0.1", "wandb.mode=disabled")
-    fails(launch("fit-free", *small_job, f"data.root={spoilt}", *skip), "2 of 9", "max_skipped_fraction=0.1")
+    fails(call("fit-free", *small_job, f"data.root={spoilt}", *skip), "2 of 9", "max_skipped_fraction=0.1")
 
 
-def test_a_class_that_loses_all_support_stops_the_job(launch, small_job, spoilt):
+def test_a_class_that_loses_all_support_stops_the_job(call, small_job, spoilt):
     for path in (spoilt / "audio").iterdir():
         if path.name.endswith("-10.wav") and not path.name.startswith("1-"):
             path.write_text("gone")
     skip = ("data.on_bad_clip=skip", "data.max_skipped_fraction=0.5", "wandb.mode=disabled")
-    fails(launch("fit-free", *small_job, f"data.root={spoilt}", *skip), "rain", "support")
+    fails(call("fit-free", *small_job, f"data.root={spoilt}", *skip), "rain", "support")
 
 
 def edit_meta(root, change):
@@ -233,35 +239,35 @@ def edit_meta(root, change):
     meta.write_text("\n".join([header, *change([row.split(",") for row in rows])]) + "\n")
 
 
-def test_an_unknown_label(launch, small_job, spoilt):
+def test_an_unknown_label(call, small_job, spoilt):
     meta = spoilt / "meta" / "esc50.csv"
     meta.write_text(meta.read_text().replace(",dog,", ",dgo,", 1))
-    fails(launch("fit-free", *small_job, f"data.root={spoilt}"), "'dgo'", "'dog'", "line 2")
+    fails(call("fit-free", *small_job, f"data.root={spoilt}"), "'dgo'", "'dog'", "line 2")
 
 
-def test_a_class_that_only_the_query_has(launch, small_job, spoilt):
-    edit_meta(
-        spoilt, lambda rows: [",".join(r) for r in rows if r[3] != "siren" or r[1] == "1"]
-    )
-    fails(launch("fit-free", *small_job, f"data.root={spoilt}"), "'siren'", "support")
+def test_a_class_that_only_the_query_has(call, small_job, spoilt):
+    edit_meta(spoilt, lambda rows: [",".join(r) for r in rows if r[3] != "siren" or r[1] == "1"])
+    fails(call("fit-free", *small_job, f"data.root={spoilt}"), "'siren'", "support")
 
 
-def test_a_recording_on_both_sides(launch, small_job, spoilt):
+def test_a_recording_on_both_sides(call, small_job, spoilt):
     edit_meta(spoilt, lambda rows: [",".join([*r[:5], "77" if r[3] == "dog" else r[5], r[6]]) for r in rows])
-    fails(launch("fit-free", *small_job, f"data.root={spoilt}"), "share", "recording 77", "(support)", "(query)")
+    fails(
+        call("fit-free", *small_job, f"data.root={spoilt}"), "share", "recording 77", "(support)", "(query)"
+    )
 
 
-def test_a_wrong_root(launch, small_job, tmp_path):
-    fails(launch("fit-free", *small_job, f"data.root={tmp_path}"), "meta/esc50.csv", "data.root")
+def test_a_wrong_root(call, small_job, tmp_path):
+    fails(call("fit-free", *small_job, f"data.root={tmp_path}"), "meta/esc50.csv", "data.root")
 
 
-def test_an_unwritable_run_folder(launch, small_job, tmp_path):
+def test_an_unwritable_run_folder(call, small_job, tmp_path):
     (tmp_path / "file").write_text("")
-    fails(launch("fit-free", *small_job, "run.dir=file/run"), "file/run", "run.dir=FOLDER")
+    fails(call("fit-free", *small_job, "run.dir=file/run"), "file/run", "run.dir=FOLDER")
 
 
-def test_the_traceback_comes_with_debug(launch, small_job, tmp_path):
-    result = launch("fit-free", *small_job, f"data.root={tmp_path}", "--debug")
+def test_the_traceback_comes_with_debug(call, small_job, tmp_path):
+    result = call("fit-free", *small_job, f"data.root={tmp_path}", "--debug")
     assert result.returncode == 1
     assert "Traceback" in result.stderr
 

@@ -26,10 +26,10 @@ def job(tmp_path_factory, esc_root, tiny_folder):
 
 
 @pytest.mark.parametrize("method", ["sav", "calm_global", "calm"])
-def test_predictions_equal_those_of_the_run(job, launch, method):
+def test_predictions_equal_those_of_the_run(job, call, method):
     run, files = job
     args = ("--classifier", run / "classifier.safetensors", "--method", method, "--csv", *files)
-    result = launch("predict", *args, check=True)
+    result = call("predict", *args)
     printed = list(csv.DictReader(io.StringIO(result.stdout)))
     with (run / "predictions.csv").open(newline="") as file:
         expected = {row["clip"]: row for row in csv.DictReader(file)}
@@ -42,79 +42,79 @@ def test_predictions_equal_those_of_the_run(job, launch, method):
     assert result.stderr == ""
 
 
-def test_json_has_all_probabilities(job, launch):
+def test_json_has_all_probabilities(job, call):
     run, files = job
     args = ("--classifier", run / "classifier.safetensors", "--json", files[0], files[0].parent)
-    rows = json.loads(launch("predict", *args, check=True).stdout)
+    rows = json.loads(call("predict", *args).stdout)
     assert len(rows) == 1 + 45  # a file, and the folder of all
     assert list(rows[0]["probabilities"]) == ["dog", "rain", "siren"]
     assert sum(rows[0]["probabilities"].values()) == pytest.approx(1)
 
 
-def test_the_table(job, launch):
+def test_the_table(job, call):
     run, files = job
     args = ("--classifier", run / "classifier.safetensors", "--top", "2", files[0])
-    result = launch("predict", *args, check=True)
+    result = call("predict", *args)
     assert "probability" in result.stdout
     assert files[0].name[:6] in result.stdout
 
 
-def test_another_model_is_refused(job, launch, tmp_path):
+def test_another_model_is_refused(job, call, tmp_path):
     from calm_pl.models.tiny import build_tiny
 
     run, files = job
     other = build_tiny(tmp_path / "other", seed=1, window_seconds=2)
     args = ("--classifier", run / "classifier.safetensors", "--model", other, files[0])
-    result = launch("predict", *args)
+    result = call("predict", *args)
     assert result.returncode == 1
     assert "fitted with another model or prompt" in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_another_chat_template_is_refused(job, launch, tmp_path, tiny_folder):
+def test_another_chat_template_is_refused(job, call, tmp_path, tiny_folder):
     import shutil
 
     run, files = job
     other = shutil.copytree(tiny_folder, tmp_path / "other")
     template = other / "chat_template.jinja"
     template.write_text(template.read_text().replace("assistant", "bot"))
-    result = launch("predict", "--classifier", run / "classifier.safetensors", "--model", other, files[0])
+    result = call("predict", "--classifier", run / "classifier.safetensors", "--model", other, files[0])
     assert result.returncode == 1
     assert "template_sha256" in result.stderr
 
 
-def test_another_question_is_refused(job, launch):
+def test_another_question_is_refused(job, call):
     run, files = job
     args = ("--classifier", run / "classifier.safetensors", "--question", "Who speaks?", files[0])
-    result = launch("predict", *args)
+    result = call("predict", *args)
     assert result.returncode == 1
     assert "fitted with the question" in result.stderr
 
 
-def test_bad_files(job, launch, tmp_path):
+def test_bad_files(job, call, tmp_path):
     run, files = job
     (tmp_path / "text.wav").write_text("not a sound")
     args = ("predict", "--classifier", run / "classifier.safetensors", "--csv", files[0], "text.wav")
-    result = launch(*args)
+    result = call(*args)
     assert result.returncode == 1
     assert "text.wav" in result.stderr
     assert result.stdout == ""
-    skipped = launch(*args, "--skip-bad", check=True)
+    skipped = call(*args, "--skip-bad")
     rows = list(csv.DictReader(io.StringIO(skipped.stdout)))
     assert [bool(row["error"]) for row in rows] == [False, True]
 
 
 @pytest.mark.parametrize("clips", ["missing.wav", "."])
-def test_nothing_to_classify(job, launch, clips):
-    result = launch("predict", "--classifier", job[0] / "classifier.safetensors", clips)
+def test_nothing_to_classify(job, call, clips):
+    result = call("predict", "--classifier", job[0] / "classifier.safetensors", clips)
     assert result.returncode == 1
     assert result.stderr.startswith("error: ")
 
 
-def test_no_classifier(job, launch, tmp_path):
+def test_no_classifier(job, call, tmp_path):
     (tmp_path / "x.safetensors").write_text("nothing")
     for path in ("x.safetensors", "missing.safetensors"):
-        result = launch("predict", "--classifier", path, job[1][0])
+        result = call("predict", "--classifier", path, job[1][0])
         assert result.returncode == 1
         assert path in result.stderr
 

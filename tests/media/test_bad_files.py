@@ -121,3 +121,24 @@ def test_a_damaged_length_does_not_ask_for_all_memory(write, sine):
     path = write("a.flac", sine(16_000))
     flac_with_total(path, 2**36 - 1)  # 256 GiB of float32
     refuse(path, r".")
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+def test_damaged_bytes_never_raise_anything_else(write, sine, monkeypatch, suffix):
+    # A damaged header may state any rate; what odd rates cost has its own test.
+    monkeypatch.setattr("torchaudio.functional.resample", lambda waveform, *_: waveform)
+    rng = np.random.default_rng(0)
+    path = write(f"a.{suffix}", sine(16_000) + 0.02 * rng.standard_normal(8_000))
+    whole = path.read_bytes()
+    refused = 0
+    for trial in range(120):
+        content = bytearray(whole)
+        for _ in range(3):
+            content[rng.integers(120 if trial % 2 else len(whole))] = rng.integers(256)
+        path.write_bytes(content)
+        try:
+            load_audio(path, 16_000, 30)
+        except BadClipError as error:
+            assert str(path) in str(error)
+            refused += 1
+    assert refused > 0

@@ -52,4 +52,3 @@ def test_pickled_weights_are_not_read(tiny_folder, tmp_path):
     (folder / "model.safetensors").unlink()
     with pytest.raises(CalmError, match="cannot be loaded"):
         FrozenLALM.from_pretrained(str(folder))
-

@@ -139,6 +139,8 @@ def sav_accuracies(x, y, centroids, score):
 
 def sav_vote(clip, centroids, heads, score):
     """Vote counts and the winner; `heads` best first. Eqs. 3 and 4."""
-    votes = [lowest_argmax([similarity(clip[h], centroid[h], score) for centroid in centroids]) for h in heads]
+    votes = [
+        lowest_argmax([similarity(clip[h], centroid[h], score) for centroid in centroids]) for h in heads
+    ]
     counts = [votes.count(c) for c in range(len(centroids))]
     return counts, next(vote for vote in votes if counts[vote] == max(counts))

@@ -9,20 +9,18 @@ from head_vectors import noisy_clips
 from calm_pl.voters import Calm, CalmGlobal
 
 CLASSES, HEADS = 3, 6
-TAU_P, TAU_W = 0.1, 0.5
+TAU_P, TAU_W = 0.3, 0.5
 COUNTS = (5, 4, 3)
-X, Y = noisy_clips(11, COUNTS, HEADS)
-HELDOUT = noisy_clips(12, (2, 3, 4), HEADS)
-QUERIES, _ = noisy_clips(13, (3, 3, 3), HEADS)
+X, Y = noisy_clips(28, COUNTS, HEADS)
+HELDOUT = noisy_clips(29, (2, 3, 4), HEADS)
+QUERIES, _ = noisy_clips(30, (3, 3, 3), HEADS)
 SPLITS = ("support", "heldout", "loo")
 
 
 @functools.cache
 def judged(score, kind, split):
     heldout = (HELDOUT[0].tolist(), HELDOUT[1].tolist())
-    return list(
-        loops.judged_clips(X.tolist(), Y.tolist(), CLASSES, score, TAU_P, kind, split, heldout)
-    )
+    return list(loops.judged_clips(X.tolist(), Y.tolist(), CLASSES, score, TAU_P, kind, split, heldout))
 
 
 @functools.cache
@@ -40,9 +38,7 @@ def assert_no_near_ties(rows):
 @pytest.mark.parametrize("voter", [Calm, CalmGlobal])
 @pytest.mark.parametrize(
     ("score", "kind", "split"),
-    list(
-        itertools.product(("cosine", "dot"), ("margin_clamped", "margin", "prob", "brier"), SPLITS)
-    ),
+    list(itertools.product(("cosine", "dot"), ("margin_clamped", "margin", "prob", "brier"), SPLITS)),
 )
 @pytest.mark.parametrize(
     ("weight_map", "top_k", "shrinkage"),

@@ -32,8 +32,8 @@ def test_calm_global_by_hand():
 def fitted_on_heldout(voter_class, **options):
     """Both heads have the centroids a = (1, 0) and b = (0, 1).
 
-    Held out, the clip of a is east in head 0 (margin 1/2) and north in head 1 (margin -1/2, so 0); the clip of
-    b is east in head 0 (0) and north in head 1 (1/2).
+    Held out, the clip of a is east in head 0 (margin 1/2) and north in head 1 (margin -1/2, so 0); the clip
+    of b is east in head 0 (0) and north in head 1 (1/2).
     """
     support = torch.tensor([[EAST, EAST], [NORTH, NORTH]])
     heldout = torch.tensor([[EAST, NORTH], [EAST, NORTH]])

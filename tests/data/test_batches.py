@@ -148,7 +148,12 @@ def test_ranks_share_the_clips_and_their_batches_match(make, esc50_root, two_cla
 def test_a_batch_is_moved_whole(make, esc50_root, two_classes):
     module = make("esc50", esc50_root(two_classes))
     batch = Batch(
-        torch.tensor([1]), torch.tensor([2]), torch.tensor([[0, 2]]), {"x": torch.ones(1)}, [Failure(0, "y")], 1
+        torch.tensor([1]),
+        torch.tensor([2]),
+        torch.tensor([[0, 2]]),
+        {"x": torch.ones(1)},
+        [Failure(0, "y")],
+        1,
     )
     moved = module.transfer_batch_to_device(batch, torch.device("meta"), 0)
     tensors = [moved.index_N, moved.label_N, moved.options_NO, moved.inputs["x"]]

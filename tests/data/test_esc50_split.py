@@ -16,7 +16,14 @@ def fold_of(query) -> int:
 def test_official_class_numbers():
     # Spot checks against the published list: first, last, and one of each of the five groups.
     assert len(CLASSES) == len(set(CLASSES)) == 50
-    official = {0: "dog", 10: "rain", 20: "crying_baby", 30: "door_wood_knock", 40: "helicopter", 49: "hand_saw"}
+    official = {
+        0: "dog",
+        10: "rain",
+        20: "crying_baby",
+        30: "door_wood_knock",
+        40: "helicopter",
+        49: "hand_saw",
+    }
     assert {number: CLASSES[number] for number in official} == official
 
 
@@ -78,8 +85,11 @@ def test_the_query_does_not_depend_on_seed_or_shots(make):
 
 
 def test_support_does_not_depend_on_the_order_of_rows(make, esc50_root):
-    rows = [f"{f}-{i}.wav,{f},{t},{l},True,{f}{t}{i},A" for f in (1, 2) for i, (t, l) in enumerate(
-        [(0, "dog"), (1, "rooster")] * 8)]
+    rows = [
+        f"{f}-{i}.wav,{f},{t},{l},True,{f}{t}{i},A"
+        for f in (1, 2)
+        for i, (t, l) in enumerate([(0, "dog"), (1, "rooster")] * 8)
+    ]
     forwards = make("esc50", esc50_root(rows, "a"), shots=3)
     backwards = make("esc50", esc50_root(rows[::-1], "b"), shots=3)
     forwards.prepare()

@@ -33,7 +33,9 @@ def test_every_rank_makes_the_same_number_of_batches(num_clips, batch_size, worl
     # A rank that stops early leaves the others waiting for it for ever.
     counts = {len(batches) for batches in ranks(num_clips, batch_size, world_size)}
     samplers = [ExactlyOnceBatches(num_clips, batch_size, r, world_size) for r in range(world_size)]
-    assert counts == {len(sampler) for sampler in samplers} == {math.ceil(num_clips / batch_size / world_size)}
+    assert (
+        counts == {len(sampler) for sampler in samplers} == {math.ceil(num_clips / batch_size / world_size)}
+    )
 
 
 @shapes

@@ -60,14 +60,15 @@ def test_esc50_takes_of_one_recording_in_two_folds_are_refused(make, esc50_root,
     # Rows of folds 1 and 2 with one src_file, as a re-split copy would have them.
     leaky = two_classes[2].replace("2-dog", "2-dog-again").replace(",2000,", ",1000,")
     root = esc50_root([*two_classes, leaky])
-    with pytest.raises(DataError, match=r"2-dog-again\.wav \(support\) and 1-dog\.wav \(query\), recording 1000"):
+    with pytest.raises(
+        DataError, match=r"2-dog-again\.wav \(support\) and 1-dog\.wav \(query\), recording 1000"
+    ):
         make("esc50", root, shots=None).prepare()
 
 
 class HandMade(FewShotDataModule):
     """A benchmark whose split is handed in."""
 
-    name = "hand_made"
     layout = "nothing"
     split: Split
 

@@ -28,7 +28,9 @@ def test_only_clips_that_are_used_must_be_there(make, esc50_root, two_classes):
     root = esc50_root(two_classes)
     module = make("esc50", root)
     module.prepare()
-    unused = {row.split(",")[0] for row in two_classes} - {q.clip.id for q in [*module.support, *module.query]}
+    unused = {row.split(",")[0] for row in two_classes} - {
+        q.clip.id for q in [*module.support, *module.query]
+    }
     assert len(unused) == 2
     for name in unused:
         (root / "audio" / name).unlink()

@@ -108,7 +108,9 @@ def test_the_order_of_all_classes_varies(clips):
 
 def test_more_options_than_letters_are_refused():
     classes = [f"class {i}" for i in range(50)]
-    with pytest.raises(DataError, match=r"data\.n_options is 27, but there are 26 option letters; set it to 26"):
+    with pytest.raises(
+        DataError, match=r"data\.n_options is 27, but there are 26 option letters; set it to 26"
+    ):
         asker(classes, n_options=27)
     assert asker(classes, n_options=26).text(range(26)).endswith("Z. class 25")
     assert asker(classes[:10], n_options=27).n_options == 10

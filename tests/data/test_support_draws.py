@@ -66,7 +66,9 @@ def test_every_clip_is_drawn_about_equally_often(clips):
 
 def test_too_many_shots_name_the_class_and_its_count(clips):
     pool = [*clips(["dog"], 5), *clips(["owl"], 3)]
-    with pytest.raises(DataError, match=r"data\.shots is 4, but class 'owl' has only 3 clips .*set data\.shots to 3"):
+    with pytest.raises(
+        DataError, match=r"data\.shots is 4, but class 'owl' has only 3 clips .*set data\.shots to 3"
+    ):
         draw_support(pool, ["dog", "owl"], 4, 0)
 
 

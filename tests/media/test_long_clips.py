@@ -50,7 +50,9 @@ def test_start_is_the_default(ramp):
 
 def test_stop_refuses_and_says_how_to_go_on(ramp):
     path = ramp(3 * RATE)
-    with pytest.raises(BadClipError, match=r"a\.wav: lasts 3\.00 s, over .* window of 2 s .*long_clips.*center"):
+    with pytest.raises(
+        BadClipError, match=r"a\.wav: lasts 3\.00 s, over .* window of 2 s .*long_clips.*center"
+    ):
         load_audio(path, RATE, 2.0, "stop")
 
 

@@ -46,6 +46,7 @@ def test_an_empty_batch_changes_nothing():
     assert float(counted(2, ([], []), ([True, False], [0, 1]), ([], [])).share) == 0.5
 
 
+@pytest.mark.filterwarnings("ignore:The ``compute`` method of metric:UserWarning")
 def test_nothing_asked_is_no_division_by_zero():
     result = counted(4)
     assert (float(result.share), int(result.clips)) == (0.0, 0)

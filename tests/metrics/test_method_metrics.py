@@ -97,3 +97,12 @@ def test_asking_twice_gives_the_same():
     metrics.update(predicted, truth, torch.arange(30))
     first, second = metrics.result(), metrics.result()
     assert first._replace(confusion_CC=None) == second._replace(confusion_CC=None)
+
+
+def test_reset_forgets():
+    metrics = MethodMetrics(2, 2)
+    metrics.update(torch.tensor([0, 0]), torch.tensor([1, 1]), torch.arange(2))
+    metrics.reset()
+    metrics.update(torch.tensor([1]), torch.tensor([1]), torch.tensor([0]))
+    result = metrics.result()
+    assert (result.accuracy, result.exact_match, result.n) == (1, 1, 1)

@@ -29,7 +29,8 @@ def test_a_clip_twice_in_one_batch_shows_too():
 
 
 def test_reset_forgets():
-    table = PredictionTable(1, 1)
+    table = PredictionTable(2, 1)
     table.update(torch.tensor([0]), torch.tensor([[3]]), torch.tensor([[0.5]]))
     table.reset()
-    assert [t.sum().item() for t in table.compute()] == [0, 0, 0]
+    table.update(torch.tensor([1]), torch.tensor([[4]]), torch.tensor([[0.25]]))
+    assert [t.flatten().tolist() for t in table.compute()] == [[0, 1], [0, 4], [0, 0.25]]

@@ -60,7 +60,9 @@ def test_prediction_table(world_size):
     for batches in shares(world_size):
         table = PredictionTable(CLIPS, 1)
         for batch in batches:
-            table.update(torch.tensor(batch, dtype=torch.int64), predicted[batch, None], confidence[batch, None])
+            table.update(
+                torch.tensor(batch, dtype=torch.int64), predicted[batch, None], confidence[batch, None]
+            )
         ranks.append(table)
     merged = PredictionTable(CLIPS, 1)
     merge(merged, ranks)

@@ -41,8 +41,15 @@ def test_ends_are_where_the_score_test_rejects(successes, total):
 def test_the_share_lies_inside_and_the_ends_in_the_unit_interval(total):
     for successes in {0, 1, total // 2, total - 1, total}:
         low, high = wilson(successes, total)
-        assert 0 <= low <= successes / total <= high <= 1
-        assert low < high
+        assert 0 <= low < high <= 1
+        assert low - 1e-12 <= successes / total <= high + 1e-12
+
+
+@pytest.mark.parametrize("total", [1, 7, 80, 400, 10**6])
+def test_nothing_and_everything_end_exactly_at_the_border(total):
+    # Rounding must not turn 0 into 3e-17 or 1 into 0.9999999999999999, which leaves the share outside.
+    assert wilson(0, total).low == 0
+    assert wilson(total, total).high == 1
 
 
 def test_more_clips_narrow_it():

@@ -49,7 +49,7 @@ def test_the_model_stays_frozen(lalm, data):
 
 def test_fitting_in_validation_equals_fitting_the_voters_by_hand(lalm, data):
     voters = {"sav": Sav(5), "calm_global": CalmGlobal(), "calm": Calm(top_k=7)}
-    module, _ = fitted(lalm, data, voters)
+    fitted(lalm, data, voters)
     vectors, labels = [], []
     for batch in data.val_dataloader():
         vectors.append(lalm(batch.inputs).vectors_NHD)

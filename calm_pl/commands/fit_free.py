@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from calm_pl.commands.arguments import add_config_arguments, parser
 from calm_pl.config import Config, load_config, to_yaml
+from calm_pl.errors import RunError
 
 _EXAMPLES = """\
   {program} --config demo.yaml
@@ -53,6 +54,7 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     )
     from calm_pl.commands.table import print_results
     from calm_pl.module import FitFreeModule, SkipPolicy
+    from calm_pl.ranks import lost_another_rank
 
     if quiet:
         quieten()
@@ -76,5 +78,11 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     except SystemExit as stop:
         # Lightning answers Ctrl-C with an exit of its own.
         raise (KeyboardInterrupt if trainer.interrupted else stop) from None
+    except RuntimeError as error:
+        if trainer.world_size > 1 and lost_another_rank(error):
+            raise RunError(
+                f"Rank {trainer.global_rank} stopped because another rank did; its message says why."
+            ) from error
+        raise
     if trainer.is_global_zero:
         print_results(module, data, record)

@@ -11,7 +11,7 @@ import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from calm_pl.config import Config, config_hash, to_yaml
 from calm_pl.errors import RunError
@@ -122,22 +122,30 @@ def build_voters(config: Config) -> dict[str, HeadVoter]:
 
 
 def build_trainer(config: Config, record: JobRecord) -> Trainer:
-    """Lightning's Trainer with the job's loggers and callbacks."""
+    """Lightning's Trainer with the job's loggers and callbacks.
+
+    Raises:
+        RunError: settings that Lightning refuses, such as a GPU that is not there.
+    """
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch import Trainer
 
     t = config.trainer
-    return Trainer(
-        accelerator=t.accelerator,
-        devices=t.devices,
-        num_nodes=t.num_nodes,
-        strategy=t.strategy,
-        enable_progress_bar=t.enable_progress_bar,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        use_distributed_sampler=False,  # Lightning's repeats clips; the data modules bring their own
-        logger=_build_loggers(config, record),
-        callbacks=[_build_callback(name, record) for name in _needed(config)],
-    )
+    try:
+        return Trainer(
+            accelerator=t.accelerator,
+            devices=t.devices,
+            num_nodes=t.num_nodes,
+            strategy=t.strategy,
+            enable_progress_bar=t.enable_progress_bar,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+            use_distributed_sampler=False,  # Lightning's repeats clips; the data modules bring their own
+            logger=_build_loggers(config, record),
+            callbacks=[_build_callback(name, record) for name in _needed(config)],
+        )
+    except (MisconfigurationException, ValueError) as error:
+        raise RunError(f"Lightning refuses the settings below trainer: {error}") from error
 
 
 def quieten() -> None:
@@ -186,7 +194,7 @@ def _build_loggers(config: Config, record: JobRecord) -> list[Any]:
     if config.wandb.mode != "disabled":
         import wandb
 
-        wandb.setup(wandb.Settings(silent=True, mode=config.wandb.mode))
+        wandb.setup(wandb.Settings(silent=True, mode=cast(Any, config.wandb.mode)))
         loggers.append(
             WandbLogger(
                 name=record.run_dir.name,

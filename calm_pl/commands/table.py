@@ -20,7 +20,9 @@ NAMES = {"zero_shot": "zero-shot", "sav": "SAVs", "calm_global": "CALM-Global", 
 def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRecord) -> None:
     """Print every method's metrics, and what a reader must know about them."""
     support, query = module.support_coverage, module.query_coverage
-    table = Table(title=f"{record.benchmark} · {record.model_path}", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=f"{record.benchmark} · {record.model_path}", title_justify="left", box=box.SIMPLE_HEAD
+    )
     table.add_column("method", no_wrap=True)
     for name in ("accuracy", "95 %", "Macro-F1", "95 %", "support", "query"):
         table.add_column(name, justify="right", no_wrap=True)

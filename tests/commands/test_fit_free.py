@@ -89,7 +89,7 @@ def test_zero_shot_answers_with_one_of_the_options(finished):
 
 
 def test_the_table_and_the_progress_are_printed(finished):
-    folder, result = finished
+    _, result = finished
     for word in ("zero-shot", "SAVs", "CALM-Global", "CALM", "accuracy", "Macro-F1", "95 %", "support"):
         assert word in result.stdout
     assert "support: 12 of 12 clips" in result.stderr
@@ -199,6 +199,16 @@ def test_a_bad_clip_stops_the_job(call, small_job, spoilt, tmp_path, kind):
     assert not (tmp_path / "run" / "results.json").exists()
 
 
+def test_a_bad_clip_on_one_of_two_ranks_stops_both_with_one_reason(launch, small_job, spoilt):
+    victim = sorted(p for p in (spoilt / "audio").iterdir() if p.name.startswith("1-"))[4]
+    victim.write_text("not a sound")
+    job = ("fit-free", *small_job, f"data.root={spoilt}", "data.batch_size=2", "wandb.mode=disabled")
+    result = launch(*job, "trainer.devices=2")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert result.stderr.count(str(victim)) == 1
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_bad_clips_are_skipped_where_asked_and_told(call, launch, small_job, spoilt, tmp_path, ranks):
     query = sorted(p for p in (spoilt / "audio").iterdir() if p.name.startswith("1-"))
@@ -264,6 +274,15 @@ def test_a_wrong_root(call, small_job, tmp_path):
 def test_an_unwritable_run_folder(call, small_job, tmp_path):
     (tmp_path / "file").write_text("")
     fails(call("fit-free", *small_job, "run.dir=file/run"), "file/run", "run.dir=FOLDER")
+
+
+@pytest.mark.parametrize("setting", ["accelerator=gpu", "strategy=nonsense", "devices=0"])
+def test_settings_that_lightning_refuses(call, small_job, setting):
+    import torch
+
+    if setting == "accelerator=gpu" and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    fails(call("fit-free", *small_job, f"trainer.{setting}", "wandb.mode=disabled"), "trainer")
 
 
 def test_the_traceback_comes_with_debug(call, small_job, tmp_path):

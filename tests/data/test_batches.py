@@ -9,6 +9,8 @@ from calm_pl.data.batches import Batch, ClipDataset, Collator, Failure
 from calm_pl.data.clips import Query
 from calm_pl.media import Waveform
 
+pytest_plugins = ["tiny_data_sets"]
+
 RATE = 8_000
 
 

@@ -8,6 +8,8 @@ import pytest
 from calm_pl.assets import resolve
 from calm_pl.errors import DataError
 
+pytest_plugins = ["tiny_data_sets"]
+
 
 @pytest.mark.parametrize(("benchmark", "missing"), [("esc50", "meta/esc50.csv"), ("fsdd", "recordings")])
 def test_an_empty_folder(make, tmp_path, benchmark, missing):

@@ -7,6 +7,8 @@ import pytest
 from calm_pl.data.esc50 import CLASSES
 from calm_pl.errors import DataError
 
+pytest_plugins = ["tiny_data_sets"]
+
 
 @pytest.mark.parametrize(
     ("row", "match"),
@@ -93,7 +95,7 @@ def test_blank_lines_and_windows_line_ends_do_no_harm(make, esc50_root, two_clas
 
 
 def test_every_official_class_is_accepted(make, esc50_root):
-    rows = [f"{f}-{t}.wav,{f},{t},{l},False,{f}{t},A" for f in (1, 2) for t, l in enumerate(CLASSES)]
+    rows = [f"{f}-{t}.wav,{f},{t},{label},False,{f}{t},A" for f in (1, 2) for t, label in enumerate(CLASSES)]
     module = make("esc50", esc50_root(rows))
     module.prepare()
     assert module.classes == CLASSES

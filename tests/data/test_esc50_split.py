@@ -5,6 +5,8 @@ import pytest
 from calm_pl.data.esc50 import CLASSES
 from calm_pl.errors import DataError
 
+pytest_plugins = ["tiny_data_sets"]
+
 BUNDLED = "bundled:esc10"
 
 
@@ -86,9 +88,9 @@ def test_the_query_does_not_depend_on_seed_or_shots(make):
 
 def test_support_does_not_depend_on_the_order_of_rows(make, esc50_root):
     rows = [
-        f"{f}-{i}.wav,{f},{t},{l},True,{f}{t}{i},A"
+        f"{f}-{i}.wav,{f},{t},{label},True,{f}{t}{i},A"
         for f in (1, 2)
-        for i, (t, l) in enumerate([(0, "dog"), (1, "rooster")] * 8)
+        for i, (t, label) in enumerate([(0, "dog"), (1, "rooster")] * 8)
     ]
     forwards = make("esc50", esc50_root(rows, "a"), shots=3)
     backwards = make("esc50", esc50_root(rows[::-1], "b"), shots=3)

@@ -4,6 +4,8 @@ import pytest
 
 from calm_pl.errors import DataError
 
+pytest_plugins = ["tiny_data_sets"]
+
 
 def parts(query) -> tuple[str, str, int]:
     """Digit, speaker and take as the file name gives them."""

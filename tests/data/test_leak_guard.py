@@ -10,6 +10,8 @@ from calm_pl.data.leaks import refuse_leaks
 from calm_pl.data.settings import DataSettings
 from calm_pl.errors import DataError
 
+pytest_plugins = ["tiny_data_sets"]
+
 
 def test_nothing_shared_is_fine(clips):
     refuse_leaks(clips(["dog"], 5), clips(["owl"], 5))

@@ -4,6 +4,8 @@ import pytest
 
 from calm_pl.errors import DataError
 
+pytest_plugins = ["tiny_data_sets"]
+
 
 def test_missing_files_are_counted_and_listed_before_anything_is_read(make, esc50_root, two_classes):
     root = esc50_root(two_classes)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tiny_data_sets"]
+
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 

@@ -8,6 +8,8 @@ import pytest
 from calm_pl.data.prompts import LETTERS, Questioner
 from calm_pl.errors import DataError
 
+pytest_plugins = ["tiny_data_sets"]
+
 QUESTION = "What caption does the given audio belong to?"
 CLASSES = ("dog", "washing_machine", "toilet_flush", "car_horn", "wind", "rain")
 

@@ -9,6 +9,8 @@ import pytest
 from calm_pl.data.draws import draw_support, stable_number
 from calm_pl.errors import DataError
 
+pytest_plugins = ["tiny_data_sets"]
+
 LABELS = ("cat", "dog", "owl")
 
 

@@ -5,15 +5,15 @@ from hypothesis import strategies as st
 
 from calm_pl.functional import shrink
 
-# r̄ = (1.0 + 0.0 + 0.8 + 0.2)/4 = 0.5.
-R = torch.tensor([[1.0, 0.0], [0.8, 0.2]])
+# r̄ = (1.0 + 0.2 + 0.6 + 0.2)/4 = 0.5, over all heads and classes; the rows' own means are 0.6 and 0.4.
+R = torch.tensor([[1.0, 0.2], [0.6, 0.2]])
 COUNTS = torch.tensor([1.0, 3.0])
 
 
 def test_shrinkage_by_hand():
-    # Row 0, n = 1: (1.0·1 + 0.5)/2 = 0.75 and (0.0·1 + 0.5)/2 = 0.25.
-    # Row 1, n = 3: (0.8·3 + 0.5)/4 = 0.725 and (0.2·3 + 0.5)/4 = 0.275.
-    torch.testing.assert_close(shrink(R, COUNTS, 1.0), torch.tensor([[0.75, 0.25], [0.725, 0.275]]))
+    # Row 0, n = 1: (1.0·1 + 0.5)/2 = 0.75 and (0.2·1 + 0.5)/2 = 0.35.
+    # Row 1, n = 3: (0.6·3 + 0.5)/4 = 0.575 and (0.2·3 + 0.5)/4 = 0.275.
+    torch.testing.assert_close(shrink(R, COUNTS, 1.0), torch.tensor([[0.75, 0.35], [0.575, 0.275]]))
 
 
 def test_zero_changes_nothing():

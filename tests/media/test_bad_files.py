@@ -1,13 +1,14 @@
 """What is no sound gets one clear message that names the file."""
 
 import os
-import re
 
 import numpy as np
 import pytest
 
 from calm_pl.errors import BadClipError
 from calm_pl.media import load_audio
+
+pytest_plugins = ["sound_files"]
 
 
 def refuse(path, match: str, sample_rate: int = 16_000) -> None:
@@ -77,10 +78,14 @@ def test_nan_in_one_channel_only(write, sine):
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
-def test_samples_whose_mean_overflows(write):
-    # Each sample is finite in float32, but the channels' sum is not.
-    samples_NC = np.full((16_000, 2), 3e38, dtype=np.float32)
-    refuse(write("a.wav", samples_NC, subtype="FLOAT"), r"NaN or infinite")
+def test_loud_channels_never_become_infinite(write):
+    # Each sample is finite in float32, and so is their mean, but their sum is not.
+    path = write("a.wav", np.full((16_000, 2), 3e38, dtype=np.float32), subtype="FLOAT")
+    try:
+        samples = load_audio(path, 16_000, 30).samples
+    except BadClipError:
+        return
+    assert np.isfinite(samples).all()
 
 
 def test_a_header_and_no_samples(write):
@@ -110,11 +115,10 @@ def test_a_flac_written_to_a_pipe_is_read_or_refused_with_a_message(write, sine)
     path = write("a.flac", sine(16_000))
     flac_with_total(path, 0)
     try:
-        samples = load_audio(path, 16_000, 30).samples
+        outcome = len(load_audio(path, 16_000, 30).samples)
     except BadClipError as error:
-        assert re.match(re.escape(f"{path}: "), str(error))
-    else:
-        assert len(samples) == 8_000
+        outcome = str(error)
+    assert outcome == 8_000 or str(outcome).startswith(f"{path}: ")
 
 
 def test_a_damaged_length_does_not_ask_for_all_memory(write, sine):
@@ -130,7 +134,7 @@ def test_damaged_bytes_never_raise_anything_else(write, sine, monkeypatch, suffi
     rng = np.random.default_rng(0)
     path = write(f"a.{suffix}", sine(16_000) + 0.02 * rng.standard_normal(8_000))
     whole = path.read_bytes()
-    refused = 0
+    refusals = []
     for trial in range(120):
         content = bytearray(whole)
         for _ in range(3):
@@ -139,6 +143,6 @@ def test_damaged_bytes_never_raise_anything_else(write, sine, monkeypatch, suffi
         try:
             load_audio(path, 16_000, 30)
         except BadClipError as error:
-            assert str(path) in str(error)
-            refused += 1
-    assert refused > 0
+            refusals.append(str(error))
+    assert refusals
+    assert all(str(path) in refusal for refusal in refusals)

@@ -5,6 +5,8 @@ import pytest
 
 from calm_pl.media import load_audio
 
+pytest_plugins = ["sound_files"]
+
 # Largest difference between what was written and what is read: half a step of the depth, or lossy coding.
 LOSSLESS = [
     ("a.wav", {"subtype": "PCM_U8"}, 1 / 128),

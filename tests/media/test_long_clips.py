@@ -6,6 +6,8 @@ import pytest
 from calm_pl.errors import BadClipError
 from calm_pl.media import LONG_CLIPS, load_audio
 
+pytest_plugins = ["sound_files"]
+
 RATE = 16_000
 
 

@@ -8,6 +8,8 @@ import torchaudio
 
 from calm_pl.media import load_audio
 
+pytest_plugins = ["sound_files"]
+
 RATES = [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000]
 LARGEST_KERNEL = 2**24
 
@@ -59,7 +61,7 @@ def test_the_models_own_rate_is_not_touched(write):
 def test_rates_that_share_no_factor_with_the_models_are_read_in_bounded_memory(
     write, sine, monkeypatch, rate
 ):
-    # torchaudio's filter has (rate / gcd) x (target / gcd) taps: 3 billion at 191,999 Hz, which kills a worker.
+    # torchaudio's filter has (rate / gcd) x (target / gcd) taps: 3 billion at 191,999 Hz.
     real = torchaudio.functional.resample
 
     def bounded(waveform, orig_freq, new_freq, *args, **kwargs):

@@ -9,6 +9,8 @@ import pytest
 from calm_pl.errors import BadClipError
 from calm_pl.media import load_audio
 
+pytest_plugins = ["sound_files"]
+
 FORMATS = [
     ("a.wav", {"subtype": "PCM_16"}),
     ("a.wav", {"subtype": "PCM_24"}),

@@ -19,6 +19,12 @@ def waves():
     return [0.1 * rng.standard_normal(n).astype(np.float32) for n in LENGTHS]
 
 
+def rotate(x):
+    """The rotary embedding's quarter turn: (a, b) becomes (-b, a)."""
+    half = x.shape[-1] // 2
+    return torch.cat([-x[:, half:], x[:, :half]], -1)
+
+
 def slow_head_vectors(model, inputs):
     """softmax(q·k/√d)·v of each head at the last token of one unpadded prompt, written out in loops."""
     hidden = {}
@@ -42,7 +48,6 @@ def slow_head_vectors(model, inputs):
         v = attention.v_proj(states).view(len(states), -1, d)
         group = heads // k.shape[1]
         for a in range(heads):
-            rotate = lambda x: torch.cat([-x[:, d // 2 :], x[:, : d // 2]], -1)  # noqa: E731
             q_a = q[:, a] * cos + rotate(q[:, a]) * sin
             k_a = k[:, a // group] * cos + rotate(k[:, a // group]) * sin
             scores = torch.stack([q_a[-1] @ k_a[t] / d**0.5 for t in range(len(states))])

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from calm_pl.functional.scores import unit
 
+_ROUNDING = 2.0**-22  # of float32 centroids, relative
+
 
 def leave_one_out_scores(
     s_NHC: Tensor,
@@ -35,8 +37,11 @@ def leave_one_out_scores(
     """
     x_NHD = x_NHD.to(torch.float64)
     n_N11 = counts_C.to(torch.float64)[y_N][:, None, None]
-    rest_NHD = (n_N11 * centroids_CHD[y_N] - x_NHD) / (n_N11 - 1).clamp(min=1)
-    rest_NHD = torch.where(n_N11 > 1, rest_NHD, torch.zeros_like(rest_NHD))
+    rest_NHD = n_N11 * centroids_CHD[y_N] - x_NHD
+    # What the rounding of μ leaves of clips that cancel each other has no direction.
+    lengths_NH1 = [torch.linalg.vector_norm(v, dim=-1, keepdim=True) for v in (rest_NHD, x_NHD)]
+    has_rest = (lengths_NH1[0] > _ROUNDING * lengths_NH1[1]) & (n_N11 > 1)
+    rest_NHD = torch.where(has_rest, rest_NHD / (n_N11 - 1).clamp(min=1), torch.zeros_like(rest_NHD))
     if score == "cosine":
         x_NHD, rest_NHD = unit(x_NHD), unit(rest_NHD)
     own_NH = (x_NHD * rest_NHD).sum(-1)

@@ -37,4 +37,6 @@ def head_scores(x_NHD: Tensor, centroids_CHD: Tensor, score: str = "cosine") -> 
 
 def posteriors(s_NHC: Tensor, tau_p: float) -> Tensor:
     """Posteriors p[n, h, c] = softmax over c of s/τ_p (eq. 5), (N, H, C) float32."""
-    return torch.softmax(s_NHC.to(torch.float32) / tau_p, dim=-1)
+    s_NHC = s_NHC.to(torch.float32)
+    # The largest first becomes 0: s/τ_p itself overflows for very small τ_p.
+    return torch.softmax((s_NHC - s_NHC.amax(-1, keepdim=True)) / tau_p, dim=-1)

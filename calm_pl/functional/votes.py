@@ -39,7 +39,10 @@ def majority_vote(s_NKC: Tensor) -> MajorityVote:
 
 
 def weighted_vote(p_NHC: Tensor, weights: Tensor) -> Tensor:
-    """Scores Σ_h w·p (eq. 9 with weights (H,), eq. 13 with weights (C, H)), (N, C) float32."""
-    if weights.dim() == 1:
-        return torch.einsum("nhc,h->nc", p_NHC, weights)
-    return torch.einsum("nhc,ch->nc", p_NHC, weights)
+    """Scores Σ_h w·p (eq. 9 with weights (H,), eq. 13 with weights (C, H)), (N, C) float32.
+
+    Summed in float64, so that neither the batch nor the order of heads shows in the float32 result and equal
+    classes have equal scores.
+    """
+    subscripts = "nhc,h->nc" if weights.dim() == 1 else "nhc,ch->nc"
+    return torch.einsum(subscripts, p_NHC.to(torch.float64), weights.to(torch.float64)).to(torch.float32)

@@ -36,5 +36,6 @@ def head_weights(
     logits_CK = r_CK if weight_map == "softmax" else r_CK.clamp(min=0).log()
     empty_C1 = (logits_CK == -torch.inf).all(-1, keepdim=True)
     logits_CK = torch.where(empty_C1, torch.zeros_like(logits_CK), logits_CK)
-    w_CK = torch.softmax(logits_CK / tau_w, dim=-1).to(torch.float32)
+    # The largest first becomes 0: r/τ_w itself overflows for very small τ_w.
+    w_CK = torch.softmax((logits_CK - logits_CK.amax(-1, keepdim=True)) / tau_w, dim=-1).to(torch.float32)
     return torch.zeros(r_CH.shape, dtype=torch.float32, device=r_CH.device).scatter(-1, kept_CK, w_CK)

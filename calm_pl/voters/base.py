@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
@@ -35,6 +36,7 @@ class HeadVoter(ABC):
     `reliability_` and `weights_` in `fit_support`.
 
     Attributes:
+        fitted_params_: the `params` of the last fit, which predictions go by.
         classes_: labels in class order, (C,).
         centroids_: (C, H, D) float32 (eq. 1).
         reliability_: (C, H) or (H,) float32.
@@ -42,6 +44,7 @@ class HeadVoter(ABC):
     """
 
     params: Any
+    fitted_params_: Any
     classes_: np.ndarray
     centroids_: Tensor
     reliability_: Tensor
@@ -75,9 +78,13 @@ class HeadVoter(ABC):
                 )
             labels = as_labels(heldout[1], len(x_NHD))
             held = support._replace(x_NHD=x_NHD, y_N=label_indices(labels, support.classes).to(x_NHD.device))
-        self.classes_ = label_array(support.classes)
-        self.centroids_ = support.centroids_CHD
-        self._fit_heads(support, held)
+        # On a copy, so that a refused fit leaves the last one whole.
+        fresh = copy.copy(self)
+        fresh.fitted_params_ = self.params
+        fresh.classes_ = label_array(support.classes)
+        fresh.centroids_ = support.centroids_CHD
+        fresh._fit_heads(support, held)
+        self.__dict__.update(fresh.__dict__)
         return self
 
     @abstractmethod
@@ -122,7 +129,8 @@ class HeadVoter(ABC):
 
     def predict(self, vectors: Vectors) -> np.ndarray:
         """Labels (N,)."""
-        return self.classes_[self.vote(vectors).winner_N.cpu().numpy()]
+        winner_N = self.vote(vectors).winner_N.cpu().numpy()
+        return self.classes_[winner_N]
 
     def score(self, vectors: Vectors, labels: Any) -> float:
         """Accuracy in [0, 1]. A label that is none of `classes_` counts as wrong."""
@@ -137,7 +145,7 @@ class HeadVoter(ABC):
         classes, heads, dim = self.centroids_.shape
         for chunk in clip_chunks(len(x_NHD), heads * max(classes, dim)):
             x = x_NHD[chunk].to(self.centroids_.device)
-            yield chunk, head_scores(x, self.centroids_, self.params.score)
+            yield chunk, head_scores(x, self.centroids_, self.fitted_params_.score)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "weights_"):
@@ -176,6 +184,7 @@ class HeadVoter(ABC):
         self, classes: Sequence[Hashable], centroids_CHD: Tensor, state: dict[str, Tensor]
     ) -> Self:
         """The inverse of `fitted_state`."""
+        self.fitted_params_ = self.params
         self.classes_ = label_array(classes)
         self.centroids_ = centroids_CHD
         for name in self.fitted_names:

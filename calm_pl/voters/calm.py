@@ -49,8 +49,7 @@ class CalmParams:
         check_choice("reliability", self.reliability, RELIABILITIES)
         check_choice("weight_map", self.weight_map, WEIGHT_MAPS)
         check_choice("reliability_split", self.reliability_split, RELIABILITY_SPLITS)
-        if self.shrinkage != 0:
-            check_positive("shrinkage", self.shrinkage)
+        check_positive("shrinkage", self.shrinkage, or_zero=True)
 
 
 class ReliabilitySums(NamedTuple):
@@ -138,14 +137,16 @@ class CalmBase(HeadVoter):
 
     def decide(self, s_NHC: Tensor) -> Decision:
         """Weighted posteriors (eqs. 9, 13); equal scores go to the lower class index (eq. 10)."""
-        scores_NC = weighted_vote(posteriors(s_NHC, self.params.tau_p), self.weights_)
+        scores_NC = weighted_vote(posteriors(s_NHC, self.fitted_params_.tau_p), self.weights_)
         return Decision(scores_NC, scores_NC.argmax(-1))
 
     def probabilities(self, scores_NC: Tensor) -> Tensor:
         """Scores divided by their sum: a convex mix of posteriors for CALM-Global, normalised for CALM."""
+        # In float64: a handful of heads that contradict each other leave scores that float32 cannot divide.
+        scores_NC = scores_NC.to(torch.float64)
         total_N1 = scores_NC.sum(-1, keepdim=True)
-        uniform = torch.full_like(scores_NC, 1 / scores_NC.shape[-1])
-        return torch.where(total_N1 > 0, scores_NC / total_N1.clamp(min=1e-38), uniform)
+        uniform_NC = torch.full_like(scores_NC, 1 / scores_NC.shape[-1])
+        return torch.where(total_N1 > 0, scores_NC / total_N1, uniform_NC).to(torch.float32)
 
 
 def overall_mean(sums: ReliabilitySums) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import numbers
+import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
@@ -19,7 +22,7 @@ def as_vectors(vectors: Vectors) -> Tensor:
         TypeError: not a floating tensor or array.
         ValueError: not three axes, or a value that is not finite.
     """
-    x = torch.from_numpy(vectors) if isinstance(vectors, np.ndarray) else vectors
+    x = _from_numpy(vectors) if isinstance(vectors, np.ndarray) else vectors
     if not isinstance(x, Tensor) or not x.is_floating_point():
         kind = getattr(x, "dtype", type(x).__name__)
         raise TypeError(
@@ -37,7 +40,17 @@ def as_vectors(vectors: Vectors) -> Tensor:
             f"Expected `vectors` to be finite, but clip {bad} of {len(x)} holds NaN or infinity"
             " (an overflow in 16 bit? try bfloat16 or float32)."
         )
-    return x
+    return x.detach()
+
+
+def _from_numpy(array: np.ndarray) -> Tensor:
+    """An array as a tensor, without a copy where torch can do without."""
+    if any(stride < 0 for stride in array.strides):
+        array = np.ascontiguousarray(array)
+    with warnings.catch_warnings():
+        # A read-only array, such as a memory map, is never written to here.
+        warnings.filterwarnings("ignore", message=".*not writable.*")
+        return torch.from_numpy(array)
 
 
 def as_labels(labels: Any, num_clips: int) -> list[Hashable]:
@@ -45,6 +58,9 @@ def as_labels(labels: Any, num_clips: int) -> list[Hashable]:
     values = labels.tolist() if isinstance(labels, (Tensor, np.ndarray)) else list(labels)
     if len(values) != num_clips:
         raise ValueError(f"Expected one label for each of {num_clips} clips, but got {len(values)} labels.")
+    unhashable = next((value for value in values if not isinstance(value, Hashable)), None)
+    if unhashable is not None:
+        raise ValueError(f"Expected one hashable label for each clip, but got {unhashable!r}.")
     return values
 
 
@@ -52,9 +68,18 @@ def sorted_classes(labels: Iterable[Hashable]) -> tuple[Hashable, ...]:
     """Distinct labels in an order that does not depend on the order of clips."""
     distinct = set(labels)
     try:
-        return tuple(sorted(distinct))  # type: ignore[type-var]
-    except TypeError:  # labels of several types have no order of their own
-        return tuple(sorted(distinct, key=lambda label: (type(label).__qualname__, repr(label))))
+        order = sorted(distinct)  # type: ignore[type-var]
+        if all(a < b for a, b in itertools.pairwise(order)):
+            return tuple(order)
+    except TypeError:
+        pass
+    # Labels of several types, and sets, have no order of their own.
+    return tuple(sorted(distinct, key=lambda label: (type(label).__qualname__, _stable_text(label))))
+
+
+def _stable_text(label: Hashable) -> str:
+    """A label's text, the same in every process; that of a set follows its hashes, which are not."""
+    return repr(sorted(map(_stable_text, label))) if isinstance(label, frozenset) else repr(label)
 
 
 def label_indices(labels: Sequence[Hashable], classes: Sequence[Hashable]) -> Tensor:
@@ -87,15 +112,19 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
         raise ValueError(f"Expected argument `{name}` to be one of {choices}, but got {value!r}.")
 
 
-def check_positive(name: str, value: float) -> None:
-    """Raise ValueError unless `value` is a finite number above 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise ValueError(f"Expected argument `{name}` to be a finite number above 0, but got {value!r}.")
+def check_positive(name: str, value: float, or_zero: bool = False) -> None:
+    """Raise ValueError unless `value` is a finite number above 0, or 0 where that is allowed."""
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not (0 < value < float("inf") or (or_zero and value == 0)):
+        least = "of 0 or more" if or_zero else "above 0"
+        raise ValueError(f"Expected argument `{name}` to be a finite number {least}, but got {value!r}.")
 
 
 def check_top_k(value: int | None) -> None:
     """Raise ValueError unless `value` is None or a positive integer."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1
+    ):
         raise ValueError(
             f"Expected argument `top_k` to be a positive integer, or None for all heads, but got {value!r}."
         )

@@ -47,7 +47,10 @@ class Classifier:
         header = {
             "format": _FORMAT,
             "classes": json.dumps(self.classes),
-            "voters": json.dumps({name: voter.get_params() for name, voter in self.voters.items()}),
+            "voters": json.dumps(
+                {name: voter.get_params() for name, voter in self.voters.items()},
+                default=lambda number: number.item(),  # NumPy's numbers
+            ),
             "prompt": json.dumps(self.prompt),
             "model": json.dumps(self.model),
         }

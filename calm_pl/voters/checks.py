@@ -69,7 +69,7 @@ def sorted_classes(labels: Iterable[Hashable]) -> tuple[Hashable, ...]:
     distinct = set(labels)
     try:
         order = sorted(distinct)  # type: ignore[type-var]
-        if all(a < b for a, b in itertools.pairwise(order)):
+        if all(a < b for a, b in itertools.pairwise(order)):  # type: ignore[operator]
             return tuple(order)
     except TypeError:
         pass

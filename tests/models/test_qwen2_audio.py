@@ -60,6 +60,22 @@ def test_layout_comes_from_the_decoder(lalm):
     assert lalm.layout.num_heads == 32
 
 
+def test_the_7b_has_1024_heads_of_128():
+    from transformers import Qwen2AudioConfig, Qwen2AudioForConditionalGeneration
+
+    from calm_pl.models.heads import head_layout
+
+    text = {
+        **{"model_type": "qwen2", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32},
+        **{"num_key_value_heads": 32, "intermediate_size": 11_008, "vocab_size": 156_032},
+    }
+    with torch.device("meta"):  # shapes without weights
+        model = Qwen2AudioForConditionalGeneration(Qwen2AudioConfig(text_config=text))
+    layout = head_layout(model.get_decoder())
+    assert layout == (32, 32, 128)
+    assert layout.num_heads == 1024
+
+
 def test_head_vectors_equal_attention_written_out(lalm, waves):
     inputs = lalm.preparer(waves[:1], QUESTIONS[:1])
     with torch.no_grad():

@@ -20,8 +20,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from calm_pl.data.settings import DataSettings
 from calm_pl.errors import ConfigError
-from calm_pl.rules import above_zero, at_least, one_of, setting
+from calm_pl.rules import above_zero, at_least, finite_at_least, one_of, setting
 
+_UNRESOLVED = object()  # stands for a value whose interpolation leads nowhere
 METHODS = ("zero_shot", "sav", "calm_global", "calm")
 CALLBACKS = ("progress", "run_record", "predictions", "wandb_tables")
 
@@ -65,7 +66,7 @@ class VoterConfig:
     reliability: str = setting("margin_clamped", one_of("margin_clamped", "margin", "prob", "brier"))
     weight_map: str = setting("softmax", one_of("softmax", "power"))
     """`softmax` is the paper's, `power` the released code's."""
-    shrinkage: float = setting(0.0, at_least(0))
+    shrinkage: float = setting(0.0, finite_at_least(0))
     """In clips, towards the mean reliability; 0 is off."""
     reliability_split: str = setting("support", one_of("support", "loo"))
     """`support` judges heads on the clips that built the centroids, `loo` on each clip left out in turn."""
@@ -136,9 +137,12 @@ def load_config(files: Sequence[str], overrides: Sequence[str]) -> Config:
     """
     faults: list[str] = []
     layers = [layer for name in files if (layer := _read(name, faults)) is not None]
+    unread = bool(faults)  # what an unread file would have set is not known
     layers += [layer for text in overrides if (layer := _override(text, faults)) is not None]
     raw = _resolved(layers, faults)
     config = _fill(Config, raw, "", faults)
+    if unread:
+        faults = [fault for fault in faults if ": is required, but missing" not in fault]
     if not faults:
         faults += _cross_faults(config)
     if faults:
@@ -200,14 +204,38 @@ def _override(text: str, faults: list[str]) -> DictConfig | None:
         return None
 
 
+def _merged(base: Any, layer: Any) -> Any:
+    """Sections merge key by key; anything else in a later layer replaces what was there."""
+    if not isinstance(base, dict) or not isinstance(layer, dict):
+        return layer
+    return {**base, **{key: _merged(base.get(key), value) for key, value in layer.items()}}
+
+
 def _resolved(layers: list[DictConfig], faults: list[str]) -> dict[str, Any]:
-    """All layers as one plain dictionary, interpolations resolved."""
-    merged = OmegaConf.merge({}, *layers)
-    try:
-        return typing.cast(dict[str, Any], OmegaConf.to_container(merged, resolve=True))
-    except OmegaConfBaseException as error:
-        faults.append(f"an interpolation cannot be resolved: {str(error).splitlines()[0]}")
-        return typing.cast(dict[str, Any], OmegaConf.to_container(merged, resolve=False))
+    """Defaults and all layers as one plain dictionary, interpolations resolved."""
+    merged: Any = OmegaConf.to_container(OmegaConf.structured(Config))
+    for layer in layers:
+        merged = _merged(merged, OmegaConf.to_container(layer))
+    return _plain(OmegaConf.create(merged), "", faults)
+
+
+def _plain(section: DictConfig, path: str, faults: list[str]) -> dict[str, Any]:
+    """A section's values; those that cannot be resolved are noted."""
+    plain: dict[str, Any] = {}
+    for name in map(str, section):
+        try:
+            value = MISSING if OmegaConf.is_missing(section, name) else section[name]
+            if isinstance(value, DictConfig):
+                plain[name] = _plain(value, f"{path}{name}.", faults)
+            elif OmegaConf.is_config(value):
+                plain[name] = OmegaConf.to_container(value, resolve=True)
+            else:
+                plain[name] = value
+        except (OmegaConfBaseException, RecursionError) as error:
+            reason = str(error).splitlines()[0]
+            faults.append(f"{path}{name}: the interpolation cannot be resolved: {reason}")
+            plain[name] = _UNRESOLVED
+    return plain
 
 
 def _fill(schema: type, raw: Any, path: str, faults: list[str]) -> Any:
@@ -223,6 +251,8 @@ def _fill(schema: type, raw: Any, path: str, faults: list[str]) -> Any:
     values = {}
     for name, spec in fields.items():
         kind = types[name]
+        if raw.get(name) is _UNRESOLVED:
+            continue
         if dataclasses.is_dataclass(kind):
             values[name] = _fill(typing.cast(type, kind), raw.get(name, {}), f"{path}{name}.", faults)
         elif raw.get(name, MISSING) != MISSING:

@@ -29,6 +29,11 @@ def at_least(least: int) -> Rule:
     return Rule(f"{least} or more", lambda value: value >= least)
 
 
+def finite_at_least(least: int) -> Rule:
+    """A finite number with a lower bound."""
+    return Rule(f"a finite number, {least} or more", lambda value: least <= value < float("inf"))
+
+
 def above_zero() -> Rule:
     """A positive, finite number."""
     return Rule("a finite number above 0", lambda value: 0 < value < float("inf"))

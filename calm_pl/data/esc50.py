@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,15 +68,24 @@ def read_clips(meta: Path, audio: Path) -> list[FoldedClip]:
     Raises:
         DataError: names the line, the rule and the value.
     """
-    with meta.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        missing = [c for c in _COLUMNS if c not in (reader.fieldnames or ())]
-        if missing:
-            raise DataError(f"{meta}: lacks the columns {', '.join(missing)}.")
-        return [_read_row(row, f"{meta}, line {reader.line_num}", audio) for row in reader]
+    try:
+        with meta.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            missing = [c for c in _COLUMNS if c not in (reader.fieldnames or ())]
+            if missing:
+                raise DataError(f"{meta}: lacks the columns {', '.join(missing)}.")
+            clips = [_read_row(row, f"{meta}, line {reader.line_num}", audio) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{meta}: cannot be read: {error}.") from error
+    twice = [name for name, count in Counter(f.clip.id for f in clips).items() if count > 1]
+    if twice:
+        raise DataError(f"{meta}: lists {twice[0]} more than once.")
+    return clips
 
 
 def _read_row(row: dict[str, str], where: str, audio: Path) -> FoldedClip:
+    if any(row[column] is None for column in _COLUMNS):
+        raise DataError(f"{where}: has fewer fields than the header.")
     label = row["category"]
     if label not in CLASSES:
         near = difflib.get_close_matches(label, CLASSES, 1)

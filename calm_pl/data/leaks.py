@@ -18,15 +18,17 @@ def refuse_leaks(support: Sequence[Clip], query: Sequence[Clip]) -> None:
     """
     by_group = {clip.group: clip for clip in support}
     by_file = {clip.path.resolve(): clip for clip in support}
-    pairs = []
+    pairs, recordings = [], set()
     for clip in query:
         match = by_group.get(clip.group) or by_file.get(clip.path.resolve())
         if match is not None:
+            recordings.add(match.group)
             pairs.append(f"{match.id} (support) and {clip.id} (query), recording {clip.group}")
     if pairs:
+        shared = "1 recording" if len(recordings) == 1 else f"{len(recordings)} recordings"
         more = f"\n  and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
         raise DataError(
-            f"Support and query share {len(pairs)} recordings, which would make the scores too good:\n  "
+            f"Support and query share {shared}, which would make the scores too good:\n  "
             + "\n  ".join(pairs[:_SHOWN])
             + more
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from calm_pl.errors import BadClipError
 from calm_pl.media.truncation import truncation_fault
 
 LONG_CLIPS = ("start", "center", "stop")
+_MOST_FRAMES = 2**31  # three hours at 192 kHz
+_LARGEST_FILTER = 2**24
 MIN_SECONDS = 0.1  # shorter clips give a model no audio token
 
 
@@ -42,7 +45,7 @@ def load_audio(path: str | Path, sample_rate: int, max_seconds: float, long_clip
     frames_NC, rate = _decode(path)
     if not np.isfinite(frames_NC).all():
         raise BadClipError(f"{path}: holds samples that are NaN or infinite.")
-    mono = frames_NC.mean(axis=1, dtype=np.float32)
+    mono = frames_NC.mean(axis=1, dtype=np.float64).astype(np.float32)
     samples = mono if rate == sample_rate else _resample(mono, rate, sample_rate)
     if len(samples) < MIN_SECONDS * sample_rate:
         seconds = len(samples) / sample_rate
@@ -71,12 +74,14 @@ def _decode(path: Path) -> tuple[np.ndarray, int]:
             raise BadClipError(f"{path}: is truncated: {fault}.")
         with soundfile.SoundFile(path) as file:
             expected, rate = file.frames, file.samplerate
+            if expected > _MOST_FRAMES:
+                raise BadClipError(f"{path}: states no believable length (written to a pipe, or damaged).")
             frames_NC = file.read(dtype="float32", always_2d=True)
     except FileNotFoundError as error:
         raise BadClipError(f"{path}: no such file.") from error
     except OSError as error:
         raise BadClipError(f"{path}: cannot be read: {error.strerror or error}.") from error
-    except soundfile.SoundFileRuntimeError as error:
+    except (soundfile.SoundFileRuntimeError, TypeError) as error:  # TypeError: a headerless format, by suffix
         raise BadClipError(f"{path}: is no sound file that can be decoded ({_reason(error)}).") from error
     if len(frames_NC) == 0:
         raise BadClipError(f"{path}: holds no samples.")
@@ -93,4 +98,10 @@ def _resample(mono: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
     import torch
     from torchaudio.functional import resample
 
-    return resample(torch.from_numpy(mono), rate, sample_rate).numpy()
+    common = math.gcd(rate, sample_rate)
+    if rate // common * (sample_rate // common) <= _LARGEST_FILTER:
+        return resample(torch.from_numpy(mono), rate, sample_rate).numpy()
+    # torchaudio tabulates its filter: for rates without a common factor that takes gigabytes.
+    import soxr
+
+    return soxr.resample(mono, rate, sample_rate)

@@ -1,36 +1,46 @@
-"""Tell a cut-off file from a short one: libsndfile reads what is left of a WAV or Ogg file without a word."""
+"""Tell a cut-off file from a short one: libsndfile reads what is left of many formats without a word."""
 
 from __future__ import annotations
 
 import struct
 from pathlib import Path
 
+_BYTE_ORDER = {b"RIFF": "<", b"RIFX": ">", b"RF64": "<"}
 _OGG_LAST_PAGE = 0x04
 _OGG_LARGEST_PAGE = 65_307
-_UNKNOWN_SIZE = 0xFFFFFFFF  # what a writer to a pipe leaves in the header
+# What writers to a pipe leave in the header: most, SoX, and others that stop at 2 GiB.
+_UNKNOWN_SIZES = (0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF, 0x80000000)
 
 
 def truncation_fault(path: Path) -> str | None:
-    """What shows that a WAV or Ogg file was cut off; None where nothing does, or for other formats."""
+    """What shows that a WAV, AIFF or Ogg file was cut off; None where nothing does, or for other formats."""
     with path.open("rb") as file:
         head = file.read(12)
-        if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-            return _wav_fault(path)
+        if head[:4] in _BYTE_ORDER and head[8:] == b"WAVE":
+            return _chunk_fault(path, _BYTE_ORDER[head[:4]], b"data")
+        if head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
+            return _chunk_fault(path, ">", b"SSND")
         if head[:4] == b"OggS":
             return _ogg_fault(path)
     return None
 
 
-def _wav_fault(path: Path) -> str | None:
-    """Walk the chunks to `data` and compare its declared size with the bytes that follow."""
+def _chunk_fault(path: Path, order: str, samples: bytes) -> str | None:
+    """Walk the chunks to the samples and compare their declared size with the bytes that follow."""
     size = path.stat().st_size
+    large = None  # RF64 keeps the size of `data` in a chunk of its own
     with path.open("rb") as file:
         file.seek(12)
         while len(header := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", header)
-            if name == b"data":
+            name, length = struct.unpack(f"{order}4sI", header)
+            if name == b"ds64" and length >= 16 and len(sizes := file.read(16)) == 16:
+                large = struct.unpack("<QQ", sizes)[1]
+                file.seek(-16, 1)
+            if name == samples:
+                if length in _UNKNOWN_SIZES and large is not None:
+                    length = large
                 left = size - file.tell()
-                if length != _UNKNOWN_SIZE and length > left:
+                if length not in _UNKNOWN_SIZES and length > left:
                     return f"its header promises {length} bytes of samples, {left} are there"
                 return None
             file.seek(length + length % 2, 1)

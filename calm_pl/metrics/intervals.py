@@ -34,7 +34,9 @@ def wilson(successes: int, total: int) -> Interval:
     share, z2 = successes / total, _Z95**2
     centre = (share + z2 / (2 * total)) / (1 + z2 / total)
     half = _Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
-    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+    # Rounding must not leave 0 or 1 outside where nothing or everything succeeded.
+    low = max(0.0, centre - half) if successes else 0.0
+    return Interval(low, min(1.0, centre + half) if successes < total else 1.0)
 
 
 def macro_f1(confusion: np.ndarray) -> np.ndarray:

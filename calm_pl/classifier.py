@@ -36,7 +36,7 @@ class Classifier:
 
     def save(self, path: str | Path) -> Path:
         """Write the file; it appears under its name only when complete."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         path = Path(path)
         first = next(iter(self.voters.values()))
@@ -55,7 +55,7 @@ class Classifier:
             "model": json.dumps(self.model),
         }
         part = path.with_name(path.name + ".part")
-        save_file(tensors, part, metadata=header)
+        part.write_bytes(save(tensors, metadata=header))
         os.replace(part, path)
         return path
 

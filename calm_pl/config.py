@@ -24,7 +24,7 @@ from calm_pl.rules import above_zero, at_least, finite_at_least, one_of, setting
 
 _UNRESOLVED = object()  # stands for a value whose interpolation leads nowhere
 METHODS = ("zero_shot", "sav", "calm_global", "calm")
-CALLBACKS = ("progress", "run_record", "predictions", "wandb_tables")
+CALLBACKS = ("progress", "run_record", "predictions", "report", "wandb_tables")
 
 
 @dataclass
@@ -222,9 +222,10 @@ def _resolved(layers: list[DictConfig], faults: list[str]) -> dict[str, Any]:
 def _plain(section: DictConfig, path: str, faults: list[str]) -> dict[str, Any]:
     """A section's values; those that cannot be resolved are noted."""
     plain: dict[str, Any] = {}
-    for name in map(str, section):
+    for key in section:
+        name = str(key)
         try:
-            value = MISSING if OmegaConf.is_missing(section, name) else section[name]
+            value = MISSING if OmegaConf.is_missing(section, key) else section[key]
             if isinstance(value, DictConfig):
                 plain[name] = _plain(value, f"{path}{name}.", faults)
             elif OmegaConf.is_config(value):

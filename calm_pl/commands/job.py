@@ -165,7 +165,7 @@ def quieten() -> None:
 
 def _needed(config: Config) -> list[str]:
     """Callbacks in the order of their work; results.json, by `run_record`, comes last."""
-    order = ("progress", "predictions", "wandb_tables", "run_record")
+    order = ("progress", "predictions", "report", "wandb_tables", "run_record")
     return [
         name
         for name in order

@@ -29,50 +29,53 @@ def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRec
     for name, result in module.results.items():
         table.add_row(
             NAMES[name],
-            _percent(result.accuracy),
-            _span(result.ci95["accuracy"]),
-            _percent(result.macro_f1),
-            _span(result.ci95["macro_f1"]),
+            percent(result.accuracy),
+            span(result.ci95["accuracy"]),
+            percent(result.macro_f1),
+            span(result.ci95["macro_f1"]),
             "0" if name == "zero_shot" else f"{support.used:,}",
             f"{result.n:,}",
         )
     console = Console()
     console.print(table)
-    for note in _notes(data, support, query):
+    for note in notes(data, support, query):
         console.print(note, highlight=False)
     console.print(f"Results: {record.run_dir}", highlight=False, soft_wrap=True)
     for offline in sorted(record.run_dir.glob("wandb/offline-run-*"))[-1:]:
         console.print(f"W&B, offline: wandb sync {offline}", highlight=False, soft_wrap=True)
 
 
-def _notes(data: FewShotDataModule, support: Coverage, query: Coverage) -> list[str]:
+def notes(data: FewShotDataModule, support: Coverage, query: Coverage) -> list[str]:
+    """What a reader of the numbers must know, a sentence each."""
     options = data.query[0].options
-    notes = ["Accuracy in %, intervals over clips (Wilson; bootstrap for Macro-F1)."]
+    lines = ["Accuracy in %, intervals over clips (Wilson; bootstrap for Macro-F1)."]
     if options:
-        notes.append(
+        lines.append(
             f"Zero-shot chooses among {len(options)} options, the voters among {len(data.classes)} classes;"
             " both are shown the options, the right one among them."
         )
     if data.note:
-        notes.append(f"Data: {data.note}.")
+        lines.append(f"Data: {data.note}.")
     if support.num_cut + query.num_cut:
-        notes.append(
+        lines.append(
             f"{support.num_cut + query.num_cut:,} clips were longer than the model's window of"
             f" {data.preparer.max_seconds:g} s and cut ({data.settings.long_clips})."
         )
     for name, coverage in (("support", support), ("query", query)):
         if coverage.failures:
             total = coverage.used + len(coverage.failures)
-            notes.append(
+            lines.append(
                 f"Coverage of the {name}: {coverage.used:,} of {total:,} clips;"
                 f" {len(coverage.failures):,} skipped, listed in skipped.csv."
             )
-    return notes
+    return lines
 
 
-def _percent(fraction: float) -> str:
+def percent(fraction: float) -> str:
+    """A fraction in per cent, one digit."""
     return f"{100 * fraction:.1f}"
 
 
-def _span(interval: Interval) -> str:
+def span(interval: Interval) -> str:
+    """An interval of fractions in per cent."""
     return f"{100 * interval.low:.1f}–{100 * interval.high:.1f}"

@@ -48,7 +48,9 @@ def test_the_run_folder_is_as_documented(finished):
         "config.yaml",
         "classifier.safetensors",
         "skipped.csv",
+        "report.html",
     }
+    assert {path.stat().st_mode & 0o444 for path in folder.iterdir() if path.is_file()} == {0o444}
     assert not [name for name in names if name.endswith(".part")]
     results = results_of(folder)
     assert set(results) >= {
@@ -75,6 +77,16 @@ def test_results_equal_what_the_predictions_say(finished):
         right = sum(p == t for p, t in zip(predicted, truth, strict=True))
         assert scores["accuracy"] == scores["exact_match"] == pytest.approx(right / 9, abs=1e-6)
         assert scores["macro_f1"] == pytest.approx(f1_score(truth, predicted, average="macro"), abs=1e-6)
+
+
+def test_the_report_stands_alone_and_says_what_the_results_say(finished):
+    folder, _ = finished
+    page = (folder / "report.html").read_text()
+    assert "http" not in page.replace("https://", "http://").split("</style>")[1]
+    for method, scores in results_of(folder)["methods"].items():
+        assert f"<td>{100 * scores['accuracy']:.1f}</td>" in page, method
+    assert "data.root" not in page  # the configuration is shown as YAML
+    assert "shots: 4" in page
 
 
 def test_the_tones_are_told_apart(finished):

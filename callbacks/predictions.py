@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from calm_pl.commands.job import JobRecord
 from calm_pl.data.base import FewShotDataModule
+from calm_pl.files import replacing
 from calm_pl.module import FitFreeModule
 
 
@@ -30,10 +30,11 @@ class PredictionWriter(Callback):
             return
         assert isinstance(pl_module, FitFreeModule)
         data = trainer.datamodule  # type: ignore[attr-defined]
-        part = self.run_dir / "predictions.csv.part"
-        with part.open("w", newline="", encoding="utf-8") as file:
+        with (
+            replacing(self.run_dir / "predictions.csv") as part,
+            part.open("w", newline="", encoding="utf-8") as file,
+        ):
             csv.writer(file).writerows(prediction_rows(pl_module, data))
-        os.replace(part, self.run_dir / "predictions.csv")
 
 
 def prediction_rows(module: FitFreeModule, data: FewShotDataModule) -> Iterator[list[str]]:

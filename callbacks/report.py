@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from html import escape
 
@@ -12,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from calm_pl.commands.job import JobRecord
 from calm_pl.commands.table import NAMES, notes, percent, span
 from calm_pl.data.base import FewShotDataModule
+from calm_pl.files import replacing
 from calm_pl.module import FitFreeModule
 
 _CONFUSIONS_SHOWN = 20
@@ -45,11 +45,8 @@ class ReportWriter(Callback):
             return
         assert isinstance(pl_module, FitFreeModule)
         data: FewShotDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        folder = self.record.run_dir
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / "report.html.part"
-        part.write_text(page(self.record, pl_module, data), encoding="utf-8")
-        os.replace(part, folder / "report.html")
+        with replacing(self.record.run_dir / "report.html") as part:
+            part.write_text(page(self.record, pl_module, data), encoding="utf-8")
 
 
 def page(record: JobRecord, module: FitFreeModule, data: FewShotDataModule) -> str:

@@ -6,7 +6,6 @@ import csv
 import importlib.metadata
 import io
 import json
-import os
 import platform
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from calm_pl import __version__
 from calm_pl.classifier import Classifier
 from calm_pl.commands.job import JobRecord
 from calm_pl.data.base import FewShotDataModule
+from calm_pl.files import replacing
 from calm_pl.module import FitFreeModule
 
 _PACKAGES = ("torch", "transformers", "lightning", "torchmetrics", "torchaudio", "numpy")
@@ -55,7 +55,6 @@ class RunRecord(Callback):
         assert isinstance(pl_module, FitFreeModule)
         data: FewShotDataModule = trainer.datamodule  # type: ignore[attr-defined]
         folder = self.record.run_dir
-        folder.mkdir(parents=True, exist_ok=True)
         _write(folder / "config.yaml", self.record.config_yaml)
         _write(folder / "skipped.csv", _skipped(pl_module, data))
         if pl_module.voters:
@@ -128,9 +127,8 @@ def _versions() -> dict[str, str]:
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def from_record(record: JobRecord) -> RunRecord:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from calm_pl.errors import ModelError
+from calm_pl.files import replacing
 from calm_pl.voters import Calm, CalmGlobal, HeadVoter, Sav
 
 VOTERS: dict[str, type[HeadVoter]] = {"sav": Sav, "calm_global": CalmGlobal, "calm": Calm}
@@ -54,9 +54,8 @@ class Classifier:
             "prompt": json.dumps(self.prompt),
             "model": json.dumps(self.model),
         }
-        part = path.with_name(path.name + ".part")
-        part.write_bytes(save(tensors, metadata=header))
-        os.replace(part, path)
+        with replacing(path) as part:
+            part.write_bytes(save(tensors, metadata=header))
         return path
 
 

@@ -386,7 +386,8 @@ def test_no_setting_takes_a_section(path):
         ),
         (
             "callbacks=[confetti]",
-            "callbacks: must be among progress, run_record, predictions, report, wandb_tables, but holds 'confetti'",
+            "callbacks: must be among progress, run_record, predictions, report, wandb_tables,"
+            " but holds 'confetti'",
         ),
     ],
 )

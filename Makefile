@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test check tiny-model clean
 
 demo: $(VENV)/installed
 	$(BIN)/python launch.py fit-free --config demo.yaml
@@ -24,6 +24,11 @@ $(VENV)/installed: pyproject.toml
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
+
+# Trains the bundled model anew: speech from Debian's espeak-ng and flite, about an hour on two cores.
+tiny-model: $(VENV)/installed
+	@{ command -v espeak-ng && command -v flite; } >/dev/null || { echo "needs espeak-ng and flite: apt-get install espeak-ng flite"; exit 1; }
+	cd tools && ../$(BIN)/python -m tiny_lalm.train --out ../calm_pl/assets/tiny_lalm --cache ../.cache/tiny_lalm
 
 clean:
 	rm -rf $(VENV) runs dist

@@ -1,0 +1,137 @@
+"""The untrained model and its processor: sizes, positions and start values in one place."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import torch
+from torch import nn
+from transformers import (
+    Qwen2AudioConfig,
+    Qwen2AudioForConditionalGeneration,
+    Qwen2AudioProcessor,
+    WhisperFeatureExtractor,
+)
+from transformers.models.qwen2.modeling_qwen2 import Qwen2Attention
+from transformers.models.qwen2_audio.modeling_qwen2_audio import (
+    Qwen2AudioAttention,
+    Qwen2AudioEncoder,
+)
+
+from tiny_lalm.tokenizer import CHAT_TEMPLATE, build_tokenizer
+
+SAMPLE_RATE = 16_000
+MEL_BINS = 64
+WINDOW_SECONDS = 5
+MAX_FRAMES = 100 * WINDOW_SECONDS
+TOWER_WIDTH = 192
+DECODER_WIDTH = 128
+LOCAL_OFFSETS = ((-3, -1, 1, 3), (-3, -1, 1, 3), (-8, -3, 3, 8))
+"""Frames of 20 ms that the heads of the first tower layers look away at the start."""
+LOCAL_STRENGTH = 1.0
+
+
+def build_processor() -> Qwen2AudioProcessor:
+    """Build the processor: log-mel features of a 5 s window and the tokenizer."""
+    extractor = WhisperFeatureExtractor(
+        feature_size=MEL_BINS,
+        sampling_rate=SAMPLE_RATE,
+        chunk_length=WINDOW_SECONDS,
+        return_attention_mask=True,
+    )
+    return Qwen2AudioProcessor(
+        feature_extractor=extractor, tokenizer=build_tokenizer(), chat_template=CHAT_TEMPLATE
+    )
+
+
+def _rates(width: int) -> torch.Tensor:
+    return torch.exp(-math.log(10_000) * torch.arange(width // 2) / (width // 2 - 1))
+
+
+def _sinusoids(length: int, width: int) -> torch.Tensor:
+    """Return sinusoidal positions `(length, width)`."""
+    angles = torch.arange(length)[:, None] * _rates(width)[None]
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+def _attend_locally(tower: Qwen2AudioEncoder) -> None:
+    """Start every head but those of the last layer at a fixed offset from its own frame.
+
+    Sinusoids make this a linear matter: queries read the positions at some rates, keys the same
+    positions turned by the offset, so that their product peaks where the key stands ``offset``
+    frames away. Learning to look at neighbours from random weights takes many hundred steps.
+    """
+    half = TOWER_WIDTH // 2
+    for layer, offsets in zip(tower.layers, LOCAL_OFFSETS, strict=False):
+        attention = cast(Qwen2AudioAttention, layer.self_attn)
+        pairs = attention.head_dim // 2
+        chosen = torch.arange(5, 5 + pairs)
+        for head, offset in enumerate(offsets):
+            rows = head * attention.head_dim + torch.arange(pairs)
+            turn = _rates(TOWER_WIDTH)[chosen] * offset
+            query, key = attention.q_proj.weight, attention.k_proj.weight
+            query[rows, chosen] += LOCAL_STRENGTH
+            query[rows + pairs, half + chosen] += LOCAL_STRENGTH
+            key[rows, chosen] += LOCAL_STRENGTH * turn.cos()
+            key[rows, half + chosen] -= LOCAL_STRENGTH * turn.sin()
+            key[rows + pairs, half + chosen] += LOCAL_STRENGTH * turn.cos()
+            key[rows + pairs, chosen] += LOCAL_STRENGTH * turn.sin()
+
+
+def _attend_to_likeness(decoder: nn.Module) -> None:
+    """Start all but the decoder's last layer at attending to what resembles the own position.
+
+    Choosing an option is finding the one that resembles the audio. With equal query and key
+    projections that is where training starts, rather than what it has to discover.
+    """
+    layers = cast(nn.ModuleList, decoder.layers)
+    for layer in layers[:4]:
+        attention = cast(Qwen2Attention, layer.self_attn)
+        nn.init.orthogonal_(attention.q_proj.weight, gain=1.4)
+        attention.k_proj.weight.copy_(attention.q_proj.weight)
+
+
+def build_model(processor: Qwen2AudioProcessor, seed: int) -> Qwen2AudioForConditionalGeneration:
+    """Build the model with random weights drawn from ``seed``."""
+    tokenizer = processor.tokenizer
+    config = Qwen2AudioConfig(
+        audio_config={
+            "model_type": "qwen2_audio_encoder",
+            "num_mel_bins": MEL_BINS,
+            "encoder_layers": 4,
+            "encoder_attention_heads": 4,
+            "encoder_ffn_dim": 4 * TOWER_WIDTH,
+            "d_model": TOWER_WIDTH,
+            "max_source_positions": MAX_FRAMES // 2,
+            "initializer_range": 0.04,
+        },
+        text_config={
+            "model_type": "qwen2",
+            "vocab_size": len(tokenizer),
+            "hidden_size": DECODER_WIDTH,
+            "intermediate_size": 3 * DECODER_WIDTH,
+            "num_hidden_layers": 5,
+            "num_attention_heads": 8,
+            "num_key_value_heads": 8,
+            "max_position_embeddings": 1024,
+            "initializer_range": 0.05,
+            "tie_word_embeddings": False,
+            "pad_token_id": tokenizer.pad_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "bos_token_id": None,
+        },
+        audio_token_index=tokenizer.convert_tokens_to_ids("<|AUDIO|>"),
+    )
+    config.pad_token_id = tokenizer.pad_token_id
+    config.eos_token_id = tokenizer.eos_token_id
+    torch.manual_seed(seed)
+    model = Qwen2AudioForConditionalGeneration._from_config(config, attn_implementation="eager")
+    tower = model.model.audio_tower
+    with torch.no_grad():
+        nn.init.kaiming_normal_(tower.conv1.weight, nonlinearity="relu")
+        nn.init.kaiming_normal_(tower.conv2.weight, nonlinearity="relu")
+        tower.embed_positions.weight.copy_(0.4 * _sinusoids(MAX_FRAMES // 2, TOWER_WIDTH))
+        _attend_locally(tower)
+        _attend_to_likeness(model.get_decoder())
+    return model

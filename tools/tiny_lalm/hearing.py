@@ -1,0 +1,155 @@
+"""The model's forward pass in training: a tower cut to the batch, and answers of the decoder."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import cast
+
+import torch
+from torch import nn
+from transformers import Qwen2AudioForConditionalGeneration
+
+from tiny_lalm.augment import Features
+from tiny_lalm.classes import ClassTable
+from tiny_lalm.head_geometry import geometry_loss
+from tiny_lalm.head_teller import HeadTeller
+from tiny_lalm.questions import QuestionBatch
+
+TELLING_HEADS = 6
+"""Heads of each decoder layer whose output at the answer's position shall tell the class."""
+MATCHED_AFTER = 2
+"""The decoder layer after which an option's position shall tell whether it fits the audio."""
+
+
+class Hearing(nn.Module):
+    """Runs tower and decoder on training batches without the padding of a full window.
+
+    Besides the answer, the early layers are asked at each option whether it fits: a letter alone
+    says too little to find out within minutes that options are to be compared with the audio. And
+    most heads are asked, at the answer's position, which class they hear, options or not.
+    """
+
+    vectors: torch.Tensor
+    moving: torch.Tensor
+    never: torch.Tensor
+    matcher: nn.Linear
+    teller: HeadTeller
+
+    def __init__(self, model: Qwen2AudioForConditionalGeneration, table: ClassTable) -> None:
+        super().__init__()
+        self.model = model
+        decoder = model.get_decoder()
+        config = decoder.config
+        size = config.hidden_size // config.num_attention_heads
+        self.teller = HeadTeller(config.num_hidden_layers, TELLING_HEADS, size, table.vectors.shape[1])
+        self.head_inputs: dict[int, torch.Tensor] = {}
+        for index, layer in enumerate(decoder.layers):
+            layer.self_attn.o_proj.register_forward_pre_hook(partial(self._keep, index))
+        self.end_of_turn = int(model.generation_config.eos_token_id)
+        self.matcher = nn.Linear(table.vectors.shape[1], 1)
+        self.register_buffer("vectors", table.vectors, persistent=False)
+
+    def _keep(self, index: int, module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        self.head_inputs[index] = inputs[0]
+
+    def guides(self) -> list[nn.Module]:
+        """Return the layers that serve training alone and are not saved with the model."""
+        return [self.matcher, self.teller]
+
+    def install_classes(self, tokens: list[int], untrained: list[int]) -> None:
+        """Write the class vectors into both embeddings and keep their rows fixed.
+
+        Args:
+            tokens: The token of each class name, in the table's order.
+            untrained: Tokens that training must never push away from an answer.
+        """
+        rows = torch.tensor(tokens)
+        moving = torch.ones(self.model.lm_head.weight.shape[0], 1)
+        moving[rows] = 0
+        self.register_buffer("moving", moving, persistent=False)
+        bias = torch.zeros(self.model.lm_head.weight.shape[0])
+        bias[torch.tensor(untrained)] = float("-inf")
+        self.register_buffer("never", bias, persistent=False)
+        embedding = cast(nn.Embedding, self.model.get_input_embeddings())
+        for weight in (embedding.weight, self.model.lm_head.weight):
+            with torch.no_grad():
+                weight[rows] = self.vectors[: len(tokens)].to(weight)
+            weight.register_hook(lambda gradient: gradient * self.moving.to(gradient))
+
+    def encode(self, features: Features) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return frames `(clips, frames / 2, width)`, projected tokens and tokens per clip."""
+        tower = self.model.model.audio_tower
+        hidden = nn.functional.gelu(tower.conv1(features.mels))
+        hidden = nn.functional.gelu(tower.conv2(hidden)).transpose(1, 2)
+        length = hidden.shape[1]
+        hidden = hidden + tower.embed_positions.weight[:length]
+        frames = (features.frames - 1) // 2 + 1
+        beyond = torch.arange(length, device=hidden.device)[None] >= frames[:, None]
+        mask = torch.zeros(beyond.shape, device=hidden.device, dtype=hidden.dtype)
+        mask = mask.masked_fill(beyond, -1e4)[:, None, None]
+        for layer in tower.layers:
+            hidden = layer(hidden, mask)
+        pooled = tower.avg_pooler(hidden.transpose(1, 2)).transpose(1, 2)
+        tokens = self.model.model.multi_modal_projector(tower.layer_norm(pooled))
+        return hidden, tokens, (frames - 2) // 2 + 1
+
+    def decode(
+        self,
+        questions: QuestionBatch,
+        audio: torch.Tensor,
+        telling: float,
+        tower_mean: torch.Tensor | None = None,
+        geometry: float = 0.0,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the answer's logits and the loss.
+
+        Args:
+            questions: Questions, padded on the right.
+            audio: All audio tokens in order `(total, width)`.
+            telling: Weight of the loss on single heads' classes.
+            tower_mean: Mean tower output of each question's clip `(questions, tower width)`.
+            geometry: Weight of the loss on single heads' likeness of clips.
+        """
+        embeds = self.model.get_input_embeddings()(questions.ids)
+        option = questions.option_at
+        embeds = torch.where((option >= 0)[..., None], self.vectors[option.clamp(min=0)].to(embeds), embeds)
+        embeds = embeds.masked_scatter(questions.audio_at[..., None], audio.to(embeds))
+        output = self.model.model.language_model(
+            inputs_embeds=embeds, use_cache=False, output_hidden_states=True
+        )
+        hidden = output.last_hidden_state
+        rows = torch.arange(len(hidden), device=hidden.device)
+        last = hidden[rows, questions.answer_at]
+        logits = self.model.lm_head(last).float() + self.never
+        loss = nn.functional.cross_entropy(logits, questions.answer)
+        after = self.model.lm_head(hidden[rows, questions.answer_at + 1]).float() + self.never
+        end = torch.full_like(questions.answer, self.end_of_turn)
+        loss = loss + 0.05 * nn.functional.cross_entropy(after, end)
+        early = self.matcher(output.hidden_states[MATCHED_AFTER][option >= 0].float())[:, 0]
+        matches = questions.matches[option >= 0].float()
+        loss = loss + nn.functional.binary_cross_entropy_with_logits(early, matches)
+        if telling > 0:
+            inputs = [self.head_inputs[i][rows, questions.answer_at] for i in self.head_inputs]
+            with torch.autocast(embeds.device.type, enabled=False):
+                told = self.teller(inputs, questions.targets, self.vectors)
+            loss = loss + telling * told
+        if tower_mean is not None:
+            inputs = [self.head_inputs[i][rows, questions.answer_at] for i in self.head_inputs]
+            size = self.teller.maps.shape[2]
+            with torch.autocast(embeds.device.type, enabled=False):
+                unlike = geometry_loss(inputs, tower_mean, TELLING_HEADS, size)
+            loss = loss + geometry * unlike
+        return logits, loss
+
+
+def flatten(tokens: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """Return the valid tokens of all clips in one row `(total, width)`."""
+    valid = torch.arange(tokens.shape[1], device=tokens.device)[None] < counts[:, None]
+    return tokens[valid]
+
+
+def mean_tokens(tokens: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """Return each clip's mean over its valid tokens `(clips, width)`."""
+    valid = torch.arange(tokens.shape[1], device=tokens.device)[None] < counts[:, None]
+    weights = valid.to(tokens) / counts[:, None].to(tokens)
+    return (tokens * weights[..., None]).sum(1)

@@ -57,7 +57,7 @@ def page(record: JobRecord, module: FitFreeModule, data: FewShotDataModule) -> s
         f"<h1>{escape(title)}</h1>",
         _table("Results", ["method", "accuracy", "95 %", "Macro-F1", "95 %", "clips"], _result_rows(module)),
         "<ul>",
-        *(f"<li>{escape(line)}</li>" for line in notes(data, module.support_coverage, module.query_coverage)),
+        *(f"<li>{escape(line)}</li>" for line in notes(module, data)),
         "</ul>",
         _table(
             "Accuracy of each class",

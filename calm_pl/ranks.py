@@ -12,7 +12,7 @@ def _alone() -> bool:
     return not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1
 
 
-def lost_another_rank(error: RuntimeError) -> bool:
+def lost_another_rank(error: Exception) -> bool:
     """Whether a collective failed because its peer is gone, which is never the cause itself."""
     return isinstance(error, dist.DistError) or "Connection closed by peer" in str(error)
 

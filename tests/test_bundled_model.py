@@ -59,7 +59,9 @@ def test_sounds_never_heard_in_training(bundled, count, floor):
 
     ask = Questioner(SOUND_LABELS, QUESTION, count, seed=5).ask
     queries = [ask(Sound(label), c) for c, label in enumerate(SOUND_LABELS)]
-    waves = [make_sound(label, UNSEEN + c).astype(np.float32)[:80_000] for c, label in enumerate(SOUND_LABELS)]
+    waves = [
+        make_sound(label, UNSEEN + c).astype(np.float32)[:80_000] for c, label in enumerate(SOUND_LABELS)
+    ]
     right = 0
     for start in range(0, len(queries), 27):
         part = slice(start, start + 27)

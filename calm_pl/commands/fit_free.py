@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from calm_pl.commands.arguments import add_config_arguments, parser
 from calm_pl.config import Config, load_config, to_yaml
 from calm_pl.errors import RunError
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
 
 _EXAMPLES = """\
   {program} --config demo.yaml
@@ -54,13 +59,13 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     )
     from calm_pl.commands.table import print_results
     from calm_pl.module import FitFreeModule, SkipPolicy
-    from calm_pl.ranks import lost_another_rank
 
     if quiet:
         quieten()
     record = open_record(config)
+    data = build_data(config)  # first: a wrong root shows in a moment, a 7B takes a minute to load
     lalm = build_model(config)
-    data = build_data(config, lalm)
+    data.preparer = lalm.preparer
     module = FitFreeModule(
         lalm,
         build_voters(config),
@@ -72,17 +77,28 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     )
     record.load_seconds = time.perf_counter() - record.started
     trainer = build_trainer(config, record)
-    try:
+    with told_plainly(trainer):
         trainer.validate(module, datamodule=data, verbose=False)
         trainer.test(module, datamodule=data, verbose=False)
+    if trainer.is_global_zero:
+        print_results(module, data, record)
+
+
+@contextmanager
+def told_plainly(trainer: Trainer) -> Iterator[None]:
+    """Turn what Lightning, ranks and Weights & Biases raise for known reasons into errors for the user."""
+    from calm_pl.ranks import lost_another_rank
+
+    try:
+        yield
     except SystemExit as stop:
         # Lightning answers Ctrl-C with an exit of its own.
         raise (KeyboardInterrupt if trainer.interrupted else stop) from None
-    except RuntimeError as error:
+    except Exception as error:
+        if type(error).__module__.startswith("wandb."):
+            raise RunError(f"Weights & Biases: {error} (wandb.mode=offline needs no account.)") from error
         if trainer.world_size > 1 and lost_another_rank(error):
             raise RunError(
                 f"Rank {trainer.global_rank} stopped because another rank did; its message says why."
             ) from error
         raise
-    if trainer.is_global_zero:
-        print_results(module, data, record)

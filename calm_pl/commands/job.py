@@ -89,11 +89,11 @@ def build_model(config: Config) -> FrozenLALM:
     )
 
 
-def build_data(config: Config, lalm: FrozenLALM) -> FewShotDataModule:
-    """Read the benchmark's split."""
+def build_data(config: Config) -> FewShotDataModule:
+    """Read the benchmark's split; its `preparer` is still to be set."""
     from calm_pl.data import benchmark_class
 
-    data = benchmark_class(config.data.benchmark)(config.data, lalm.preparer)
+    data = benchmark_class(config.data.benchmark)(config.data)
     data.prepare()
     return data
 

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from calm_pl.commands.job import JobRecord
     from calm_pl.data.base import FewShotDataModule
     from calm_pl.metrics.intervals import Interval
-    from calm_pl.module import Coverage, FitFreeModule
+    from calm_pl.module import FitFreeModule
 
 NAMES = {"zero_shot": "zero-shot", "sav": "SAVs", "calm_global": "CALM-Global", "calm": "CALM"}
 
 
 def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRecord) -> None:
     """Print every method's metrics, and what a reader must know about them."""
-    support, query = module.support_coverage, module.query_coverage
+    support = module.support_coverage
     table = Table(
         title=f"{record.benchmark} · {record.model_path}", title_justify="left", box=box.SIMPLE_HEAD
     )
@@ -38,15 +38,16 @@ def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRec
         )
     console = Console()
     console.print(table)
-    for note in notes(data, support, query):
+    for note in notes(module, data):
         console.print(note, highlight=False)
     console.print(f"Results: {record.run_dir}", highlight=False, soft_wrap=True)
     for offline in sorted(record.run_dir.glob("wandb/offline-run-*"))[-1:]:
         console.print(f"W&B, offline: wandb sync {offline}", highlight=False, soft_wrap=True)
 
 
-def notes(data: FewShotDataModule, support: Coverage, query: Coverage) -> list[str]:
+def notes(module: FitFreeModule, data: FewShotDataModule) -> list[str]:
     """What a reader of the numbers must know, a sentence each."""
+    support, query = module.support_coverage, module.query_coverage
     options = data.query[0].options
     lines = ["Accuracy in %, intervals over clips (Wilson; bootstrap for Macro-F1)."]
     if options:
@@ -59,7 +60,7 @@ def notes(data: FewShotDataModule, support: Coverage, query: Coverage) -> list[s
     if support.num_cut + query.num_cut:
         lines.append(
             f"{support.num_cut + query.num_cut:,} clips were longer than the model's window of"
-            f" {data.preparer.max_seconds:g} s and cut ({data.settings.long_clips})."
+            f" {module.lalm.preparer.max_seconds:g} s and cut ({data.settings.long_clips})."
         )
     for name, coverage in (("support", support), ("query", query)):
         if coverage.failures:

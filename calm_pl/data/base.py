@@ -31,7 +31,8 @@ class FewShotDataModule(LightningDataModule, ABC):
 
     Args:
         settings: see `DataSettings`.
-        preparer: the model's sound format and how to make its inputs.
+        preparer: the model's sound format and how to make its inputs; may be set later, before a loader
+            is asked for.
 
     Attributes:
         classes: labels in class order, after `prepare`.
@@ -43,7 +44,7 @@ class FewShotDataModule(LightningDataModule, ABC):
     layout: ClassVar[str]
     """What lies below the root, for error messages."""
 
-    def __init__(self, settings: DataSettings, preparer: Preparer) -> None:
+    def __init__(self, settings: DataSettings, preparer: Preparer | None = None) -> None:
         super().__init__()
         self.settings = settings
         self.preparer = preparer
@@ -119,6 +120,8 @@ class FewShotDataModule(LightningDataModule, ABC):
     def _loader(self, queries: list[Query]) -> DataLoader[Any]:
         rank = self.trainer.global_rank if self.trainer else 0
         world_size = self.trainer.world_size if self.trainer else 1
+        if self.preparer is None:
+            raise RuntimeError("Set `preparer` first: a model says which sound and prompt it takes.")
         s = self.settings
         return DataLoader(
             ClipDataset(queries, self.preparer.sample_rate, self.preparer.max_seconds, s.long_clips),

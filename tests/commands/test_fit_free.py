@@ -297,6 +297,12 @@ def test_settings_that_lightning_refuses(call, small_job, setting):
     fails(call("fit-free", *small_job, f"trainer.{setting}", "wandb.mode=disabled"), "trainer")
 
 
+def test_weights_and_biases_without_an_account(call, small_job, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    fails(call("fit-free", *small_job, "wandb.mode=online"), "Weights & Biases", "wandb.mode=offline")
+
+
 def test_the_traceback_comes_with_debug(call, small_job, tmp_path):
     result = call("fit-free", *small_job, f"data.root={tmp_path}", "--debug")
     assert result.returncode == 1

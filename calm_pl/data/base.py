@@ -52,6 +52,7 @@ class FewShotDataModule(LightningDataModule, ABC):
         self.classes: tuple[str, ...] = ()
         self.support: list[Query] = []
         self.query: list[Query] = []
+        self.note: str | None = None
 
     @abstractmethod
     def read_split(self) -> Split:

@@ -43,8 +43,8 @@ class ESC50(FewShotDataModule):
 
     def read_split(self) -> Split:
         """Clips of the other folds and of the query fold; classes in the order of official targets."""
-        fold = self.settings.fold or 1
-        if fold > FOLDS:
+        fold = 1 if self.settings.fold is None else self.settings.fold
+        if not 1 <= fold <= FOLDS:
             raise DataError(f"data.fold is {fold}, but ESC-50 has the folds 1 to {FOLDS}.")
         clips = read_clips(self.require("meta/esc50.csv"), self.require("audio"))
         present = {folded.clip.label for folded in clips}

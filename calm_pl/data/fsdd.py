@@ -43,7 +43,7 @@ class FSDD(FewShotDataModule):
             is_query = [take in OFFICIAL_TEST for _, _, take in rows]
         else:
             speakers = sorted({speaker for _, speaker, _ in rows})
-            if fold > len(speakers):
+            if not 1 <= fold <= len(speakers):
                 raise DataError(
                     f"data.fold is {fold}, but there are {len(speakers)} speakers: {', '.join(speakers)}."
                 )

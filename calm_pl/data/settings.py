@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
+from calm_pl.media import LONG_CLIPS
 from calm_pl.rules import at_least, fraction, one_of, setting
 
 
@@ -30,7 +31,7 @@ class DataSettings:
     """Clips a forward pass on each rank."""
     num_workers: int = setting(2, at_least(0))
     """Processes that decode audio on each rank."""
-    long_clips: str = setting("start", one_of("start", "center", "stop"))
+    long_clips: str = setting("start", one_of(*LONG_CLIPS))
     """What is kept of a clip over the model's window; `stop` refuses it."""
     on_bad_clip: str = setting("stop", one_of("stop", "skip"))
     """What happens at a clip that cannot be read."""

@@ -103,6 +103,24 @@ def test_a_batch_of_mixed_lengths_equals_its_clips_alone(lalm, waves, side):
         torch.testing.assert_close(together.logits_NV[n], alone.logits_NV[0], rtol=0, atol=1e-5)
 
 
+def test_positions_count_the_real_tokens_of_each_prompt(lalm, waves, monkeypatch):
+    seen = {}
+    forward = lalm.model.model.language_model.forward
+
+    def watched(*args, **kwargs):
+        seen.update(kwargs)
+        return forward(*args, **kwargs)
+
+    # Wrong positions hardly show in float32 without a cache: rotary embedding is shift-invariant.
+    monkeypatch.setattr(lalm.model.model.language_model, "forward", watched)
+    inputs = lalm.preparer(waves, QUESTIONS)
+    lalm(inputs)
+    for row, mask in zip(seen["position_ids"], inputs["attention_mask"], strict=True):
+        assert row[mask == 1].tolist() == list(range(int(mask.sum())))
+        assert int(row.min()) == 0
+    assert inputs["attention_mask"].min() == 0  # there was padding to get wrong
+
+
 @pytest.mark.parametrize("samples", [1_600, 1_601, 1_759, 1_760, 1_761, 15_999, 31_840, 31_999, 32_000])
 def test_trimmed_features_are_the_full_window_prefix_and_change_nothing(lalm, samples):
     wave = np.random.default_rng(1).standard_normal(samples).astype(np.float32)

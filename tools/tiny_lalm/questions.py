@@ -11,8 +11,6 @@ from transformers import PreTrainedTokenizerBase
 from tiny_lalm.classes import ClassTable
 from tiny_lalm.vocabulary import LETTERS, SOUND_QUESTIONS, WORD_QUESTIONS
 
-IGNORE = -100
-
 
 @dataclass(frozen=True)
 class QuestionBatch:

@@ -26,10 +26,11 @@ from tqdm import tqdm
 
 from calm_pl import Calm, CalmGlobal, FrozenLALM, Sav
 from calm_pl.data import benchmark_class
-from calm_pl.data.batches import ClipDataset, Collator
-from calm_pl.data.clips import Split
+from calm_pl.data.batches import ClipDataset, Collator, MediaRule
+from calm_pl.data.clips import Clip
 from calm_pl.data.draws import draw_support
 from calm_pl.data.prompts import LETTERS, Questioner
+from calm_pl.data.rounds import divide
 from calm_pl.data.settings import DataSettings
 
 
@@ -45,10 +46,25 @@ class Encoded(NamedTuple):
     """The option chosen by its letter; empty without options."""
 
 
+class Split(NamedTuple):
+    """A division of a data set."""
+
+    classes: tuple[str, ...]
+    pool: list[Clip]
+    query: list[Clip]
+
+
 def splits(name: str, root: str, folds: list[int | None], preparer: object) -> tuple[str, list[Split]]:
     """The benchmark's question, and its split for each fold."""
-    made = [benchmark_class(name)(DataSettings(root, fold=fold), preparer) for fold in folds]
-    return made[0].question, [one.read_split() for one in made]
+    made = []
+    for fold in folds:
+        settings = DataSettings(root, fold=fold)
+        data = benchmark_class(name)(settings, preparer)
+        listing = data.read()
+        present = {label for clip in listing.clips for label in clip.labels}
+        classes = tuple(label for label in listing.classes if label in present)
+        made += [Split(classes, one.pool, one.query) for one in divide(listing, settings)]
+    return data.question, made
 
 
 @torch.inference_mode()
@@ -56,10 +72,10 @@ def encode(lalm: FrozenLALM, question: str, split: Split, n_options: int, batch:
     """One pass over all clips of a split."""
     clips = sorted([*split.pool, *split.query], key=lambda clip: clip.id)
     ask = Questioner(split.classes, question, n_options, seed=0).ask
-    queries = [ask(clip, split.classes.index(clip.label)) for clip in clips]
+    queries = [ask(clip, clip.labels[0]) for clip in clips]
     preparer = lalm.preparer
-    data = ClipDataset(queries, preparer.sample_rate, preparer.max_seconds, "start")
-    collate = Collator(queries, [0] * len(queries), preparer)
+    data = ClipDataset(queries, MediaRule(preparer.sample_rate, preparer.max_seconds))
+    collate = Collator(queries, preparer, batch)
     pooled: list[torch.Tensor] = []
     handle = lalm.model.model.audio_tower.register_forward_hook(
         lambda module, args, output: pooled.append(output.last_hidden_state)
@@ -67,9 +83,10 @@ def encode(lalm: FrozenLALM, question: str, split: Split, n_options: int, batch:
     heads, tower, answers = [], [], []
     for start in tqdm(range(0, len(clips), batch), desc=f"{n_options} options", file=sys.stderr):
         one = collate([data[i] for i in range(start, min(start + batch, len(clips)))])
-        output = lalm(one.inputs)
+        (inputs, _), *_ = one.passes
+        output = lalm(inputs)
         heads.append(output.vectors_NHD)
-        tokens_N = (one.inputs["input_ids"] == preparer.processor.audio_token_id).sum(-1).tolist()
+        tokens_N = (inputs["input_ids"] == preparer.processor.audio_token_id).sum(-1).tolist()
         tower += [x[:n].mean(0) for x, n in zip(pooled.pop(), tokens_N, strict=True)]
         if n_options:
             ids = [preparer.option_tokens(letter) for letter in LETTERS[: one.options_NO.shape[1]]]
@@ -83,9 +100,10 @@ def encode(lalm: FrozenLALM, question: str, split: Split, n_options: int, batch:
 
 def accuracies(encoded: Encoded, split: Split, shots: int, draw: int) -> dict[str, float]:
     """Accuracy of each method for one fold and draw."""
-    support = draw_support(split.pool, split.classes, shots, seed=draw)
-    rows = [[encoded.row[clip.id] for clip in clips] for clips in (support, split.query)]
-    labels = [[clip.label for clip in clips] for clips in (support, split.query)]
+    drawn = draw_support(split.pool, split.classes, shots, seed=draw).support
+    sides = ([one.clip for one in drawn], split.query)
+    rows = [[encoded.row[clip.id] for clip in clips] for clips in sides]
+    labels = [[clip.labels[0] for clip in clips] for clips in sides]
     methods = {
         "sav": (Sav(), encoded.heads_NHD),
         "calm_global": (CalmGlobal(), encoded.heads_NHD),
@@ -116,7 +134,7 @@ def curves(encoded: Encoded, folds: list[Split], shots: list[int], draws: int) -
 def zero_shot(encoded: Encoded, folds: list[Split]) -> float:
     """Accuracy over the query clips of all folds."""
     query = [clip for split in folds for clip in split.query]
-    right = [encoded.zero_shot_N[encoded.row[clip.id]] == clip.label for clip in query]
+    right = [encoded.zero_shot_N[encoded.row[clip.id]] == clip.labels[0] for clip in query]
     return round(float(np.mean(right)), 4)
 
 

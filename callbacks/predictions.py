@@ -9,7 +9,6 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from calm_pl.commands.job import JobRecord
-from calm_pl.data.base import FewShotDataModule
 from calm_pl.files import replacing
 from calm_pl.module import FitFreeModule
 
@@ -29,28 +28,33 @@ class PredictionWriter(Callback):
         if not trainer.is_global_zero:
             return
         assert isinstance(pl_module, FitFreeModule)
-        data = trainer.datamodule  # type: ignore[attr-defined]
         with (
             replacing(self.run_dir / "predictions.csv") as part,
             part.open("w", newline="", encoding="utf-8") as file,
         ):
-            csv.writer(file).writerows(prediction_rows(pl_module, data))
+            csv.writer(file).writerows(prediction_rows(pl_module))
 
 
-def prediction_rows(module: FitFreeModule, data: FewShotDataModule) -> Iterator[list[str]]:
-    """A header, then a row for each query that was read: clip, truth, options, answers with confidence."""
-    header = ["clip", "label", "options"]
+def prediction_rows(module: FitFreeModule) -> Iterator[list[str]]:
+    """A header, then a row for each answered question and draw: truth, options, answers, confidences."""
+    header = ["clip", "fold", "draw", "label", "options"]
     for method in module.methods:
         header += [method, f"{method}_confidence"]
     yield header
-    seen_N, label_NM, confidence_NM = (t.tolist() for t in module.predictions)
-    for query, seen, labels, confidences in zip(data.query, seen_N, label_NM, confidence_NM, strict=True):
-        if not seen:
+    task = module.task
+    seen_Q, label_QDM, confidence_QDM = (t.tolist() for t in module.predictions)
+    for position, query in enumerate(task.query):
+        if not seen_Q[position]:
             continue
-        row = [query.clip.id, query.clip.label, "|".join(module.classes[c] for c in query.options)]
-        for label, confidence in zip(labels, confidences, strict=True):
-            row += [module.classes[label], f"{confidence:.6f}"]
-        yield row
+        fold = task.folds[task.fold_Q[position]]
+        options = "|".join(task.classes[c] for c in query.options)
+        for draw in range(task.num_draws):
+            row = [query.clip.id, fold, str(draw), task.classes[query.label], options]
+            for label, confidence in zip(
+                label_QDM[position][draw], confidence_QDM[position][draw], strict=True
+            ):
+                row += [task.classes[label], f"{confidence:.6f}"]
+            yield row
 
 
 def from_record(record: JobRecord) -> PredictionWriter:

@@ -37,11 +37,11 @@ class ClipProgress(ProgressBar):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin the support."""
-        self._begin("support", int(getattr(pl_module, "num_support", 0)))
+        self._begin("support", _questions(pl_module, "support"))
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin the query."""
-        self._begin("query", int(getattr(pl_module, "num_query", 0)))
+        self._begin("query", _questions(pl_module, "query"))
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
@@ -108,6 +108,11 @@ class ClipProgress(ProgressBar):
             file=sys.stderr,
             flush=True,
         )
+
+
+def _questions(module: LightningModule, split: str) -> int:
+    """How many there are; 0 for a module that is not ours."""
+    return len(getattr(getattr(module, "task", None), split, ()))
 
 
 def from_record(record: JobRecord) -> ClipProgress:

@@ -9,7 +9,7 @@ import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from calm_pl.commands.job import JobRecord
-from calm_pl.commands.table import NAMES, notes, percent, span
+from calm_pl.commands.table import NAMES, cells, headings, notes, percent
 from calm_pl.data.base import FewShotDataModule
 from calm_pl.files import replacing
 from calm_pl.module import FitFreeModule
@@ -53,9 +53,10 @@ def page(record: JobRecord, module: FitFreeModule, data: FewShotDataModule) -> s
     """The whole page as HTML."""
     title = f"{record.benchmark} · {record.model_path}"
     names = [NAMES[method] for method in module.methods]
+    results = [cells(name, result, module) for name, result in module.results.items()]
     parts = [
         f"<h1>{escape(title)}</h1>",
-        _table("Results", ["method", "accuracy", "95 %", "Macro-F1", "95 %", "clips"], _result_rows(module)),
+        _table("Results", headings(module.task), results),
         "<ul>",
         *(f"<li>{escape(line)}</li>" for line in notes(module, data)),
         "</ul>",
@@ -83,24 +84,11 @@ def page(record: JobRecord, module: FitFreeModule, data: FewShotDataModule) -> s
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'
 
 
-def _result_rows(module: FitFreeModule) -> Iterator[list[str]]:
-    for name, result in module.results.items():
-        accuracy, macro_f1 = span(result.ci95["accuracy"]), span(result.ci95["macro_f1"])
-        yield [
-            NAMES[name],
-            percent(result.accuracy),
-            accuracy,
-            percent(result.macro_f1),
-            macro_f1,
-            str(result.n),
-        ]
-
-
 def _class_rows(module: FitFreeModule) -> Iterator[list[str]]:
     """Share of right answers a class; a class without query clips has a dash."""
     tables = [result.confusion_CC for result in module.results.values()]
-    for c, label in enumerate(module.classes):
-        clips = int(tables[0][c].sum())
+    for c, label in enumerate(module.task.classes):
+        clips = round(tables[0][c].sum())
         yield [label, str(clips), *(percent(t[c, c] / clips) if clips else "–" for t in tables)]
 
 
@@ -109,9 +97,9 @@ def _confusion_rows(module: FitFreeModule) -> Iterator[list[str]]:
     cells = []
     for name, result in module.results.items():
         wrong_CC = result.confusion_CC - np.diag(np.diag(result.confusion_CC))
-        cells += [(int(wrong_CC[t, p]), name, t, p) for t, p in zip(*wrong_CC.nonzero(), strict=True)]
+        cells += [(wrong_CC[t, p], name, t, p) for t, p in zip(*wrong_CC.nonzero(), strict=True)]
     for count, name, t, p in sorted(cells, key=lambda cell: -cell[0])[:_CONFUSIONS_SHOWN]:
-        yield [NAMES[name], module.classes[t], module.classes[p], str(count)]
+        yield [NAMES[name], module.task.classes[t], module.task.classes[p], f"{count:g}"]
 
 
 def _table(caption: str, header: list[str], rows: Iterable[list[str]], text_columns: int = 1) -> str:

@@ -1,4 +1,4 @@
-"""The run folder: `results.json`, `config.yaml`, `classifier.safetensors`, `skipped.csv`."""
+"""The run folder: `results.json`, `config.yaml`, `classifier.safetensors`, `skipped.csv`, `missing.csv`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import importlib.metadata
 import io
 import json
+import math
 import platform
 import time
 from pathlib import Path
@@ -17,7 +18,9 @@ from calm_pl import __version__
 from calm_pl.classifier import Classifier
 from calm_pl.commands.job import JobRecord
 from calm_pl.data.base import FewShotDataModule
+from calm_pl.data.task import Task
 from calm_pl.files import replacing
+from calm_pl.metrics import MethodResult
 from calm_pl.module import FitFreeModule
 
 _PACKAGES = ("torch", "transformers", "lightning", "torchmetrics", "torchaudio", "numpy")
@@ -56,32 +59,30 @@ class RunRecord(Callback):
         data: FewShotDataModule = trainer.datamodule  # type: ignore[attr-defined]
         folder = self.record.run_dir
         _write(folder / "config.yaml", self.record.config_yaml)
-        _write(folder / "skipped.csv", _skipped(pl_module, data))
-        if pl_module.voters:
+        _write(folder / "skipped.csv", _skipped(pl_module))
+        if data.missing:
+            _write(folder / "missing.csv", _missing(data))
+        else:
+            (folder / "missing.csv").unlink(missing_ok=True)
+        if pl_module.fitted:
             classifier(pl_module, data).save(folder / "classifier.safetensors")
-        results = json.dumps(self._results(pl_module), indent=2) + "\n"
+        results = json.dumps(self._results(pl_module, data), indent=2) + "\n"
         _write(folder / "results.json", results)
 
-    def _results(self, module: FitFreeModule) -> dict[str, Any]:
+    def _results(self, module: FitFreeModule, data: FewShotDataModule) -> dict[str, Any]:
         support, query = module.support_coverage, module.query_coverage
         total = time.perf_counter() - self.record.started
         return {
             "benchmark": self.record.benchmark,
             "model": self.record.model_path,
-            "methods": {
-                name: {
-                    "accuracy": result.accuracy,
-                    "macro_f1": result.macro_f1,
-                    "exact_match": result.exact_match,
-                    "ci95": {metric: list(ends) for metric, ends in result.ci95.items()},
-                    "n": result.n,
-                }
-                for name, result in module.results.items()
-            },
+            "methods": {name: _method(result, module.task) for name, result in module.results.items()},
             "n_support": support.used,
             "n_query": query.used,
             "n_skipped": len(support.failures) + len(query.failures),
             "n_cut": support.num_cut + query.num_cut,
+            "n_missing": len(data.missing),
+            "notes": list(data.notes),
+            **_breakdown(module),
             "seconds": {
                 "load": round(self.record.load_seconds, 3),
                 **{stage: round(seconds, 3) for stage, seconds in self._seconds.items()},
@@ -92,8 +93,62 @@ class RunRecord(Callback):
         }
 
 
+def _method(result: MethodResult, task: Task) -> dict[str, Any]:
+    """A method's entry: means, intervals, and where there are several rounds their spread and each one."""
+    entry: dict[str, Any] = {
+        **{metric: _number(value) for metric, value in result.values.items()},
+        "ci95": {metric: list(ends) for metric, ends in result.ci95.items()},
+        "n": result.n,
+    }
+    if len(task.rounds) > 1:
+        entry["sd"] = {
+            metric: {over: _number(value) for over, value in spread._asdict().items()}
+            for metric, spread in result.spread.items()
+        }
+        each = [one for fold in result.rounds for one in fold]
+        entry["rounds"] = [
+            {
+                "fold": place.fold or None,
+                "draw": place.draw,
+                **{metric: _number(value) for metric, value in one.values.items()},
+                "n": one.n,
+            }
+            for place, one in zip(task.rounds, each, strict=True)
+        ]
+    return entry
+
+
+def _breakdown(module: FitFreeModule) -> dict[str, Any]:
+    """Results of each subset, where the benchmark has any."""
+    by_subset = module.task.by_subset
+    if by_subset is None or not any(module.task.subset_Q):
+        return {}
+    results = {name: module.break_down(name) for name in module.methods}
+    subsets = next(iter(results.values()))
+    return {
+        "breakdown": {
+            "by": by_subset,
+            "subsets": {
+                subset: {
+                    "n": subsets[subset].n,
+                    **{
+                        name: {"accuracy": round(parts[subset].accuracy, 6), "eer": parts[subset].eer}
+                        for name, parts in results.items()
+                    },
+                }
+                for subset in subsets
+            },
+        }
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """JSON has no NaN."""
+    return None if value is None or math.isnan(value) else value
+
+
 def classifier(module: FitFreeModule, data: FewShotDataModule) -> Classifier:
-    """The fitted voters with the prompt and the model that they belong to."""
+    """The voters of the first round, with the prompt and the model that they belong to."""
     prompt = {
         "question": data.question,
         "n_options": data.settings.n_options,
@@ -102,19 +157,30 @@ def classifier(module: FitFreeModule, data: FewShotDataModule) -> Classifier:
         "long_clips": data.settings.long_clips,
     }
     model = {"path": module.lalm.path, "identity": module.lalm.identity()}
-    return Classifier(dict(module.voters), module.classes, prompt, model)
+    first = {name: rounds[0] for name, rounds in module.fitted.items()}
+    return Classifier(first, module.task.classes, prompt, model)
 
 
-def _skipped(module: FitFreeModule, data: FewShotDataModule) -> str:
+def _skipped(module: FitFreeModule) -> str:
+    rows = [
+        [split, queries[failure.position].clip.id, failure.reason]
+        for split, queries, coverage in (
+            ("support", module.task.support, module.support_coverage),
+            ("query", module.task.query, module.query_coverage),
+        )
+        for failure in coverage.failures
+    ]
+    return _csv(["split", "clip", "reason"], rows)
+
+
+def _missing(data: FewShotDataModule) -> str:
+    rows = [[clip.id, "|".join(clip.labels), str(clip.path)] for clip in data.missing]
+    return _csv(["clip", "labels", "path"], rows)
+
+
+def _csv(header: list[str], rows: list[list[str]]) -> str:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["split", "clip", "reason"])
-    for split, queries, coverage in (
-        ("support", data.support, module.support_coverage),
-        ("query", data.query, module.query_coverage),
-    ):
-        for failure in coverage.failures:
-            writer.writerow([split, queries[failure.position].clip.id, failure.reason])
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
     return text.getvalue()
 
 

@@ -34,13 +34,13 @@ class WandbTables(Callback):
         assert isinstance(pl_module, FitFreeModule)
         run = logger.experiment
         run.config.update(self.config, allow_val_change=True)
-        header, *rows = prediction_rows(pl_module, trainer.datamodule)  # type: ignore[attr-defined]
+        header, *rows = prediction_rows(pl_module)
         run.log({"test/predictions": wandb.Table(columns=list(header), data=rows)})
         for name, result in pl_module.results.items():
             table = wandb.Table(columns=["truth", "predicted", "clips"])
             for truth, predicted in zip(*result.confusion_CC.nonzero(), strict=True):
-                count = int(result.confusion_CC[truth, predicted])
-                table.add_data(pl_module.classes[truth], pl_module.classes[predicted], count)
+                count = float(result.confusion_CC[truth, predicted])
+                table.add_data(pl_module.task.classes[truth], pl_module.task.classes[predicted], count)
             run.log({f"test/{name}/confusion": table})
 
 

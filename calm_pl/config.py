@@ -18,9 +18,10 @@ from typing import Any, Optional
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from calm_pl.data import benchmark_names
 from calm_pl.data.settings import DataSettings
 from calm_pl.errors import ConfigError
-from calm_pl.rules import above_zero, at_least, finite_at_least, one_of, setting
+from calm_pl.rules import Rule, above_zero, at_least, finite_at_least, one_of, setting
 
 _UNRESOLVED = object()  # stands for a value whose interpolation leads nowhere
 METHODS = ("zero_shot", "sav", "calm_global", "calm")
@@ -47,7 +48,14 @@ class ModelConfig:
 class DataConfig(DataSettings):
     """The benchmark, its support and its query."""
 
-    benchmark: str = setting(MISSING, one_of("esc50", "fsdd"))
+    benchmark: str = setting(
+        MISSING,
+        Rule(
+            f"one of {', '.join(benchmark_names())}",
+            lambda name: name in benchmark_names(),
+            benchmark_names(),
+        ),
+    )
 
 
 @dataclass
@@ -68,8 +76,9 @@ class VoterConfig:
     """`softmax` is the paper's, `power` the released code's."""
     shrinkage: float = setting(0.0, finite_at_least(0))
     """In clips, towards the mean reliability; 0 is off."""
-    reliability_split: str = setting("support", one_of("support", "loo"))
-    """`support` judges heads on the clips that built the centroids, `loo` on each clip left out in turn."""
+    reliability_split: str = setting("support", one_of("support", "heldout", "loo"))
+    """`support` judges heads on the clips that built the centroids, `loo` on each clip left out in turn,
+    `heldout` on further clips (data.heldout_shots)."""
 
 
 @dataclass
@@ -162,7 +171,7 @@ def config_hash(config: Config) -> str:
     """
     plain = dataclasses.asdict(config)
     kept = {name: plain[name] for name in ("model", "data", "voter", "methods")}
-    for name in ("batch_size", "num_workers"):
+    for name in ("batch_size", "num_workers", "decode_seconds", "cache_dir"):
         del kept["data"][name]
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
@@ -274,7 +283,9 @@ def _checked(value: Any, kind: Any, spec: Any, path: str, faults: list[str]) -> 
         return value
     rule = spec.metadata.get("rule")
     if rule is not None and value is not None and not rule.holds(value):
-        faults.append(f"{path}: must be {rule.text}, but is {value!r}")
+        near = difflib.get_close_matches(str(value), rule.known, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        faults.append(f"{path}: must be {rule.text}, but is {value!r}{hint}")
     return value
 
 
@@ -283,8 +294,8 @@ def _type_name(kind: Any) -> str:
     if typing.get_origin(kind) is list:
         return "a list of texts"
     parts = [part for part in typing.get_args(kind) or (kind,) if part is not type(None)]
-    optional = " or null" if type(None) in typing.get_args(kind) else ""
-    return names.get(parts[0], str(parts[0])) + optional
+    optional = [" or null"] if type(None) in typing.get_args(kind) else []
+    return " or ".join(names.get(part, str(part)) for part in parts) + "".join(optional)
 
 
 def _nearest(key: str, path: str, fields: Mapping[str, Any]) -> str:
@@ -309,6 +320,13 @@ def _leaves(schema: type, path: str) -> Iterator[tuple[str, str]]:
 def _cross_faults(config: Config) -> list[str]:
     """Faults that no single value shows."""
     faults = []
+    if (config.voter.reliability_split == "heldout") != (config.data.heldout_shots > 0):
+        faults.append(
+            "data.heldout_shots: must be 1 or more exactly when voter.reliability_split is heldout, but is"
+            f" {config.data.heldout_shots} with {config.voter.reliability_split}"
+        )
+    if (config.data.video.num_frames is None) == (config.data.video.fps is None):
+        faults.append("data.video: must have either num_frames or fps, and the other null")
     for name, known in (("methods", METHODS), ("callbacks", CALLBACKS)):
         for value in getattr(config, name):
             if value not in known:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -10,44 +11,52 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
-from calm_pl.data.batches import Batch, Failure
-from calm_pl.data.prompts import LETTERS
-from calm_pl.errors import BadClipError, DataError, RunError
-from calm_pl.metrics import MethodMetrics, MethodResult, PredictionTable
+from calm_pl.coverage import STOP, Account, Coverage, SkipPolicy
+from calm_pl.data.batches import Batch
+from calm_pl.data.task import Task
+from calm_pl.encoding import Encoded, class_probabilities, encode
+from calm_pl.errors import RunError
+from calm_pl.metrics import (
+    Answers,
+    MethodMetrics,
+    MethodResult,
+    MetricSizes,
+    PredictionTable,
+    SubsetResult,
+    break_down,
+    summarise,
+)
 from calm_pl.models import FrozenLALM
-from calm_pl.ranks import concatenate_over_ranks, sum_over_ranks
+from calm_pl.ranks import sum_over_ranks
 from calm_pl.voters import HeadVoter, gather_support
 
 ZERO_SHOT = "zero_shot"
 
 
-class SkipPolicy(NamedTuple):
-    """What happens at clips that cannot be read.
+class Predictions(NamedTuple):
+    """Every answer of every method, on the CPU.
 
     Attributes:
-        skip: go on without them; else the first one stops the job.
-        max_fraction: share of a split past which the job stops all the same.
+        seen_Q: whether the question was answered, 0 or 1; its clip may have failed.
+        label_QDM: class indices by draw and method; unanswered ones are 0.
+        confidence_QDM: probability of each answer.
     """
 
-    skip: bool = False
-    max_fraction: float = 0.0
+    seen_Q: Tensor
+    label_QDM: Tensor
+    confidence_QDM: Tensor
 
 
-STOP = SkipPolicy()
-
-
-class Coverage(NamedTuple):
-    """What became of a split's clips, over all ranks.
+class Answer(NamedTuple):
+    """What a method says of a batch.
 
     Attributes:
-        used: clips that counted.
-        failures: clips that could not be read, in the order of the data set.
-        num_cut: clips that were longer than the model's window.
+        winner_N: class index.
+        proba_NC: class probabilities.
     """
 
-    used: int
-    failures: list[Failure]
-    num_cut: int
+    winner_N: Tensor
+    proba_NC: Tensor
 
 
 @contextmanager
@@ -64,17 +73,16 @@ class FitFreeModule(LightningModule):
 
     Args:
         lalm: the frozen model.
-        voters: unfitted voters by method name.
-        classes: labels in class order.
-        num_support: support clips of the data set, over all ranks.
-        num_query: query clips, over all ranks.
+        voters: unfitted voters by method name; those of the first round are fitted themselves, the other
+            rounds fit copies.
+        task: classes, questions and rounds; see `FewShotDataModule.task`.
         zero_shot: also let the model answer with an option letter.
         policy: for clips that cannot be read.
 
     Attributes:
-        voters: fitted after validation.
+        fitted: after validation, the voters by method name, then in the order of `task.rounds`.
         results: by method, after test.
-        predictions: labels (N, M) and confidences (N, M) of `methods`, after test.
+        predictions: of `methods`, after test.
         support_coverage, query_coverage: what became of the clips.
     """
 
@@ -82,152 +90,177 @@ class FitFreeModule(LightningModule):
         self,
         lalm: FrozenLALM,
         voters: dict[str, HeadVoter],
-        classes: Sequence[str],
-        num_support: int,
-        num_query: int,
+        task: Task,
         zero_shot: bool = True,
         policy: SkipPolicy = STOP,
     ) -> None:
         super().__init__()
         self.lalm = lalm
         self.voters = voters
-        self.classes = tuple(classes)
-        self.num_support = num_support
-        self.num_query = num_query
+        self.task = task
         self.policy = policy
         self.methods = ([ZERO_SHOT] if zero_shot else []) + list(voters)
-        self.metrics = {name: MethodMetrics(len(self.classes), num_query) for name in self.methods}
+        sizes = MetricSizes(
+            len(task.classes), len(task.query), task.num_clips, task.multi_label, task.positive
+        )
+        self.metrics = {name: [MethodMetrics(sizes) for _ in task.rounds] for name in self.methods}
         # Lightning moves registered modules to the device.
-        self._registered_metrics = nn.ModuleList(self.metrics.values())
-        self.table = PredictionTable(num_query, len(self.methods))
+        self._registered = nn.ModuleList(one for rounds in self.metrics.values() for one in rounds)
+        self.table = PredictionTable(len(task.query), task.num_draws, len(self.methods))
+        self.fitted: dict[str, list[HeadVoter]] = {}
         self.results: dict[str, MethodResult] = {}
-        self._vectors: list[Tensor] = []
-        self._labels: list[Tensor] = []
-        self._failures: list[Failure] = []
-        self._reset()
+        self._encoded: list[Encoded] = []
+        self._index: list[Tensor] = []
+        self._account = Account(0, policy)
 
     # Support
 
     def on_validation_epoch_start(self) -> None:
         """Begin an empty support set."""
-        self._reset()
+        self._account = Account(len(self.task.support), self.policy)
+        self._encoded, self._index = [], []
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect the head vectors of support clips; they stay on their rank."""
-        self._account(batch, self.num_support)
+        self._account.add(batch)
         if len(batch.index_N):
-            self._vectors.append(self.lalm(batch.inputs).vectors_NHD)
-            self._labels.append(batch.label_N)
+            self._encoded.append(encode(self.lalm, batch))
+            self._index.append(batch.index_N)
 
     def on_validation_epoch_end(self) -> None:
-        """Fit every voter; only sums and counts cross ranks."""
-        self.support_coverage = self._coverage(self.num_support)
+        """Fit every voter in every round; only sums and counts cross ranks."""
+        self.support_coverage = self._account.over_ranks(self.device)
         layout = self.lalm.layout
         nothing = torch.empty(0, layout.num_heads, layout.head_dim, device=self.device)
-        x_NHD = torch.cat(self._vectors) if self._vectors else nothing
-        labels = [self.classes[c] for y_N in self._labels for c in y_N.tolist()]
-        if self.voters:
+        x_NHD = torch.cat([one.vectors_NHD for one in self._encoded]) if self._encoded else nothing
+        index = torch.cat(self._index).tolist() if self._index else []
+        self._encoded, self._index = [], []
+        self.fitted = {name: [] for name in self.voters}
+        if not self.voters:
+            return
+        for number, one in enumerate(self.task.rounds):
             with explained("The support cannot be fitted"):
-                support = gather_support(x_NHD, labels, self.classes, sum_over_ranks)
-                for voter in self.voters.values():
-                    voter.fit_support(support)
-        self._vectors, self._labels = [], []
+                support = gather_support(
+                    *self._labelled(x_NHD, index, one.support), self.task.classes, sum_over_ranks
+                )
+                heldout = self._labelled(x_NHD, index, one.heldout) if one.heldout else None
+                for name, voter in self.voters.items():
+                    voter = voter if number == 0 else copy.copy(voter)
+                    judged = heldout if voter.get_params().get("reliability_split") == "heldout" else None
+                    self.fitted[name].append(voter.fit_support(support, judged))
+
+    def _labelled(
+        self, x_NHD: Tensor, index: list[int], positions: tuple[int, ...]
+    ) -> tuple[Tensor, list[str]]:
+        """Vectors of some support questions, as far as they are on this rank, with their labels."""
+        wanted = set(positions)
+        rows = [row for row, position in enumerate(index) if position in wanted]
+        labels = [self.task.classes[self.task.support[index[row]].label] for row in rows]
+        # All of them, which is the usual case, need no copy.
+        return (x_NHD if len(rows) == len(index) else x_NHD[rows]), labels
 
     # Query
 
     def on_test_epoch_start(self) -> None:
         """Begin empty metrics."""
-        self._reset()
+        self._account = Account(len(self.task.query), self.policy)
         self.table.reset()
-        for metrics in self.metrics.values():
-            metrics.reset()
+        for rounds in self.metrics.values():
+            for metrics in rounds:
+                metrics.reset()
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Score query clips with every method from one forward pass."""
-        self._account(batch, self.num_query)
+        self._account.add(batch)
         if not len(batch.index_N):
             return
-        output = self.lalm(batch.inputs)
-        labels, confidences = [], []
-        for name in self.methods:
-            if name == ZERO_SHOT:
-                proba_NC = self._zero_shot(output.logits_NV, batch.options_NO)
-                winner_N = proba_NC.argmax(-1)
-            else:
-                with explained("The query cannot be scored"):
-                    decision = self.voters[name].vote(output.vectors_NHD)
-                winner_N = decision.winner_N
-                proba_NC = self.voters[name].probabilities(decision.scores_NC)
-            self.metrics[name].update(winner_N, batch.label_N, batch.index_N)
-            labels.append(winner_N)
-            confidences.append(proba_NC.gather(1, winner_N[:, None]).squeeze(1))
-        self.table.update(batch.index_N, torch.stack(labels, 1), torch.stack(confidences, 1))
+        encoded = encode(self.lalm, batch)
+        index_N = batch.index_N.cpu().numpy()
+        fold_N = torch.from_numpy(self.task.fold_Q[index_N]).to(batch.index_N.device)
+        clip_N = torch.from_numpy(self.task.clip_Q[index_N]).to(batch.index_N.device)
+        shape = (len(index_N), self.task.num_draws, len(self.methods))
+        label_NDM = torch.zeros(shape, dtype=torch.int64, device=self.device)
+        confidence_NDM = torch.zeros(shape, device=self.device)
+        for number, one in enumerate(self.task.rounds):
+            rows = (fold_N == self.task.folds.index(one.fold)).nonzero().squeeze(1)
+            if not len(rows):
+                continue
+            for m, name in enumerate(self.methods):
+                winner_n, proba_nC = self._answer(name, number, encoded, batch.options_NO, rows)
+                self.metrics[name][number].update(
+                    winner_n, proba_nC, batch.label_N[rows], clip_N[rows], batch.index_N[rows]
+                )
+                label_NDM[rows, one.draw, m] = winner_n
+                confidence_NDM[rows, one.draw, m] = proba_nC.gather(1, winner_n[:, None]).squeeze(1)
+        self.table.update(batch.index_N, label_NDM, confidence_NDM)
 
     def on_test_epoch_end(self) -> None:
         """Metrics over all ranks; the total of clips is asserted."""
-        self.query_coverage = self._coverage(self.num_query)
+        self.query_coverage: Coverage = self._account.over_ranks(self.device)
         if self.query_coverage.used == 0:
             raise RunError("No query clip could be read: there is nothing to evaluate.")
-        seen_N, label_NM, confidence_NM = self.table.compute()
-        if int(seen_N.max()) > 1 or int(seen_N.sum()) != self.query_coverage.used:
+        self.predictions = Predictions(*(state.cpu() for state in self.table.compute()))
+        seen_Q = self.predictions.seen_Q
+        if int(seen_Q.max()) > 1 or int(seen_Q.sum()) != self.query_coverage.used:
             raise RunError(
-                f"{int(seen_N.sum())} predictions for {self.query_coverage.used} clips that were read:"
+                f"{int(seen_Q.sum())} predictions for {self.query_coverage.used} clips that were read:"
                 " each clip must count exactly once."
             )
-        self.predictions = (seen_N.cpu(), label_NM.cpu(), confidence_NM.cpu())
-        self.results = {name: self.metrics[name].result() for name in self.methods}
-        for name, result in self.results.items():
-            for metric in ("accuracy", "macro_f1", "exact_match"):
+        self._refuse_empty_folds()
+        for m, name in enumerate(self.methods):
+            rounds = [metrics.result() for metrics in self.metrics[name]]
+            draws = self.task.num_draws
+            by_fold = [rounds[start : start + draws] for start in range(0, len(rounds), draws)]
+            self.results[name] = summarise(by_fold, self._answers(m))
+            for metric, value in self.results[name].values.items():
                 # Every rank has the value over all ranks already.
-                self.log(f"test/{name}/{metric}", getattr(result, metric), rank_zero_only=True)
+                self.log(f"test/{name}/{metric}", value, rank_zero_only=True)
 
-    # Parts
+    def _refuse_empty_folds(self) -> None:
+        answered = set(self.task.fold_Q[self.predictions.seen_Q.numpy() > 0].tolist())
+        for number, fold in enumerate(self.task.folds):
+            if number not in answered:
+                raise RunError(f"No query clip of fold {fold!r} could be read: its results would be empty.")
 
-    def _zero_shot(self, logits_NV: Tensor, options_NO: Tensor) -> Tensor:
-        """Probability of each class as the option whose letter the model would say next, (N, C)."""
-        log_p_NV = torch.log_softmax(logits_NV, -1)
-        letters = LETTERS[: options_NO.shape[1]]
-        spellings = [self.lalm.preparer.option_tokens(letter) for letter in letters]
-        by_letter_NO = torch.stack([log_p_NV[:, ids].logsumexp(-1) for ids in spellings], -1)
-        p_NO = torch.softmax(by_letter_NO, -1)
-        zeros_NC = torch.zeros(len(p_NO), len(self.classes), device=p_NO.device)
-        return zeros_NC.scatter(1, options_NO, p_NO)
+    def break_down(self, method: str) -> dict[str, SubsetResult]:
+        """A method's results by subset of the query, after test."""
+        task, seen_Q = self.task, self.predictions.seen_Q.numpy() > 0
+        m = self.methods.index(method)
+        return break_down(
+            [subset for subset, seen in zip(task.subset_Q, seen_Q, strict=True) if seen],
+            task.label_Q[seen_Q],
+            self.predictions.label_QDM[..., m].numpy()[seen_Q],
+            self.predictions.confidence_QDM[..., m].numpy()[seen_Q],
+            task.positive,
+        )
 
-    def _reset(self) -> None:
-        self._vectors, self._labels, self._failures = [], [], []
-        self._num_used = 0
-        self._num_cut = 0
+    def _answer(self, name: str, number: int, encoded: Encoded, options_NO: Tensor, rows: Tensor) -> Answer:
+        """What a method, as fitted in a round, says of some rows of a batch."""
+        options_nO = options_NO[rows]
+        num_classes = len(self.task.classes)
+        if name == ZERO_SHOT:
+            proba_nC = class_probabilities(encoded.letters_NO[rows], options_nO, num_classes)
+            return Answer(proba_nC.argmax(-1), proba_nC)
+        voter = self.fitted[name][number]
+        candidates_nC = _listed(options_nO, num_classes) if self.task.only_options else None
+        with explained("The query cannot be scored"):
+            decision = voter.vote(encoded.vectors_NHD[rows], candidates_nC)
+        return Answer(decision.winner_N, voter.probabilities(decision.scores_NC))
 
-    def _account(self, batch: Batch, num_clips: int) -> None:
-        """Count what was read, and stop where the policy says so."""
-        self._num_used += len(batch.index_N)
-        self._num_cut += batch.num_cut
-        self._failures += batch.failures
-        if not self._failures:
-            return
-        if not self.policy.skip:
-            raise BadClipError(
-                f"{self._failures[0].reason} (data.on_bad_clip=skip goes on without such clips.)"
-            )
-        self._refuse_too_many(len(self._failures), num_clips, self._failures[0])
+    def _answers(self, method: int) -> Answers:
+        """One method's predictions of the questions that were answered."""
+        task, seen_Q = self.task, self.predictions.seen_Q.numpy() > 0
+        return Answers(
+            task.label_Q[seen_Q],
+            self.predictions.label_QDM[..., method].numpy()[seen_Q],
+            task.clip_Q[seen_Q],
+            task.fold_Q[seen_Q],
+        )
 
-    def _refuse_too_many(self, failed: int, num_clips: int, first: Failure) -> None:
-        if failed > self.policy.max_fraction * num_clips:
-            raise DataError(
-                f"{failed} of {num_clips} clips could not be read, more than"
-                f" data.max_skipped_fraction={self.policy.max_fraction:g} allows. The first: {first.reason}"
-            )
 
-    def _coverage(self, num_clips: int) -> Coverage:
-        """Bring together what the ranks read and failed to read."""
-        counts = torch.tensor([self._num_used, self._num_cut], device=self.device)
-        used, num_cut = (int(n) for n in sum_over_ranks(counts))
-        failures = sorted(concatenate_over_ranks(self._failures))
-        if failures:
-            self._refuse_too_many(len(failures), num_clips, failures[0])
-        if used + len(failures) != num_clips:
-            raise RunError(
-                f"{used} clips were read and {len(failures)} failed, but the split has {num_clips}:"
-                " each clip must come exactly once."
-            )
-        return Coverage(used, failures, num_cut)
+def _listed(options_NO: Tensor, num_classes: int) -> Tensor:
+    """Classes that are among a question's options, (N, C) bool; all where it has none."""
+    shown_NO = options_NO >= 0
+    listed_NC = torch.zeros(len(options_NO), num_classes, dtype=torch.int32, device=options_NO.device)
+    listed_NC = listed_NC.scatter_add(1, options_NO.clamp(min=0), shown_NO.to(torch.int32)) > 0
+    return listed_NC | ~shown_NO.any(1, keepdim=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from typing import Any, NamedTuple
 
@@ -13,10 +13,12 @@ class Rule(NamedTuple):
     Attributes:
         text: what the value must be, as in "must be ...".
         holds: whether a value obeys.
+        known: what the value may be, for a hint at the nearest.
     """
 
     text: str
     holds: Callable[[Any], bool]
+    known: Sequence[str] = ()
 
 
 def one_of(*choices: str) -> Rule:
@@ -42,6 +44,11 @@ def above_zero() -> Rule:
 def fraction() -> Rule:
     """A share."""
     return Rule("between 0 and 1", lambda value: 0 <= value <= 1)
+
+
+def between_zero_and_one() -> Rule:
+    """A share that leaves something on both sides."""
+    return Rule("above 0 and below 1", lambda value: 0 < value < 1)
 
 
 def setting(default: Any, rule: Rule | None = None) -> Any:

@@ -3,12 +3,15 @@
 A broken processor, prompt or hook falls far below them.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from calm_pl import Calm, CalmGlobal, FrozenLALM, Sav
-from calm_pl.data.batches import ClipDataset, Collator
+from calm_pl.data.batches import ClipDataset, Collator, MediaRule
+from calm_pl.data.clips import Clip
 from calm_pl.data.esc50 import ESC50
 from calm_pl.data.prompts import LETTERS, Questioner
 from calm_pl.data.settings import DataSettings
@@ -31,14 +34,15 @@ def choose(lalm, logits_NV, options_NO):
     return options_NO.gather(1, letter_NO.argmax(-1, keepdim=True))[:, 0]
 
 
-def run(lalm, queries, labels, size=20):
+def run(lalm, queries, size=20):
     """Head vectors and chosen options of queries, in batches."""
-    data = ClipDataset(queries, 16_000, lalm.preparer.max_seconds, "start")
-    collate = Collator(queries, labels, lalm.preparer)
+    data = ClipDataset(queries, MediaRule(16_000, lalm.preparer.max_seconds))
+    collate = Collator(queries, lalm.preparer, size)
     vectors, chosen = [], []
     for start in range(0, len(queries), size):
-        batch = collate([data[i] for i in range(start, min(start + size, len(queries)))])
-        output = lalm(batch.inputs)
+        batch = collate(data.__getitems__(list(range(start, min(start + size, len(queries))))))
+        (one,) = batch.passes
+        output = lalm(one.inputs)
         vectors.append(output.vectors_NHD)
         chosen.append(choose(lalm, output.logits_NV, batch.options_NO))
     return torch.cat(vectors), torch.cat(chosen)
@@ -53,12 +57,8 @@ def test_size_and_shape(bundled):
 
 @pytest.mark.parametrize(("count", "floor"), [(4, 0.90), (10, 0.80)])
 def test_sounds_never_heard_in_training(bundled, count, floor):
-    class Sound:
-        def __init__(self, label):
-            self.id = self.label = label
-
     ask = Questioner(SOUND_LABELS, QUESTION, count, seed=5).ask
-    queries = [ask(Sound(label), c) for c, label in enumerate(SOUND_LABELS)]
+    queries = [ask(Clip(label, Path(label), (label,), ()), label) for label in SOUND_LABELS]
     waves = [
         make_sound(label, UNSEEN + c).astype(np.float32)[:80_000] for c, label in enumerate(SOUND_LABELS)
     ]
@@ -80,8 +80,7 @@ def recordings(bundled):
     data.prepare()
     parts = []
     for queries in (data.support, data.query):
-        labels = data.labels(queries)
-        parts.append((*run(bundled, queries, labels), torch.tensor(labels)))
+        parts.append((*run(bundled, queries), torch.tensor([query.label for query in queries])))
     return parts
 
 
@@ -101,6 +100,6 @@ def test_batch_1_equals_batch_16(bundled, recordings):
     data = ESC50(settings, bundled.preparer)
     data.prepare()
     queries = data.query[:16]
-    together, _ = run(bundled, queries, [0] * 16, size=16)
-    alone, _ = run(bundled, queries, [0] * 16, size=1)
+    together, _ = run(bundled, queries, size=16)
+    alone, _ = run(bundled, queries, size=1)
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-4)

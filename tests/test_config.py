@@ -9,7 +9,6 @@ import pytest
 
 from calm_pl.config import (
     Config,
-    DataConfig,
     VoterConfig,
     config_dir,
     config_hash,
@@ -17,6 +16,7 @@ from calm_pl.config import (
     shipped_configs,
     to_yaml,
 )
+from calm_pl.data import BENCHMARKS, benchmark_class
 from calm_pl.errors import ConfigError
 from calm_pl.voters import Calm, CalmGlobal, Sav
 
@@ -356,16 +356,28 @@ def test_no_setting_takes_a_section(path):
     ("override", "fault"),
     [
         ("data.shots=0", "data.shots: must be 1 or more, but is 0"),
-        ("data.fold=0", "data.fold: must be 1 or more, but is 0"),
-        ("data.fold=-1", "data.fold: must be 1 or more, but is -1"),
+        ("data.fold=0", "data.fold: must be a fold's name or number, `all`, or null, but is 0"),
+        ("data.fold=-1", "data.fold: must be a fold's name or number, `all`, or null, but is -1"),
+        ("data.fold=1.5", "data.fold: must be a whole number or text or null, but is 1.5"),
+        ("data.fold=true", "data.fold: must be a whole number or text or null, but is True"),
+        ("data.draws=0", "data.draws: must be 1 or more, but is 0"),
+        ("data.heldout_shots=-1", "data.heldout_shots: must be 0 or more, but is -1"),
+        ("data.candidates=few", "data.candidates: must be one of all, options, but is 'few'"),
+        ("data.on_missing=ignore", "data.on_missing: must be one of auto, skip, stop, but is 'ignore'"),
+        ("data.leak_guard=hash", "data.leak_guard: must be one of content, names, none, but is 'hash'"),
+        ("data.decode_seconds=0", "data.decode_seconds: must be a finite number above 0, but is 0.0"),
+        ("data.video.short_side=4", "data.video.short_side: must be 28 or more, but is 4"),
         ("data.n_options=-1", "data.n_options: must be 0 or more, but is -1"),
         ("data.batch_size=0", "data.batch_size: must be 1 or more, but is 0"),
         ("data.num_workers=-1", "data.num_workers: must be 0 or more, but is -1"),
-        ("data.long_clips=end", "data.long_clips: must be one of start, center, stop, but is 'end'"),
+        ("data.long_clips=end", "data.long_clips: must be one of start, center, windows, stop, but is 'end'"),
         ("data.on_bad_clip=ignore", "data.on_bad_clip: must be one of stop, skip, but is 'ignore'"),
         ("data.max_skipped_fraction=1.01", "data.max_skipped_fraction: must be between 0 and 1, but is 1.01"),
         ("data.max_skipped_fraction=-0.1", "data.max_skipped_fraction: must be between 0 and 1, but is -0.1"),
-        ("data.benchmark=esc51", "data.benchmark: must be one of esc50, fsdd, but is 'esc51'"),
+        (
+            "data.benchmark=esc51",
+            f"data.benchmark: must be one of {', '.join(BENCHMARKS)}, but is 'esc51'; did you mean esc50?",
+        ),
         ("model.dtype=fp16", "model.dtype: must be one of auto, float32, bfloat16, float16, but is 'fp16'"),
         ("model.attn=flash", "model.attn: must be one of sdpa, eager, flash_attention_2, but is 'flash'"),
         ("model.last_n_tokens=0", "model.last_n_tokens: must be 1 or more, but is 0"),
@@ -412,6 +424,28 @@ def test_zero_shot_needs_two_options(n_options):
     (fault,) = faults([DEMO], [f"data.n_options={n_options}"])
     assert fault.startswith("data.n_options: must be 2 or more for zero-shot prompting")
     assert demo(f"data.n_options={n_options}", "methods=[calm]").data.n_options == n_options
+
+
+@pytest.mark.parametrize(("shots", "split"), [(1, "support"), (1, "loo"), (0, "heldout")])
+def test_held_out_clips_and_their_use_belong_together(shots, split):
+    (fault,) = faults([DEMO], [f"data.heldout_shots={shots}", f"voter.reliability_split={split}"])
+    assert fault.startswith("data.heldout_shots: must be 1 or more exactly when ")
+    assert fault.endswith(f"but is {shots} with {split}")
+
+
+def test_held_out_clips_with_their_use_are_accepted():
+    assert demo("data.heldout_shots=2", "voter.reliability_split=heldout").data.heldout_shots == 2
+
+
+@pytest.mark.parametrize("video", ["data.video.num_frames=null", "data.video.fps=2"])
+def test_frames_go_by_number_or_by_rate(video):
+    assert faults([DEMO], [video]) == ["data.video: must have either num_frames or fps, and the other null"]
+    assert demo("data.video.num_frames=null", "data.video.fps=2").data.video.fps == 2.0
+
+
+@pytest.mark.parametrize("fold", ["2", "all", "anna", "null"])
+def test_a_fold_is_a_number_a_name_or_all(fold):
+    assert str(demo(f"data.fold={fold}").data.fold) == fold.replace("null", "None")
 
 
 def test_values_at_the_border_are_accepted():
@@ -520,6 +554,7 @@ def test_yaml_names_every_setting():
     [
         "data.batch_size=1",
         "data.num_workers=0",
+        "data.decode_seconds=5",
         "run.dir=/else/where",
         "run.name=other",
         "run.overwrite=true",
@@ -543,6 +578,14 @@ def test_the_hash_ignores_what_cannot_change_results(override):
         "data.seed=1",
         "data.shots=19",
         "data.fold=2",
+        "data.fold=all",
+        "data.draws=2",
+        "data.candidates=options",
+        "data.leak_guard=none",
+        "data.on_missing=stop",
+        "data.query_split=dev",
+        "data.video.num_frames=4",
+        "data.columns.label=name",
         "data.n_options=3",
         "data.question=What?",
         "data.readable_labels=true",
@@ -612,11 +655,11 @@ def test_defaults_of_the_paper():
 
 
 def test_every_benchmark_that_can_be_named_has_a_module():
-    from calm_pl.data import BENCHMARKS, benchmark_class
 
-    rule = next(f for f in dataclasses.fields(DataConfig) if f.name == "benchmark").metadata["rule"]
-    assert rule.text == "one of " + ", ".join(BENCHMARKS)
-    assert all(rule.holds(name) for name in BENCHMARKS)
+    for name in BENCHMARKS:
+        assert demo(f"data.benchmark={name}").data.benchmark == name
+    (fault,) = faults([DEMO], ["data.benchmark=none_of_them"])
+    assert fault.startswith(f"data.benchmark: must be one of {', '.join(BENCHMARKS)}, but is ")
     assert len({benchmark_class(name) for name in BENCHMARKS}) == len(BENCHMARKS)
 
 

@@ -20,6 +20,8 @@ FLOORS = {
     "calm_pl.data": 2,
     "calm_pl.metrics": 2,
     "calm_pl.classifier": 2,
+    "calm_pl.encoding": 3,
+    "calm_pl.coverage": 3,
     "calm_pl.module": 3,
     "calm_pl.config": 4,
     "calm_pl.commands": 4,
@@ -35,6 +37,8 @@ FORBIDDEN = {
     "calm_pl.media": {"lightning", "transformers", "omegaconf"},
     "calm_pl.data": {"transformers", "omegaconf"},
     "calm_pl.metrics": {"transformers", "omegaconf"},
+    "calm_pl.encoding": {"transformers", "omegaconf"},
+    "calm_pl.coverage": {"transformers", "omegaconf"},
     "calm_pl.module": {"transformers", "omegaconf"},
 }
 SIBLINGS = {"calm_pl.models", "calm_pl.media", "calm_pl.voters"}  # one floor, but strangers to each other

@@ -81,7 +81,7 @@ def main(source: Path, target: Path) -> None:
         clip = load_audio(source / "audio" / row["filename"], RATE, SECONDS)
         soundfile.write(
             target / "audio" / row["filename"],
-            clip.samples,
+            clip.windows[0],
             RATE,
             format="OGG",
             subtype="VORBIS",

@@ -58,7 +58,8 @@ def fit_free(config: Config, quiet: bool = True) -> None:
         quieten,
     )
     from calm_pl.commands.table import print_results
-    from calm_pl.module import FitFreeModule, SkipPolicy
+    from calm_pl.coverage import SkipPolicy
+    from calm_pl.module import FitFreeModule
 
     if quiet:
         quieten()
@@ -69,9 +70,7 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     module = FitFreeModule(
         lalm,
         build_voters(config),
-        data.classes,
-        len(data.support),
-        len(data.query),
+        data.task(),
         zero_shot="zero_shot" in config.methods,
         policy=SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction),
     )

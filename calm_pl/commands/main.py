@@ -13,6 +13,7 @@ from calm_pl.errors import CalmError
 # name: (module, what it does); a module is imported only when its command is called
 COMMANDS = {
     "fit-free": ("calm_pl.commands.fit_free", "fit on the support, evaluate on the query, without training"),
+    "doctor": ("calm_pl.commands.doctor", "check data, disk and model before a long run"),
     "predict": ("calm_pl.commands.predict", "classify sound files with a fitted classifier"),
 }
 _HELP = """\
@@ -26,6 +27,7 @@ commands:
 examples:
   {program} fit-free --config demo.yaml
   {program} fit-free --config esc50.yaml data.root=/data/ESC-50 trainer.devices=8
+  {program} doctor --config esc50.yaml data.root=/data/ESC-50
   {program} predict --classifier runs/x/classifier.safetensors clip.wav
 
 {program} COMMAND --help tells more. --debug shows the traceback of an error.

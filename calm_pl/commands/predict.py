@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from calm_pl.data.clips import Query
     from calm_pl.models import FrozenLALM
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64")
 _EXAMPLES = """\
   {program} --classifier runs/x/classifier.safetensors clip.wav
   {program} --classifier runs/x/classifier.safetensors --top 3 recordings/
@@ -108,6 +107,8 @@ def find_files(paths: Sequence[str]) -> Iterator[Path]:
     Raises:
         DataError: a path that is not there, or a folder without sound files.
     """
+    from calm_pl.data.found_files import MEDIA_SUFFIXES
+
     for text in paths:
         path = Path(text)
         if not path.is_dir():
@@ -115,9 +116,9 @@ def find_files(paths: Sequence[str]) -> Iterator[Path]:
                 raise DataError(f"{path}: no such file or folder.")
             yield path
             continue
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
         if not found:
-            raise DataError(f"{path}: holds no sound file ({', '.join(AUDIO_SUFFIXES)}).")
+            raise DataError(f"{path}: holds no sound file ({', '.join(sorted(MEDIA_SUFFIXES))}).")
         yield from found
 
 
@@ -155,18 +156,17 @@ def predict(
     from torch.utils.data import DataLoader
     from tqdm import tqdm
 
-    from calm_pl.data.batches import ClipDataset, Collator
+    from calm_pl.data.batches import ClipDataset, Collator, MediaRule
+    from calm_pl.encoding import encode
 
     voter = classifier.voters[method]
     queries = _questions(classifier, files)
-    data = ClipDataset(
-        queries,
-        lalm.preparer.sample_rate,
-        lalm.preparer.max_seconds,
-        classifier.prompt["long_clips"],
+    rule = MediaRule(lalm.preparer.sample_rate, lalm.preparer.max_seconds, classifier.prompt["long_clips"])
+    loader = DataLoader(
+        ClipDataset(queries, rule),
+        batch_size=batch_size,
+        collate_fn=Collator(queries, lalm.preparer, batch_size),
     )
-    unknown = [-1] * len(queries)
-    loader = DataLoader(data, batch_size=batch_size, collate_fn=Collator(queries, unknown, lalm.preparer))
     device = next(lalm.parameters()).device
     rows: dict[int, Prediction] = {}
     with tqdm(total=len(files), unit=" clips", disable=len(files) < 2 * batch_size) as bar:
@@ -175,8 +175,7 @@ def predict(
                 path = str(files[failure.position])
                 rows[failure.position] = Prediction(path, None, {}, failure.reason)
             if len(batch.index_N):
-                output = lalm({name: tensor.to(device) for name, tensor in batch.inputs.items()})
-                decision = voter.vote(output.vectors_NHD)
+                decision = voter.vote(encode(lalm, batch.to(device)).vectors_NHD)
                 proba_NC = voter.probabilities(decision.scores_NC)
                 for index, winner, proba_C in zip(
                     batch.index_N.tolist(), decision.winner_N.tolist(), proba_NC.tolist(), strict=True
@@ -199,7 +198,7 @@ def _questions(classifier: Classifier, files: Sequence[Path]) -> list[Query]:
         prompt["seed"],
         prompt["readable_labels"],
     ).ask
-    return [ask(Clip(path.name, path, "", path.name), None) for path in files]
+    return [ask(Clip(path.name, path, (), ()), None) for path in files]
 
 
 def _warn_of_options(classifier: Classifier) -> None:

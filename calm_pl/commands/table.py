@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -11,31 +12,61 @@ from rich.table import Table
 if TYPE_CHECKING:
     from calm_pl.commands.job import JobRecord
     from calm_pl.data.base import FewShotDataModule
+    from calm_pl.data.task import Task
+    from calm_pl.metrics import MethodResult
     from calm_pl.metrics.intervals import Interval
     from calm_pl.module import FitFreeModule
 
 NAMES = {"zero_shot": "zero-shot", "sav": "SAVs", "calm_global": "CALM-Global", "calm": "CALM"}
 
 
+# metric: its heading
+_METRICS = {
+    "accuracy": "accuracy",
+    "macro_f1": "Macro-F1",
+    "exact_match": "exact match",
+    "map": "mAP",
+    "eer": "EER",
+}
+
+
+def headings(task: Task) -> list[str]:
+    """Columns of `cells`."""
+    return ["method", *(head for metric in shown(task) for head in _columns(metric))]
+
+
+def cells(name: str, result: MethodResult, module: FitFreeModule) -> list[str]:
+    """A method's row: `66.7`, or `66.7 ± 1.2` over draws, else over folds; intervals over clips."""
+    row = [NAMES[name]]
+    for metric in shown(module.task):
+        spread = result.spread[metric]
+        deviation = spread.folds if spread.draws is None else spread.draws
+        row.append(percent(result.values[metric]) + ("" if deviation is None else f" ± {percent(deviation)}"))
+        if metric in result.ci95:
+            row.append(span(result.ci95[metric]))
+    return row
+
+
+def shown(task: Task) -> list[str]:
+    """Metrics that say something about a task."""
+    several = task.multi_label
+    kept = {"accuracy": True, "macro_f1": not several, "exact_match": several, "map": several}
+    return [metric for metric in _METRICS if kept.get(metric, task.positive is not None)]
+
+
+def _columns(metric: str) -> list[str]:
+    return [_METRICS[metric]] if metric in ("map", "eer") else [_METRICS[metric], "95 %"]
+
+
 def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRecord) -> None:
     """Print every method's metrics, and what a reader must know about them."""
-    support = module.support_coverage
     table = Table(
         title=f"{record.benchmark} · {record.model_path}", title_justify="left", box=box.SIMPLE_HEAD
     )
-    table.add_column("method", no_wrap=True)
-    for name in ("accuracy", "95 %", "Macro-F1", "95 %", "support", "query"):
-        table.add_column(name, justify="right", no_wrap=True)
+    for number, head in enumerate(headings(module.task)):
+        table.add_column(head, justify="right" if number else "left", no_wrap=True)
     for name, result in module.results.items():
-        table.add_row(
-            NAMES[name],
-            percent(result.accuracy),
-            span(result.ci95["accuracy"]),
-            percent(result.macro_f1),
-            span(result.ci95["macro_f1"]),
-            "0" if name == "zero_shot" else f"{support.used:,}",
-            f"{result.n:,}",
-        )
+        table.add_row(*cells(name, result, module))
     console = Console()
     console.print(table)
     for note in notes(module, data):
@@ -47,16 +78,35 @@ def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRec
 
 def notes(module: FitFreeModule, data: FewShotDataModule) -> list[str]:
     """What a reader of the numbers must know, a sentence each."""
-    support, query = module.support_coverage, module.query_coverage
-    options = data.query[0].options
-    lines = ["Accuracy in %, intervals over clips (Wilson; bootstrap for Macro-F1)."]
+    support, query, task = module.support_coverage, module.query_coverage, module.task
+    if len(task.rounds) == 1 and not task.multi_label:
+        lines = ["In %, intervals over clips (Wilson; bootstrap for Macro-F1)."]
+    elif len(task.rounds) == 1:
+        lines = ["In %, intervals by bootstrap over clips."]
+    else:
+        over = f"{task.num_draws} draws" if task.num_draws > 1 else f"{len(task.folds)} folds"
+        folds = f", mean over {len(task.folds)} folds" if len(task.folds) > 1 < task.num_draws else ""
+        lines = [f"In %, ± standard deviation over {over}{folds}; intervals by bootstrap over clips."]
+    first = task.rounds[0]
+    questions = "questions about query clips" if task.multi_label else "query clips"
+    each = " in each draw" if len(task.rounds) > 1 else ""
+    lines.append(
+        f"{len(first.support):,} support clips of {len(task.classes)} classes{each}, {len(task.query):,}"
+        f" {questions}; zero-shot sees no support."
+    )
+    options = len(task.query[0].options)
     if options:
+        among = "the same options" if task.only_options else f"{len(task.classes)} classes"
         lines.append(
-            f"Zero-shot chooses among {len(options)} options, the voters among {len(data.classes)} classes;"
+            f"Zero-shot chooses among {options} options, the voters among {among};"
             " both are shown the options, the right one among them."
         )
-    if data.note:
-        lines.append(f"Data: {data.note}.")
+    if task.multi_label:
+        lines.append(
+            "A clip is asked about each of its labels; accuracy counts questions, exact match clips with"
+            " every answer right."
+        )
+    lines += [f"Data: {note}." for note in data.notes]
     if support.num_cut + query.num_cut:
         lines.append(
             f"{support.num_cut + query.num_cut:,} clips were longer than the model's window of"
@@ -73,8 +123,8 @@ def notes(module: FitFreeModule, data: FewShotDataModule) -> list[str]:
 
 
 def percent(fraction: float) -> str:
-    """A fraction in per cent, one digit."""
-    return f"{100 * fraction:.1f}"
+    """A fraction in per cent, one digit; a dash for NaN."""
+    return "–" if math.isnan(fraction) else f"{100 * fraction:.1f}"
 
 
 def span(interval: Interval) -> str:

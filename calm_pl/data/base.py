@@ -1,4 +1,4 @@
-"""The base of all data modules: from a split on disk to loaders of support and query."""
+"""The base of all data modules: from a listing on disk to loaders of support and query."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from calm_pl.assets import resolve
-from calm_pl.data.batches import Batch, ClipDataset, Collator
-from calm_pl.data.clips import Clip, Query, Split
-from calm_pl.data.draws import draw_support
-from calm_pl.data.leaks import refuse_leaks
+from calm_pl.data.batches import Batch, ClipDataset, Collator, MediaRule
+from calm_pl.data.clips import Clip, Listing, Query, Round
+from calm_pl.data.facts import Facts
 from calm_pl.data.prompts import Questioner
+from calm_pl.data.rounds import divide, make_plan
 from calm_pl.data.sampler import ExactlyOnceBatches
 from calm_pl.data.settings import DataSettings
-from calm_pl.errors import DataError
+from calm_pl.data.task import Task
+from calm_pl.errors import DataError, ModelError
+from calm_pl.media import FrameRule
 from calm_pl.models.preparer import Preparer
 
 _SHOWN = 5
@@ -27,7 +29,7 @@ _SHOWN = 5
 class FewShotDataModule(LightningDataModule, ABC):
     """Support clips as the validation set, query clips as the test set.
 
-    A benchmark subclasses it with a question, a layout and `read_split`.
+    A benchmark subclasses it with its `facts`, a question and `read`.
 
     Args:
         settings: see `DataSettings`.
@@ -36,13 +38,25 @@ class FewShotDataModule(LightningDataModule, ABC):
 
     Attributes:
         classes: labels in class order, after `prepare`.
-        support: questions about the support clips.
-        query: questions about the query clips.
+        support: questions about support and held-out clips, of all rounds.
+        query: questions about query clips, of all rounds.
+        rounds: which of them belong to each fold and draw.
+        missing: clips that are listed but not on disk.
+        notes: what a reader of the results must know about the data, a sentence each.
     """
 
+    facts: ClassVar[Facts]
     default_question: ClassVar[str] = "What caption does the given audio belong to?"
-    layout: ClassVar[str]
-    """What lies below the root, for error messages."""
+    modality: str = "audio"
+    """`audio`, or `video` for frames with their sound."""
+    multi_label: bool = False
+    """Whether a clip has several labels; it is then asked about each of them."""
+    positive: ClassVar[str | None] = None
+    """The class whose score an equal error rate is computed from, in two-class sets."""
+    by_subset: ClassVar[str | None] = None
+    """What a clip's `subset` is, such as "attack"; results are then broken down by it."""
+    own_data: ClassVar[bool] = False
+    """Whether the clips are the user's own: then none of them may be missing."""
 
     def __init__(self, settings: DataSettings, preparer: Preparer | None = None) -> None:
         super().__init__()
@@ -52,15 +66,17 @@ class FewShotDataModule(LightningDataModule, ABC):
         self.classes: tuple[str, ...] = ()
         self.support: list[Query] = []
         self.query: list[Query] = []
-        self.note: str | None = None
+        self.rounds: list[Round] = []
+        self.missing: list[Clip] = []
+        self.notes: list[str] = []
 
     @abstractmethod
-    def read_split(self) -> Split:
-        """Read the official files below `root` and divide their clips as `settings.fold` says."""
+    def read(self) -> Listing:
+        """Read the official files below `root`: every clip that they list, whether its file is there or not.
 
-    def official_note(self, split: Split) -> str | None:
-        """What is missing against the official data set, in a line; None where nothing is."""
-        return None
+        Raises:
+            DataError: files that are not there or not as they should be.
+        """
 
     @property
     def question(self) -> str:
@@ -75,31 +91,32 @@ class FewShotDataModule(LightningDataModule, ABC):
         """
         if self.classes:
             return
-        split = self.read_split()
-        classes = tuple(split.classes)
-        if len(classes) < 2:
-            raise DataError(f"{self.root} has {len(classes)} classes; a benchmark needs 2 or more.")
-        support = draw_support(split.pool, classes, self.settings.shots, self.settings.seed)
-        if not split.query:
-            raise DataError(f"{self.root} has no query clip.")
-        lacking = sorted({clip.label for clip in split.query} - set(classes))
-        if lacking:
-            raise DataError(f"The query has classes that the support lacks: {', '.join(lacking)}.")
-        refuse_leaks(support, split.query)
-        if self.settings.on_bad_clip == "stop":
-            _refuse_missing([*support, *split.query])
-        ask = Questioner(
-            classes,
-            self.question,
-            self.settings.n_options,
-            self.settings.seed,
-            self.settings.readable_labels,
-        ).ask
-        position = {label: i for i, label in enumerate(classes)}
-        self.support = [ask(clip, position[clip.label]) for clip in support]
-        self.query = [ask(clip, position[clip.label]) for clip in split.query]
-        self.note = self.official_note(split)
-        self.classes = classes
+        s = self.settings
+        listing = self._on_disk(self.read())
+        if len(listing.classes) < 2:
+            raise DataError(f"{self.root} has {len(listing.classes)} classes; a benchmark needs 2 or more.")
+        ask = Questioner(listing.classes, self.question, s.n_options, s.seed, s.readable_labels)
+        plan = make_plan(list(divide(listing, s)), listing.classes, ask, s, take_fewer=bool(self.missing))
+        if plan.short:
+            few = ", ".join(f"{label} {count}" for label, count in list(plan.short.items())[:_SHOWN])
+            self.notes.append(f"{len(plan.short)} classes have fewer support clips than asked: {few}")
+        if s.leak_guard == "none":
+            self.notes.append("the leak guard was off")
+        self.support, self.query, self.rounds = plan.support, plan.query, plan.rounds
+        self.classes = listing.classes
+
+    def task(self) -> Task:
+        """What a `FitFreeModule` must know about the data, after `prepare`."""
+        return Task(
+            self.classes,
+            tuple(self.support),
+            tuple(self.query),
+            tuple(self.rounds),
+            self.multi_label,
+            None if self.positive is None else self.classes.index(self.positive),
+            self.settings.candidates == "options",
+            self.by_subset,
+        )
 
     def setup(self, stage: str | None = None) -> None:
         """Lightning's hook, on every rank."""
@@ -113,10 +130,22 @@ class FewShotDataModule(LightningDataModule, ABC):
         """The query clips of this rank."""
         return self._loader(self.query)
 
-    def labels(self, queries: Sequence[Query]) -> list[int]:
-        """Class index of each query."""
-        position = {label: i for i, label in enumerate(self.classes)}
-        return [position[query.clip.label] for query in queries]
+    def _on_disk(self, listing: Listing) -> Listing:
+        """The listing without missing clips, which are noted, and without classes that have no clip left."""
+        self.missing = [clip for clip in listing.clips if not _is_there(clip)]
+        stop = self.own_data if self.settings.on_missing == "auto" else self.settings.on_missing == "stop"
+        if self.missing and (stop or len(self.missing) == len(listing.clips)):
+            raise DataError(_missing_files(self.missing, len(listing.clips), stop))
+        gone = {clip.id for clip in self.missing}
+        here = [clip for clip in listing.clips if clip.id not in gone]
+        present = {label for clip in here for label in clip.labels}
+        classes = tuple(label for label in listing.classes if label in present)
+        self.notes += self.facts.compare(here, classes)
+        if self.missing:
+            self.notes.append(
+                f"{len(self.missing):,} of {len(listing.clips):,} listed clips are not on disk (missing.csv)"
+            )
+        return listing._replace(classes=classes, clips=here)
 
     def _loader(self, queries: list[Query]) -> DataLoader[Any]:
         rank = self.trainer.global_rank if self.trainer else 0
@@ -125,19 +154,41 @@ class FewShotDataModule(LightningDataModule, ABC):
             raise RuntimeError("Set `preparer` first: a model says which sound and prompt it takes.")
         s = self.settings
         return DataLoader(
-            ClipDataset(queries, self.preparer.sample_rate, self.preparer.max_seconds, s.long_clips),
+            ClipDataset(queries, self.media_rule(self.preparer)),
             batch_sampler=ExactlyOnceBatches(len(queries), s.batch_size, rank, world_size),
-            collate_fn=Collator(queries, self.labels(queries), self.preparer),
+            collate_fn=Collator(queries, self.preparer, s.batch_size),
             num_workers=s.num_workers,
         )
 
+    def media_rule(self, preparer: Preparer) -> MediaRule:
+        """How a model wants the clips read.
+
+        Raises:
+            ModelError: the data have pictures and the model takes none.
+            DataError: a rule for long clips that pictures do not allow.
+        """
+        s = self.settings
+        frames = None
+        if self.modality == "video":
+            if "video" not in preparer.modalities:
+                raise ModelError(
+                    f"{self.facts.title} has pictures, but the model takes"
+                    f" {' and '.join(preparer.modalities)} only; choose one that sees, such as"
+                    " Qwen2.5-Omni, or the audio benchmark of the same clips."
+                )
+            if s.long_clips not in ("start", "stop"):
+                raise DataError(
+                    f"data.long_clips is {s.long_clips!r}, but clips with pictures can only be cut at their"
+                    " end: set it to `start` or `stop`."
+                )
+            v = s.video
+            fixed = None if v.fps is not None else v.num_frames
+            frames = FrameRule(fixed, v.fps, v.max_frames, v.short_side)
+        return MediaRule(preparer.sample_rate, preparer.max_seconds, s.long_clips, frames, s.decode_seconds)
+
     def transfer_batch_to_device(self, batch: Batch, device: Any, dataloader_idx: int) -> Batch:
         """Move the batch's tensors; its failures are text."""
-        batch.inputs = {name: t.to(device, non_blocking=True) for name, t in batch.inputs.items()}
-        batch.index_N = batch.index_N.to(device)
-        batch.label_N = batch.label_N.to(device)
-        batch.options_NO = batch.options_NO.to(device)
-        return batch
+        return batch.to(device)
 
     def require(self, relative: str) -> Path:
         """A file or folder that the layout needs.
@@ -151,15 +202,17 @@ class FewShotDataModule(LightningDataModule, ABC):
         near = sorted(p.parents[relative.count("/")] for p in self.root.glob(f"*/{relative}"))
         hint = f" Did you mean {near[0]}?" if near else ""
         raise DataError(
-            f"data.root is {str(self.root)!r}, but {relative} is not in it. Expected: {self.layout}.{hint}"
+            f"data.root is {str(self.root)!r}, but {relative} is not in it."
+            f" Expected: {self.facts.layout}.{hint}"
         )
 
 
-def _refuse_missing(clips: Sequence[Clip]) -> None:
-    missing = [str(clip.path) for clip in clips if not clip.path.is_file()]
-    if missing:
-        more = f"\n  and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-        raise DataError(
-            f"{len(missing)} of {len(clips)} clips are not on disk"
-            " (data.on_bad_clip=skip goes on without them):\n  " + "\n  ".join(missing[:_SHOWN]) + more
-        )
+def _is_there(clip: Clip) -> bool:
+    return clip.path.is_file() and (clip.video is None or clip.video.is_file())
+
+
+def _missing_files(missing: Sequence[Clip], total: int, stop: bool) -> str:
+    shown = [str(clip.video if clip.path.is_file() else clip.path) for clip in missing[:_SHOWN]]
+    more = f"\n  and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    hint = " (data.on_missing=skip goes on without them)" if stop and len(missing) < total else ""
+    return f"{len(missing)} of {total} clips are not on disk{hint}:\n  " + "\n  ".join(shown) + more

@@ -6,7 +6,7 @@ import random
 import string
 from collections.abc import Sequence
 
-from calm_pl.data.clips import Clip, Query
+from calm_pl.data.clips import Asked, Clip, Query
 from calm_pl.data.draws import stable_number
 from calm_pl.errors import DataError
 
@@ -43,21 +43,50 @@ class Questioner:
             )
         self.question = question
         self.seed = seed
+        self.position = {label: i for i, label in enumerate(classes)}
         self.shown = [c.replace("_", " ") if readable_labels else c for c in classes]
 
-    def ask(self, clip: Clip, label: int | None) -> Query:
+    def ask(self, clip: Clip, label: str | None) -> Query:
         """The question about a clip, its true class `label` among the options.
 
-        Where the class is not known (None), all options are drawn.
+        A clip's other labels are true as well and never among the distractors. Where the class is not known
+        (None), all options are drawn. A question that came with the clip is asked as it is.
+
+        Raises:
+            DataError: a question that came with the clip has options that do not fit the classes.
         """
-        rng = random.Random(stable_number(self.seed, "options", clip.id))
-        others = [c for c in range(len(self.shown)) if c != label]
-        known = [] if label is None or self.n_options == 0 else [label]
-        options = known + rng.sample(others, self.n_options - len(known))
+        asked = next((asked for asked in clip.asked if asked.label == label), None)
+        if asked is not None:
+            return self._as_it_came(clip, asked)
+        truth = -1 if label is None else self.position[label]
+        # A multi-label clip is asked about several times: each question draws its own distractors.
+        key = (clip.id,) if len(clip.labels) < 2 else (clip.id, label)
+        rng = random.Random(stable_number(self.seed, "options", *key))
+        true = {self.position[one] for one in clip.labels} | {truth}
+        others = [c for c in range(len(self.shown)) if c not in true]
+        known = [] if truth < 0 or self.n_options == 0 else [truth]
+        wanted = min(self.n_options - len(known), len(others))
+        options = known + rng.sample(others, wanted)
         rng.shuffle(options)
-        return Query(clip, self.text(options), tuple(options))
+        return Query(clip, truth, self.text(options), tuple(options))
 
     def text(self, options: Sequence[int]) -> str:
         """The question with its options: `What ...? A. dog B. rain`."""
         lettered = (f"{LETTERS[i]}. {self.shown[c]}" for i, c in enumerate(options))
         return " ".join([self.question, *lettered])
+
+    def _as_it_came(self, clip: Clip, asked: Asked) -> Query:
+        strange = [name for name in asked.options if name not in self.position]
+        if strange:
+            raise DataError(f"Clip {clip.id}: its option {strange[0]!r} is none of the classes.")
+        if asked.options and asked.label not in asked.options:
+            raise DataError(
+                f"Clip {clip.id}: its label {asked.label!r} is not among its options {list(asked.options)}."
+            )
+        if len(set(asked.options)) < len(asked.options) or len(asked.options) > len(LETTERS):
+            raise DataError(
+                f"Clip {clip.id}: options must be at most {len(LETTERS)} different classes, but are"
+                f" {list(asked.options)}."
+            )
+        options = tuple(self.position[name] for name in asked.options)
+        return Query(clip, self.position[asked.label], asked.question, options)

@@ -1,5 +1,18 @@
 """Media files in, arrays out. Floor 1. Every failure names the file."""
 
 from calm_pl.media.audio import LONG_CLIPS, Waveform, load_audio
+from calm_pl.media.decoder import Decoder
+from calm_pl.media.frame_rule import FrameRule
+from calm_pl.media.signatures import CONTAINER_SUFFIXES
+from calm_pl.media.video import Frames, load_frames
 
-__all__ = ["LONG_CLIPS", "Waveform", "load_audio"]
+__all__ = [
+    "CONTAINER_SUFFIXES",
+    "LONG_CLIPS",
+    "Decoder",
+    "FrameRule",
+    "Frames",
+    "Waveform",
+    "load_audio",
+    "load_frames",
+]

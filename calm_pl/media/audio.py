@@ -1,18 +1,17 @@
-"""The one way a sound file becomes a waveform: decode, mono by mean, resample, cut at a stated place."""
+"""The one way a file becomes a waveform: decode, mono by mean, resample, cut at a stated place."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from calm_pl.errors import BadClipError
-from calm_pl.media.truncation import truncation_fault
+from calm_pl.media.sound import Sound, read_sound
 
-LONG_CLIPS = ("start", "center", "stop")
-_MOST_FRAMES = 2**31  # three hours at 192 kHz
+LONG_CLIPS = ("start", "center", "windows", "stop")
 _LARGEST_FILTER = 2**24
 MIN_SECONDS = 0.1  # shorter clips give a model no audio token
 
@@ -21,77 +20,69 @@ class Waveform(NamedTuple):
     """A decoded clip.
 
     Attributes:
-        samples: mono float32 (samples,) at the asked rate.
-        was_cut: whether it was longer than the model's window.
+        windows: mono float32 arrays (samples,) at the asked rate, none longer than the model's window; one,
+            or with `windows` as many as cover the clip.
+        was_cut: whether something of the clip is in no window.
+        seconds: length of the whole clip.
     """
 
-    samples: np.ndarray
+    windows: tuple[np.ndarray, ...]
     was_cut: bool
+    seconds: float
 
 
 def load_audio(path: str | Path, sample_rate: int, max_seconds: float, long_clips: str = "start") -> Waveform:
-    """Read a sound file that soundfile decodes (wav, flac, ogg, mp3, aiff ...).
+    """Read the sound of a sound file or of a container's first sound track, in this process.
 
     Args:
-        path: the file.
+        path: the file: wav, flac, ogg, mp3, aiff ...; mp4, m4a, webm, mkv, mov, avi, aac ...
         sample_rate: Hz of the result; other rates are resampled.
-        max_seconds: the longest clip; longer ones are cut as `long_clips` says.
-        long_clips: `start` keeps the beginning, `center` the middle, `stop` raises.
+        max_seconds: the longest window; longer clips are treated as `long_clips` says.
+        long_clips: `start` keeps the beginning, `center` the middle, `windows` the whole clip as the fewest
+            equally spaced windows that cover it (the first at the start, the last at the end), `stop` raises.
 
     Raises:
-        BadClipError: missing, unreadable, truncated, empty, too short, with NaN, or too long with `stop`.
+        BadClipError: missing, unreadable, truncated, without sound, empty, too short, with NaN, or too long
+            with `stop`.
     """
-    path = Path(path)
-    frames_NC, rate = _decode(path)
-    if not np.isfinite(frames_NC).all():
-        raise BadClipError(f"{path}: holds samples that are NaN or infinite.")
-    mono = frames_NC.mean(axis=1, dtype=np.float64).astype(np.float32)
-    samples = mono if rate == sample_rate else _resample(mono, rate, sample_rate)
+    return waveform(read_sound(path), path, sample_rate, max_seconds, long_clips)
+
+
+def waveform(
+    sound: Sound, path: str | Path, sample_rate: int, max_seconds: float, long_clips: str
+) -> Waveform:
+    """Resample a decoded sound and cut it; see `load_audio`, whose second half this is."""
+    if long_clips not in LONG_CLIPS:
+        raise ValueError(
+            f"Expected `long_clips` to be one of {', '.join(LONG_CLIPS)}, but got {long_clips!r}."
+        )
+    samples, rate = sound
+    whole_seconds = len(samples) / rate
+    if rate != sample_rate:
+        samples = _resample(samples, rate, sample_rate)
     if len(samples) < MIN_SECONDS * sample_rate:
         seconds = len(samples) / sample_rate
         raise BadClipError(f"{path}: lasts {seconds:.3f} s; a clip must last {MIN_SECONDS} s or more.")
     longest = int(max_seconds * sample_rate)
     if len(samples) <= longest:
-        return Waveform(samples, False)
+        return Waveform((samples,), False, whole_seconds)
     if long_clips == "stop":
         raise BadClipError(
             f"{path}: lasts {len(samples) / sample_rate:.2f} s, over the model's window of {max_seconds:g} s"
-            " (data.long_clips is 'stop'; 'start' or 'center' cut it)."
+            " (data.long_clips is 'stop'; 'start' or 'center' cut it, 'windows' takes all of it)."
         )
-    first = (len(samples) - longest) // 2 if long_clips == "center" else 0
-    return Waveform(samples[first : first + longest], True)
+    starts = window_starts(len(samples), longest, long_clips)
+    windows = tuple(samples[first : first + longest].copy() for first in starts)  # lets go of the whole clip
+    return Waveform(windows, long_clips != "windows", whole_seconds)
 
 
-def _decode(path: Path) -> tuple[np.ndarray, int]:
-    """All frames of a file, (frames, channels) float32, and its rate in Hz."""
-    import soundfile
-
-    try:
-        if path.stat().st_size == 0:
-            raise BadClipError(f"{path}: is empty (0 bytes).")
-        fault = truncation_fault(path)
-        if fault:
-            raise BadClipError(f"{path}: is truncated: {fault}.")
-        with soundfile.SoundFile(path) as file:
-            expected, rate = file.frames, file.samplerate
-            if expected > _MOST_FRAMES:
-                raise BadClipError(f"{path}: states no believable length (written to a pipe, or damaged).")
-            frames_NC = file.read(dtype="float32", always_2d=True)
-    except FileNotFoundError as error:
-        raise BadClipError(f"{path}: no such file.") from error
-    except OSError as error:
-        raise BadClipError(f"{path}: cannot be read: {error.strerror or error}.") from error
-    except (soundfile.SoundFileRuntimeError, TypeError) as error:  # TypeError: a headerless format, by suffix
-        raise BadClipError(f"{path}: is no sound file that can be decoded ({_reason(error)}).") from error
-    if len(frames_NC) == 0:
-        raise BadClipError(f"{path}: holds no samples.")
-    if len(frames_NC) < expected:
-        raise BadClipError(f"{path}: is truncated: {len(frames_NC)} of {expected} frames could be read.")
-    return frames_NC, int(rate)
-
-
-def _reason(error: Any) -> str:
-    return str(getattr(error, "error_string", error)).rstrip(".")
+def window_starts(length: int, longest: int, long_clips: str) -> list[int]:
+    """First samples of the windows of `longest` samples in a clip of `length` > `longest` samples."""
+    spare = length - longest
+    if long_clips == "windows":
+        last = -(-length // longest) - 1
+        return [k * spare // last for k in range(last + 1)]
+    return [spare // 2 if long_clips == "center" else 0]
 
 
 def _resample(mono: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:

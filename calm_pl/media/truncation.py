@@ -1,21 +1,64 @@
-"""Tell a cut-off file from a short one: libsndfile reads what is left of many formats without a word."""
+"""Tell a cut-off file from a short one: decoders read what is left of many formats without a word."""
 
 from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import BinaryIO
+
+from calm_pl.errors import BadClipError
 
 _BYTE_ORDER = {b"RIFF": "<", b"RIFX": ">", b"RF64": "<"}
+_BOXES = {
+    b"ftyp",
+    b"moov",
+    b"mdat",
+    b"moof",
+    b"mfra",
+    b"sidx",
+    b"styp",
+    b"meta",
+    b"uuid",
+    b"wide",
+    b"free",
+    b"skip",
+}
+_EBML = b"\x1a\x45\xdf\xa3"
+_MATROSKA_SEGMENT = b"\x18\x53\x80\x67"
 _OGG_LAST_PAGE = 0x04
 _OGG_LARGEST_PAGE = 65_307
 # What writers to a pipe leave in the header: most, SoX, and others that stop at 2 GiB.
 _UNKNOWN_SIZES = (0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF, 0x80000000)
 
 
-def truncation_fault(path: Path) -> str | None:
-    """What shows that a WAV, AIFF or Ogg file was cut off; None where nothing does, or for other formats."""
+def refuse_truncated(path: Path, container: str | None) -> None:
+    """Raise if a file was cut off.
+
+    Raises:
+        BadClipError: it was, or cannot be read.
+    """
+    try:
+        fault = truncation_fault(path, container)
+    except OSError as error:
+        raise BadClipError(f"{path}: cannot be read: {error.strerror or error}.") from error
+    if fault:
+        raise BadClipError(f"{path}: is truncated: {fault}.")
+
+
+def truncation_fault(path: Path, container: str | None) -> str | None:
+    """What shows that a file was cut off; None where nothing does, or for formats that do not tell.
+
+    Judged are WAV, AIFF and Ogg files and, by the name that `identify` gave, the containers mov (the MP4
+    family), matroska (WebM too) and avi.
+    """
+    if container == "mov":
+        return _box_fault(path)
+    if container == "matroska":
+        return _matroska_fault(path)
     with path.open("rb") as file:
         head = file.read(12)
+        if container == "avi":
+            return _missing(struct.unpack("<I", head[4:8])[0], path.stat().st_size - 8)
         if head[:4] in _BYTE_ORDER and head[8:] == b"WAVE":
             return _chunk_fault(path, _BYTE_ORDER[head[:4]], b"data")
         if head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
@@ -63,3 +106,50 @@ def _ogg_fault(path: Path) -> str | None:
     if not tail[page + 5] & _OGG_LAST_PAGE:
         return "its last page is missing"
     return None
+
+
+def _missing(promised: int, left: int) -> str | None:
+    return f"its header promises {promised} bytes, {left} are there" if promised > left else None
+
+
+def _box_fault(path: Path) -> str | None:
+    """Walk the outer boxes of an MP4 or QuickTime file (ISO/IEC 14496-12): all whole, one the index."""
+    size = path.stat().st_size
+    has_index = False
+    with path.open("rb") as file:
+        while len(header := file.read(8)) == 8:
+            start = file.tell() - 8
+            length, name = struct.unpack(">I4s", header)
+            if name not in _BOXES:
+                break  # writers leave padding behind the last box
+            has_index |= name == b"moov"
+            if length == 1 and len(large := file.read(8)) == 8:
+                length = struct.unpack(">Q", large)[0]
+            if length == 0:  # until the end of the file
+                break
+            fault = _missing(length, size - start)
+            if fault:
+                return fault
+            file.seek(start + max(length, 8))
+    return None if has_index else "it has no index (no moov box)"
+
+
+def _matroska_fault(path: Path) -> str | None:
+    """Compare the size of the one segment (RFC 8794, RFC 9559) with the bytes that follow."""
+    with path.open("rb") as file:
+        file.seek(len(_EBML))
+        header_size, _ = _ebml_size(file)
+        file.seek(header_size, 1)
+        if file.read(4) != _MATROSKA_SEGMENT:
+            return "it has no samples (no segment)"
+        length, unknown = _ebml_size(file)
+        # A live stream, or one written to a pipe, does not know its size.
+        return None if unknown else _missing(length, path.stat().st_size - file.tell())
+
+
+def _ebml_size(file: BinaryIO) -> tuple[int, bool]:
+    """A variable-length size, and whether it stands for "unknown" (all bits set)."""
+    first = (file.read(1) or b"\x01")[0]
+    more = 8 - first.bit_length()
+    size = int.from_bytes(bytes([first & 0x7F >> more]) + file.read(more), "big")
+    return size, size == 2 ** (7 * (more + 1)) - 1

@@ -1,16 +1,30 @@
 """Metrics as torchmetrics, and intervals. Floor 2. States are sums, so any number of ranks gives the same."""
 
+from calm_pl.metrics.bootstrap import Answers, bootstrap_clips
+from calm_pl.metrics.breakdown import SubsetResult, break_down
 from calm_pl.metrics.exact_match import ClipExactMatch
 from calm_pl.metrics.intervals import bootstrap_macro_f1, macro_f1, wilson
 from calm_pl.metrics.predictions import PredictionTable
-from calm_pl.metrics.suite import MethodMetrics, MethodResult
+from calm_pl.metrics.ranking import ClipAveragePrecision, EqualErrorRate
+from calm_pl.metrics.suite import MethodMetrics, MetricSizes, RoundResult
+from calm_pl.metrics.summary import MethodResult, Spread, summarise
 
 __all__ = [
+    "Answers",
+    "ClipAveragePrecision",
     "ClipExactMatch",
+    "EqualErrorRate",
     "MethodMetrics",
     "MethodResult",
+    "MetricSizes",
     "PredictionTable",
+    "RoundResult",
+    "Spread",
+    "SubsetResult",
+    "bootstrap_clips",
     "bootstrap_macro_f1",
+    "break_down",
     "macro_f1",
+    "summarise",
     "wilson",
 ]

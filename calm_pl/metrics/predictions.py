@@ -1,4 +1,4 @@
-"""Every method's prediction for every clip, gathered over ranks by a sum."""
+"""Every method's prediction for every question and draw, gathered over ranks by a sum."""
 
 from __future__ import annotations
 
@@ -8,37 +8,38 @@ from torchmetrics import Metric
 
 
 class PredictionTable(Metric):
-    """A table of N clips by M methods: each rank fills the rows of its clips, the rest are zero.
+    """A table of Q questions by D draws by M methods: each rank fills its questions, the rest are zero.
 
     Args:
-        num_clips: N.
+        num_questions: Q.
+        num_draws: D.
         num_methods: M.
     """
 
     full_state_update = False
-    seen_N: Tensor
-    label_NM: Tensor
-    confidence_NM: Tensor
+    seen_Q: Tensor
+    label_QDM: Tensor
+    confidence_QDM: Tensor
 
-    def __init__(self, num_clips: int, num_methods: int) -> None:
+    def __init__(self, num_questions: int, num_draws: int, num_methods: int) -> None:
         super().__init__()
-        shape = (num_clips, num_methods)
-        self.add_state("seen_N", torch.zeros(num_clips, dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("label_NM", torch.zeros(shape, dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("confidence_NM", torch.zeros(shape), dist_reduce_fx="sum")
+        shape = (num_questions, num_draws, num_methods)
+        self.add_state("seen_Q", torch.zeros(num_questions, dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("label_QDM", torch.zeros(shape, dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("confidence_QDM", torch.zeros(shape), dist_reduce_fx="sum")
 
-    def update(self, index_n: Tensor, label_nM: Tensor, confidence_nM: Tensor) -> None:
+    def update(self, index_q: Tensor, label_qDM: Tensor, confidence_qDM: Tensor) -> None:
         """Enter the rows of a batch.
 
         Args:
-            index_n: positions in the data set.
-            label_nM: predicted class indices.
-            confidence_nM: probability of the predicted class.
+            index_q: positions in the data set.
+            label_qDM: predicted class indices.
+            confidence_qDM: probability of the predicted class.
         """
-        self.seen_N.index_add_(0, index_n, torch.ones_like(index_n))
-        self.label_NM.index_add_(0, index_n, label_nM)
-        self.confidence_NM.index_add_(0, index_n, confidence_nM)
+        self.seen_Q.index_add_(0, index_q, torch.ones_like(index_q))
+        self.label_QDM.index_add_(0, index_q, label_qDM)
+        self.confidence_QDM.index_add_(0, index_q, confidence_qDM)
 
     def compute(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Times each clip was seen (N,), labels and confidences (N, M), over all ranks."""
-        return self.seen_N, self.label_NM, self.confidence_NM
+        """Times each question was seen (Q,), labels and confidences (Q, D, M), over all ranks."""
+        return self.seen_Q, self.label_QDM, self.confidence_QDM

@@ -1,4 +1,4 @@
-"""The metrics of one method."""
+"""The metrics of one method in one round: a fold and a draw of the support."""
 
 from __future__ import annotations
 
@@ -14,76 +14,113 @@ from torchmetrics.classification import (
 )
 
 from calm_pl.metrics.exact_match import ClipExactMatch
-from calm_pl.metrics.intervals import Interval, bootstrap_macro_f1, wilson
+from calm_pl.metrics.ranking import ClipAveragePrecision, EqualErrorRate
 
 
-class MethodResult(NamedTuple):
-    """What a method reached; fractions in [0, 1].
+class MetricSizes(NamedTuple):
+    """What the metrics of a task must know of it.
 
     Attributes:
-        accuracy: share of right queries.
-        macro_f1: mean F1 over classes.
-        exact_match: share of clips all of whose queries are right.
-        ci95: 95 % intervals by metric: Wilson's for shares, bootstrap over clips for Macro-F1.
-        n: queries.
+        num_classes: C.
+        num_questions: Q query questions.
+        num_clips: N clips that they are about.
+        multi_label: also mean average precision.
+        positive: also the equal error rate of this class's score.
+    """
+
+    num_classes: int
+    num_questions: int
+    num_clips: int
+    multi_label: bool = False
+    positive: int | None = None
+
+
+class RoundResult(NamedTuple):
+    """What a method reached in one round; fractions in [0, 1].
+
+    Attributes:
+        values: `accuracy` (share of right questions), `macro_f1` (mean F1 over classes), `exact_match`
+            (share of clips all of whose questions are right), and where the task has them `map`, `eer`.
+        n: questions.
+        exact: clips all of whose questions are right.
+        clips: clips.
         confusion_CC: counts, rows are the truth.
     """
 
-    accuracy: float
-    macro_f1: float
-    exact_match: float
-    ci95: dict[str, Interval]
+    values: dict[str, float]
     n: int
+    exact: int
+    clips: int
     confusion_CC: np.ndarray
 
 
 class MethodMetrics(nn.Module):
-    """Accuracy, Macro-F1, clip exact match and confusion matrix of one method.
+    """Accuracy, Macro-F1, clip exact match, confusion matrix, and where asked mAP or EER.
 
     Args:
-        num_classes: C.
-        num_clips: clips in the query.
+        sizes: of the task.
     """
 
-    def __init__(self, num_classes: int, num_clips: int) -> None:
+    def __init__(self, sizes: MetricSizes) -> None:
         super().__init__()
+        classes = sizes.num_classes
         self.per_query = MetricCollection(
             {
-                "accuracy": MulticlassAccuracy(num_classes, average="micro"),
-                "macro_f1": MulticlassF1Score(num_classes, average="macro"),
-                "confusion": MulticlassConfusionMatrix(num_classes),
+                "accuracy": MulticlassAccuracy(classes, average="micro"),
+                "macro_f1": MulticlassF1Score(classes, average="macro"),
+                "confusion": MulticlassConfusionMatrix(classes),
             },
             compute_groups=False,
         )
-        self.exact_match = ClipExactMatch(num_clips)
+        self.exact_match = ClipExactMatch(sizes.num_clips)
+        self.map = ClipAveragePrecision(sizes.num_clips, classes) if sizes.multi_label else None
+        self.eer = EqualErrorRate(sizes.num_questions, sizes.positive) if sizes.positive is not None else None
 
     def reset(self) -> None:
         """Forget all counts."""
-        self.per_query.reset()
-        self.exact_match.reset()
+        for metric in (self.per_query, self.exact_match, self.map, self.eer):
+            if metric is not None:
+                metric.reset()
 
-    def update(self, predicted_n: Tensor, label_n: Tensor, clip_n: Tensor) -> None:
-        """Count a batch of queries: predicted and true class indices, and the clip asked about."""
-        self.per_query.update(predicted_n, label_n)
-        self.exact_match.update(predicted_n == label_n, clip_n)
+    def update(
+        self, predicted_q: Tensor, proba_qC: Tensor, label_q: Tensor, clip_q: Tensor, index_q: Tensor
+    ) -> None:
+        """Count a batch of questions.
 
-    def result(self) -> MethodResult:
+        Args:
+            predicted_q: predicted classes.
+            proba_qC: class probabilities.
+            label_q: true classes.
+            clip_q: the clips asked about.
+            index_q: the questions' positions in the data set.
+        """
+        self.per_query.update(predicted_q, label_q)
+        self.exact_match.update(predicted_q == label_q, clip_q)
+        if self.map is not None:
+            self.map.update(proba_qC, label_q, clip_q)
+        if self.eer is not None:
+            self.eer.update(proba_qC, label_q, index_q)
+
+    def result(self) -> RoundResult:
         """Metrics over all ranks; every rank must call it."""
         values = self.per_query.compute()
         exact = self.exact_match.compute()
         confusion_CC = values["confusion"].cpu().numpy()
-        total = int(confusion_CC.sum())
-        return MethodResult(
-            accuracy=_fraction(values["accuracy"]),
-            macro_f1=_fraction(values["macro_f1"]),
-            exact_match=_fraction(exact.share),
-            ci95={
-                "accuracy": wilson(int(np.trace(confusion_CC)), total),
-                "macro_f1": bootstrap_macro_f1(confusion_CC),
-                "exact_match": wilson(int(exact.exact), int(exact.clips)),
-            },
-            n=total,
-            confusion_CC=confusion_CC,
+        fractions = {
+            "accuracy": values["accuracy"],
+            "macro_f1": values["macro_f1"],
+            "exact_match": exact.share,
+        }
+        if self.map is not None:
+            fractions["map"] = self.map.compute()
+        if self.eer is not None:
+            fractions["eer"] = self.eer.compute()
+        return RoundResult(
+            {name: _fraction(value) for name, value in fractions.items()},
+            int(confusion_CC.sum()),
+            int(exact.exact),
+            int(exact.clips),
+            confusion_CC,
         )
 
 

@@ -16,13 +16,21 @@ class Preparer(Protocol):
     """Hz that waveforms must have."""
     max_seconds: float
     """Longest clip the model hears."""
+    modalities: tuple[str, ...]
+    """`audio`, and `video` where the model sees too."""
 
-    def __call__(self, waveforms: Sequence[np.ndarray], questions: Sequence[str]) -> dict[str, Tensor]:
+    def __call__(
+        self,
+        waveforms: Sequence[np.ndarray],
+        questions: Sequence[str],
+        videos: Sequence[tuple[np.ndarray, float]] | None = None,
+    ) -> dict[str, Tensor]:
         """Input tensors of N clips, padded to one length.
 
         Args:
             waveforms: N mono float32 arrays (samples,) at `sample_rate`, at most `max_seconds` long.
             questions: N questions, one a clip.
+            videos: N pairs of pixels (T, H, W, 3) uint8 and frames a second, for models that see.
         """
         ...
 

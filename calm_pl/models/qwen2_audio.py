@@ -21,6 +21,8 @@ MODEL_CLASS = "Qwen2AudioForConditionalGeneration"
 class Qwen2AudioPreparer:
     """Makes inputs with the model's own processor and chat template; see `Preparer`."""
 
+    modalities: tuple[str, ...] = ("audio",)
+
     def __init__(self, processor: Any) -> None:
         if not getattr(processor, "chat_template", None):
             raise ModelError(
@@ -43,7 +45,12 @@ class Qwen2AudioPreparer:
         }
         return self.processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=False)
 
-    def __call__(self, waveforms: Sequence[np.ndarray], questions: Sequence[str]) -> dict[str, Tensor]:
+    def __call__(
+        self,
+        waveforms: Sequence[np.ndarray],
+        questions: Sequence[str],
+        videos: Sequence[tuple[np.ndarray, float]] | None = None,
+    ) -> dict[str, Tensor]:
         """Token ids, mask and log-mel features of N clips; see `Preparer.__call__`."""
         inputs = self.processor(
             text=[self.prompt(question) for question in questions],

@@ -101,8 +101,14 @@ class HeadVoter(ABC):
 
     # Prediction
 
-    def vote(self, vectors: Vectors) -> Decision:
-        """Scores and winners of N clips as tensors, chunk by chunk: what all predictions are made of."""
+    def vote(self, vectors: Vectors, candidates_NC: Tensor | None = None) -> Decision:
+        """Scores and winners of N clips as tensors, chunk by chunk: what all predictions are made of.
+
+        Args:
+            vectors: (N, H, D) head vectors.
+            candidates_NC: bool, the classes that each clip may be given; all where None. The others get
+                no vote and no posterior.
+        """
         self._check_fitted()
         x_NHD = as_vectors(vectors)
         if x_NHD.shape[1:] != self.centroids_.shape[1:]:
@@ -110,7 +116,15 @@ class HeadVoter(ABC):
                 f"Expected vectors of shape (N, {self.centroids_.shape[1]}, {self.centroids_.shape[2]}),"
                 f" but got {tuple(x_NHD.shape)}."
             )
-        parts = [self.decide(s_NHC) for _, s_NHC in self._scores(x_NHD)]
+        parts = []
+        for chunk, s_NHC in self._scores(x_NHD):
+            if candidates_NC is not None:
+                barred_nC = ~candidates_NC[chunk].to(s_NHC.device)
+                s_NHC = s_NHC.masked_fill(barred_nC[:, None], -torch.inf)
+            decision = self.decide(s_NHC)
+            if candidates_NC is not None:
+                decision = _among(decision, ~barred_nC)
+            parts.append(decision)
         device = self.centroids_.device
         if not parts:
             return Decision(
@@ -190,3 +204,10 @@ class HeadVoter(ABC):
         for name in self.fitted_names:
             setattr(self, name, state[name.rstrip("_")])
         return self
+
+
+def _among(decision: Decision, candidates_NC: Tensor) -> Decision:
+    """The decision, but where no candidate has any score all have the same, and the first wins."""
+    empty_N1 = (decision.scores_NC == 0).all(-1, keepdim=True)
+    scores_NC = torch.where(empty_N1, candidates_NC.to(torch.float32), decision.scores_NC)
+    return Decision(scores_NC, torch.where(empty_N1[:, 0], scores_NC.argmax(-1), decision.winner_N))

@@ -73,7 +73,7 @@ def test_metrics_configuration_and_tables_are_in_the_file(run):
 def test_the_tables_hold_what_the_run_folder_holds(run):
     (table,) = run.glob("wandb/offline-run-*/files/media/table/test/predictions*.json")
     content = json.loads(table.read_text())
-    assert content["columns"][:3] == ["clip", "label", "options"]
+    assert content["columns"][:5] == ["clip", "fold", "draw", "label", "options"]
     assert len(content["data"]) == 9
     (confusion,) = run.glob("wandb/offline-run-*/files/media/table/test/calm/confusion*.json")
     assert sum(row[2] for row in json.loads(confusion.read_text())["data"]) == 9

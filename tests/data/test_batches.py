@@ -5,9 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from calm_pl.data.batches import Batch, ClipDataset, Collator, Failure
+from calm_pl.data.batches import Batch, ClipDataset, Collator, Failure, Media, MediaRule, ModelPass
 from calm_pl.data.clips import Query
-from calm_pl.media import Waveform
 
 pytest_plugins = ["tiny_data_sets"]
 
@@ -20,27 +19,29 @@ def queries(clips, write_sound):
     made = []
     for i, clip in enumerate(clips(["dog", "owl"], 4)):
         write_sound(clip.path, 1.5 if i % 3 == 2 else 0.2, i / 10)
-        made.append(Query(clip, f"question {i}", (i % 3, i % 3 + 1, i % 3 + 2)))
+        made.append(Query(clip, 10 + i, f"question {i}", (i % 3, i % 3 + 1, i % 3 + 2)))
     return made
 
 
 @pytest.fixture
 def dataset(queries):
-    return ClipDataset(queries, RATE, 1.0, "start")
+    return ClipDataset(queries, MediaRule(RATE, 1.0))
 
 
 @pytest.fixture
 def collate(queries, preparer):
-    return Collator(queries, [10 + i for i in range(len(queries))], preparer)
+    return Collator(queries, preparer, 8)
 
 
 def test_a_clip_comes_with_its_position(dataset):
     assert len(dataset) == 8
-    index, waveform = dataset[1]
+    index, media = dataset[1]
     assert index == 1
-    assert isinstance(waveform, Waveform)
-    assert len(waveform.samples) == 1_600
-    assert waveform.samples.mean() == pytest.approx(0.1, abs=1e-6)
+    assert isinstance(media, Media)
+    assert media.frames is None
+    (window,) = media.sound.windows
+    assert len(window) == 1_600
+    assert window.mean() == pytest.approx(0.1, abs=1e-6)
 
 
 def test_a_clip_that_cannot_be_read_comes_as_a_failure(dataset, queries):
@@ -56,7 +57,7 @@ def test_other_errors_are_not_swallowed(dataset, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("a fault of the program")
 
-    monkeypatch.setattr("calm_pl.data.batches.load_audio", broken)
+    monkeypatch.setattr("calm_pl.media.Decoder.audio", broken)
     with pytest.raises(ZeroDivisionError):
         dataset[0]
 
@@ -67,7 +68,9 @@ def test_a_batch_keeps_clips_labels_options_and_questions_together(dataset, coll
     assert batch.label_N.tolist() == [14, 10, 15]
     assert batch.options_NO.tolist() == [[1, 2, 3], [0, 1, 2], [2, 3, 4]]
     assert preparer.questions == [["question 4", "question 0", "question 5"]]
-    levels = batch.inputs["sounds"][:, 0]
+    (one,) = batch.passes
+    assert one.clip_R.tolist() == [0, 1, 2]
+    levels = one.inputs["sounds"][:, 0]
     torch.testing.assert_close(levels, torch.tensor([0.4, 0.0, 0.5]))
     assert {batch.index_N.dtype, batch.label_N.dtype, batch.options_NO.dtype} == {torch.int64}
     assert not batch.failures
@@ -76,7 +79,16 @@ def test_a_batch_keeps_clips_labels_options_and_questions_together(dataset, coll
 def test_cut_clips_are_counted(dataset, collate):
     batch = collate([dataset[i] for i in range(8)])  # clips 2 and 5 last longer than the window
     assert batch.num_cut == 2
-    assert batch.inputs["lengths"].tolist() == [1_600, 1_600, 8_000, 1_600, 1_600, 8_000, 1_600, 1_600]
+    assert batch.passes[0].inputs["lengths"].tolist() == [
+        1_600,
+        1_600,
+        8_000,
+        1_600,
+        1_600,
+        8_000,
+        1_600,
+        1_600,
+    ]
 
 
 def test_failures_are_carried_beside_the_clips(dataset, collate, queries):
@@ -85,7 +97,7 @@ def test_failures_are_carried_beside_the_clips(dataset, collate, queries):
     batch = collate([dataset[i] for i in (0, 1, 2, 3)])
     assert batch.index_N.tolist() == [0, 3]
     assert batch.options_NO.shape == (2, 3)
-    assert len(batch.inputs["lengths"]) == 2
+    assert len(batch.passes[0].inputs["lengths"]) == 2
     assert [f.position for f in batch.failures] == [1, 2]
     assert "no such file" in batch.failures[0].reason
     assert "0 bytes" in batch.failures[1].reason
@@ -94,7 +106,7 @@ def test_failures_are_carried_beside_the_clips(dataset, collate, queries):
 def test_nothing_readable_leaves_the_preparer_alone(dataset, collate, queries, preparer):
     queries[0].clip.path.unlink()
     batch = collate([dataset[0]])
-    assert batch.inputs == {}
+    assert batch.passes == []
     assert batch.index_N.shape == (0,)
     assert batch.label_N.shape == (0,)
     assert len(batch.options_NO) == 0
@@ -107,13 +119,13 @@ def test_an_empty_batch_of_a_rank_without_clips(collate):
     batch = collate([])
     assert batch.index_N.dtype == torch.int64
     assert len(batch.index_N) == len(batch.label_N) == len(batch.options_NO) == 0
-    assert batch.inputs == {}
+    assert batch.passes == []
     assert batch.failures == []
 
 
 def test_questions_without_options_have_no_columns(queries, preparer, dataset):
     plain = [query._replace(options=()) for query in queries]
-    batch = Collator(plain, [0] * 8, preparer)([dataset[0], dataset[1]])
+    batch = Collator(plain, preparer, 8)([dataset[0], dataset[1]])
     assert batch.options_NO.shape == (2, 0)
     assert batch.options_NO.dtype == torch.int64
 
@@ -153,12 +165,51 @@ def test_a_batch_is_moved_whole(make, esc50_root, two_classes):
         torch.tensor([1]),
         torch.tensor([2]),
         torch.tensor([[0, 2]]),
-        {"x": torch.ones(1)},
+        [ModelPass({"x": torch.ones(1)}, torch.tensor([0]))],
         [Failure(0, "y")],
         1,
     )
     moved = module.transfer_batch_to_device(batch, torch.device("meta"), 0)
-    tensors = [moved.index_N, moved.label_N, moved.options_NO, moved.inputs["x"]]
+    (one,) = moved.passes
+    tensors = [moved.index_N, moved.label_N, moved.options_NO, one.inputs["x"], one.clip_R]
     assert {t.device.type for t in tensors} == {"meta"}
     assert moved.failures == [Failure(0, "y")]
     assert moved.num_cut == 1
+
+
+def test_questions_about_one_clip_share_its_decoding(queries, preparer, monkeypatch):
+    asked = [queries[0], queries[1], queries[0]._replace(question="again"), queries[0]]
+    decoded = []
+    dataset = ClipDataset(asked, MediaRule(RATE, 1.0))
+    audio = dataset.decoder.audio
+    monkeypatch.setattr(
+        dataset.decoder, "audio", lambda path, *rest: decoded.append(path) or audio(path, *rest)
+    )
+    items = dataset.__getitems__([0, 1, 2, 3])
+    assert decoded == [queries[0].clip.path, queries[1].clip.path]
+    batch = Collator(asked, preparer, 8)(items)
+    assert batch.index_N.tolist() == [0, 1, 2, 3]
+    assert preparer.questions == [["question 0", "question 1", "again", "question 0"]]
+
+
+def test_a_broken_clip_fails_in_each_of_its_questions(queries, preparer):
+    queries[0].clip.path.write_text("no sound")
+    asked = [queries[0], queries[1], queries[0]]
+    batch = Collator(asked, preparer, 8)(ClipDataset(asked, MediaRule(RATE, 1.0)).__getitems__([0, 1, 2]))
+    assert batch.index_N.tolist() == [1]
+    assert [failure.position for failure in batch.failures] == [0, 2]
+    assert batch.failures[0].reason == batch.failures[1].reason
+
+
+def test_fewer_options_are_filled_up_with_minus_one(queries, preparer, dataset):
+    ragged = [q._replace(options=tuple(range(i % 3))) for i, q in enumerate(queries)]
+    batch = Collator(ragged, preparer, 8)([dataset[i] for i in (2, 0, 1)])
+    assert batch.options_NO.tolist() == [[0, 1], [-1, -1], [0, -1]]
+
+
+def test_windows_of_one_clip_may_lie_in_several_passes(queries, preparer):
+    # Clips 1 to 3: one window of 0.2 s, two of 1.5 s, one.
+    windowed = ClipDataset(queries, MediaRule(RATE, 1.0, "windows"))
+    batch = Collator(queries, preparer, 2)(windowed.__getitems__([1, 2, 3]))
+    assert [one.clip_R.tolist() for one in batch.passes] == [[0, 1], [1, 2]]
+    assert preparer.questions == [["question 1", "question 2"], ["question 2", "question 3"]]

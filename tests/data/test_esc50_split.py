@@ -45,7 +45,7 @@ def test_the_query_is_the_fold_and_the_support_is_the_other_folds(make, fold):
     assert {fold_of(q) for q in module.query} == {fold}
     assert {fold_of(q) for q in module.support} == {1, 2, 3, 4, 5} - {fold}
     assert len(module.query) + len(module.support) == 300
-    assert {q.clip.group for q in module.query}.isdisjoint(q.clip.group for q in module.support)
+    assert {q.clip.groups for q in module.query}.isdisjoint(q.clip.groups for q in module.support)
 
 
 def test_fold_one_is_the_default(make):
@@ -59,24 +59,26 @@ def test_the_class_of_every_clip_is_the_number_in_its_file_name(make):
     module = make("esc50", BUNDLED, shots=None)
     module.prepare()
     for query in [*module.support, *module.query]:
-        assert query.clip.id.endswith(f"-{CLASSES.index(query.clip.label)}.ogg")
+        assert query.clip.id.endswith(f"-{CLASSES.index(query.clip.labels[0])}.ogg")
 
 
 def test_a_fold_that_there_is_not(make):
-    with pytest.raises(DataError, match=r"data\.fold is 6, but ESC-50 has the folds 1 to 5"):
+    with pytest.raises(
+        DataError, match=r"data\.fold is 6, but the folds are 1, 2, 3, 4, 5; `all` takes each"
+    ):
         make("esc50", BUNDLED, fold=6).prepare()
 
 
 def test_shots_a_class(make):
     module = make("esc50", BUNDLED, shots=7)
     module.prepare()
-    assert module.labels(module.support) == [c for c in range(10) for _ in range(7)]
+    assert [q.label for q in module.support] == [c for c in range(10) for _ in range(7)]
 
 
 def test_what_is_missing_against_the_full_set_is_noted(make):
     module = make("esc50", BUNDLED)
     module.prepare()
-    assert module.note == "300 of ESC-50's 2,000 clips, 10 of 50 classes"
+    assert module.notes == ["300 of ESC-50's 2,000 clips, 10 of 50 classes"]
 
 
 def test_the_query_does_not_depend_on_seed_or_shots(make):

@@ -25,7 +25,7 @@ def test_esc10(make, fold):
     assert len(module.classes) == 10
     assert len(module.query) == 80
     assert len(module.support) == 320
-    assert set(Counter(module.labels(module.query)).values()) == {8}
+    assert set(Counter(q.label for q in module.query).values()) == {8}
 
 
 def test_fsdd(make):
@@ -34,8 +34,8 @@ def test_fsdd(make):
     assert len(module.classes) == 10
     assert len(module.query) == 300
     assert len(module.support) == 2_700
-    assert set(Counter(module.labels(module.query)).values()) == {30}
-    assert module.note is None
+    assert set(Counter(q.label for q in module.query).values()) == {30}
+    assert module.notes == []
 
 
 @pytest.mark.parametrize("fold", range(1, 7))
@@ -53,4 +53,4 @@ def test_esc10_clips_of_a_batch_are_read(make, preparer):
     module.prepare()
     batch = next(iter(module.test_dataloader()))
     assert not batch.failures
-    assert all(4.9 < n / 16_000 < 5.1 for n in batch.inputs["lengths"].tolist())
+    assert all(4.9 < n / 16_000 < 5.1 for n in batch.passes[0].inputs["lengths"].tolist())

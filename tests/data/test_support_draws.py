@@ -18,6 +18,11 @@ def ids(clips) -> list[str]:
     return [clip.id for clip in clips]
 
 
+def drawn(pool, labels, shots, seed) -> list:
+    """The support clips of a draw."""
+    return [one.clip for one in draw_support(pool, labels, shots, seed).support]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_order_of_the_pool_does_not_matter(clips, seed):
     pool = clips(LABELS, 12)
@@ -27,33 +32,33 @@ def test_the_order_of_the_pool_does_not_matter(clips, seed):
 
 def test_the_seed_matters(clips):
     pool = clips(LABELS, 12)
-    draws = {tuple(ids(draw_support(pool, LABELS, 4, seed))) for seed in range(10)}
+    draws = {tuple(ids(drawn(pool, LABELS, 4, seed))) for seed in range(10)}
     assert len(draws) == 10
 
 
 def test_shots_are_nested(clips):
     pool = clips(LABELS, 12)
     for shots in range(1, 12):
-        fewer, more = (set(ids(draw_support(pool, LABELS, k, 3))) for k in (shots, shots + 1))
+        fewer, more = (set(ids(drawn(pool, LABELS, k, 3))) for k in (shots, shots + 1))
         assert fewer < more
 
 
 def test_other_clips_in_the_pool_do_not_reshuffle_a_draw(clips):
     # Dropping a clip that was not drawn leaves the draw as it was.
     pool = clips(LABELS, 12)
-    drawn = draw_support(pool, LABELS, 4, 0)
-    others = [clip for clip in pool if clip not in drawn]
-    assert draw_support([c for c in pool if c != others[0]], LABELS, 4, 0) == drawn
+    first = drawn(pool, LABELS, 4, 0)
+    others = [clip for clip in pool if clip not in first]
+    assert drawn([c for c in pool if c != others[0]], LABELS, 4, 0) == first
 
 
 def test_support_comes_class_by_class_in_class_order(clips):
-    support = draw_support(clips(LABELS, 5), ("owl", "cat", "dog"), 2, 0)
-    assert [clip.label for clip in support] == ["owl", "owl", "cat", "cat", "dog", "dog"]
+    support = draw_support(clips(LABELS, 5), ("owl", "cat", "dog"), 2, 0).support
+    assert [one.label for one in support] == ["owl", "owl", "cat", "cat", "dog", "dog"]
 
 
 def test_null_takes_all(clips):
     pool = clips(LABELS, 5)
-    assert sorted(ids(draw_support(pool, LABELS, None, 0))) == sorted(ids(pool))
+    assert sorted(ids(drawn(pool, LABELS, None, 0))) == sorted(ids(pool))
 
 
 def test_every_clip_is_drawn_about_equally_often(clips):
@@ -61,7 +66,7 @@ def test_every_clip_is_drawn_about_equally_often(clips):
     pool = clips(["dog"], 12)
     counts = dict.fromkeys(ids(pool), 0)
     for seed in range(2_000):
-        for clip in draw_support(pool, ["dog"], 3, seed):
+        for clip in drawn(pool, ["dog"], 3, seed):
             counts[clip.id] += 1
     assert all(400 < count < 600 for count in counts.values()), counts
 

@@ -5,7 +5,14 @@ import torch
 from torchmetrics import Metric
 
 from calm_pl.data.sampler import ExactlyOnceBatches
-from calm_pl.metrics import ClipExactMatch, MethodMetrics, PredictionTable
+from calm_pl.metrics import (
+    ClipAveragePrecision,
+    ClipExactMatch,
+    EqualErrorRate,
+    MethodMetrics,
+    MetricSizes,
+    PredictionTable,
+)
 
 CLIPS, CLASSES = 23, 5
 
@@ -34,21 +41,26 @@ def shares(world_size: int) -> list[list[list[int]]]:
 @pytest.mark.parametrize("world_size", [2, 3, 11])
 def test_method_metrics(world_size):
     predicted, truth, _ = outcomes()
+    proba_QC = torch.rand(CLIPS, CLASSES, generator=torch.Generator().manual_seed(1))
+    sizes = MetricSizes(CLASSES, CLIPS, CLIPS, multi_label=True, positive=2)
 
     def counted(batches) -> MethodMetrics:
-        metrics = MethodMetrics(CLASSES, CLIPS)
+        metrics = MethodMetrics(sizes)
         for batch in batches:
             if batch:  # a rank without clips never updates
-                metrics.update(predicted[batch], truth[batch], torch.tensor(batch))
+                index = torch.tensor(batch)
+                metrics.update(predicted[batch], proba_QC[batch], truth[batch], index, index)
         return metrics
 
     alone = counted([list(range(CLIPS))]).result()
     ranks = [counted(batches) for batches in shares(world_size)]
-    merged = MethodMetrics(CLASSES, CLIPS)
+    merged = MethodMetrics(sizes)
     for name, metric in merged.per_query.items():
         merge(metric, [rank.per_query[name] for rank in ranks])
-    merge(merged.exact_match, [rank.exact_match for rank in ranks])
+    for name in ("exact_match", "map", "eer"):
+        merge(getattr(merged, name), [getattr(rank, name) for rank in ranks])
     together = merged.result()
+    assert set(together.values) == {"accuracy", "macro_f1", "exact_match", "map", "eer"}
     assert together._replace(confusion_CC=None) == alone._replace(confusion_CC=None)
     assert together.confusion_CC.tolist() == alone.confusion_CC.tolist()
 
@@ -58,18 +70,20 @@ def test_prediction_table(world_size):
     predicted, _, confidence = outcomes()
     ranks = []
     for batches in shares(world_size):
-        table = PredictionTable(CLIPS, 1)
+        table = PredictionTable(CLIPS, 1, 1)
         for batch in batches:
             table.update(
-                torch.tensor(batch, dtype=torch.int64), predicted[batch, None], confidence[batch, None]
+                torch.tensor(batch, dtype=torch.int64),
+                predicted[batch, None, None],
+                confidence[batch, None, None],
             )
         ranks.append(table)
-    merged = PredictionTable(CLIPS, 1)
+    merged = PredictionTable(CLIPS, 1, 1)
     merge(merged, ranks)
-    seen_N, label_N1, confidence_N1 = merged.compute()
-    assert seen_N.tolist() == [1] * CLIPS
-    assert label_N1[:, 0].tolist() == predicted.tolist()
-    assert confidence_N1[:, 0].tolist() == confidence.tolist()
+    seen_Q, label_Q11, confidence_Q11 = merged.compute()
+    assert seen_Q.tolist() == [1] * CLIPS
+    assert label_Q11.flatten().tolist() == predicted.tolist()
+    assert confidence_Q11.flatten().tolist() == confidence.tolist()
 
 
 def test_exact_match_of_a_clip_whose_queries_fall_on_two_ranks():
@@ -82,7 +96,13 @@ def test_exact_match_of_a_clip_whose_queries_fall_on_two_ranks():
 
 
 def test_states_are_sums():
-    for metric in (ClipExactMatch(2), PredictionTable(2, 2)):
+    metrics = (
+        ClipExactMatch(2),
+        PredictionTable(2, 2, 1),
+        ClipAveragePrecision(2, 3),
+        EqualErrorRate(2, 0),
+    )
+    for metric in metrics:
         for name, reduction in metric._reductions.items():
             added = reduction(torch.ones(3, 4))
             assert added.tolist() == [3.0] * 4, name

@@ -1,0 +1,199 @@
+"""`doctor`: check a configuration against data, disk and model before hours are spent on it."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from calm_pl.commands.arguments import add_config_arguments, parser
+from calm_pl.config import Config, load_config, to_yaml
+from calm_pl.errors import CalmError
+
+if TYPE_CHECKING:
+    from calm_pl.data.base import FewShotDataModule
+    from calm_pl.models.preparer import Preparer
+
+TRIED_CLIPS = 10
+_LEAST_FREE = 2**30  # bytes; a run folder without a bank of head vectors needs a few MB
+_EXAMPLES = """\
+  {program} --config esc50.yaml data.root=/data/ESC-50
+  {program} --config vggvideo.yaml data.root=/data/VGGSound data.shots=5
+"""
+
+
+class Finding(NamedTuple):
+    """One line of the checklist.
+
+    Attributes:
+        good: whether the check passed; None where it could not be made, which is no failure.
+        text: what was found, and what to do.
+    """
+
+    good: bool | None
+    text: str
+
+
+@dataclass
+class Patient:
+    """What is examined.
+
+    Attributes:
+        config: the job.
+        data: its data module, once it could be prepared.
+    """
+
+    config: Config
+    data: FewShotDataModule | None = None
+
+
+@dataclass
+class _AnyModel:
+    """Stands for a model that is not loaded: its usual sound format."""
+
+    sample_rate: int = 16_000
+    max_seconds: float = 30.0
+    modalities: tuple[str, ...] = ("audio", "video")
+
+
+def run(argv: Sequence[str], program: str, debug: bool) -> int:
+    """The command; see `main`. The status is 1 if a check failed."""
+    command = parser(
+        program, "Check data, disk and model of a configuration; nothing is loaded or written.", _EXAMPLES
+    )
+    add_config_arguments(command)
+    args = command.parse_intermixed_args(list(argv))
+    if not args.config and not args.overrides:
+        command.error("give a configuration, as in --config esc50.yaml")
+    config = load_config(args.config, args.overrides)
+    if args.print_config:
+        print(to_yaml(config), end="")
+        return 0
+    failed = 0
+    for finding in examine(config):
+        mark = {True: "✓", False: "✗", None: "–"}[finding.good]
+        print(f"{mark} {finding.text}".replace("\n", "\n  "), flush=True)
+        failed += finding.good is False
+    print("All is well." if failed == 0 else f"{failed} of the checks failed.")
+    return 1 if failed else 0
+
+
+def examine(config: Config) -> Iterator[Finding]:
+    """All findings, each as soon as it is made. A check that raises a `CalmError` has failed."""
+    patient = Patient(config)
+    for check in CHECKS:
+        try:
+            yield from check(patient)
+        except CalmError as error:
+            yield Finding(False, str(error))
+
+
+def check_data(patient: Patient) -> Iterator[Finding]:
+    """Root, labels, counts, and all configured rounds: folds, draws, leaks."""
+    from calm_pl.data import benchmark_class
+
+    settings = patient.config.data
+    data = benchmark_class(settings.benchmark)(settings)
+    data.prepare()
+    patient.data = data
+    yield Finding(True, f"data: {data.facts.title} found in {data.root}")
+    total = data.facts.clips
+    if total and not any(data.facts.title in note for note in data.notes):
+        yield Finding(True, f"counts: all {total:,} clips and {data.facts.classes} classes of the full set")
+    for note in data.notes:
+        yield Finding(None, f"note: {note}")
+    yield Finding(True, f"labels: {len(data.classes)} classes, {_few(data.classes)}")
+    yield Finding(
+        True,
+        f"rounds: {len(data.rounds)}, with {len(data.support):,} support and {len(data.query):,} query"
+        " questions in all",
+    )
+    guard = settings.leak_guard
+    yield Finding(
+        None if guard == "none" else True,
+        "leaks: not looked for (data.leak_guard=none)"
+        if guard == "none"
+        else f"leaks: none in any round, by {'names and content' if guard == 'content' else 'names'}",
+    )
+
+
+def check_clips(patient: Patient) -> Iterator[Finding]:
+    """A few clips by chance, always the same ones, are decoded as a model would have them."""
+    if patient.data is None:
+        yield Finding(None, "clips: not tried, for want of data")
+        return
+    from calm_pl.data.batches import ClipDataset, Failure
+
+    data = patient.data
+    queries = [*data.support, *data.query]
+    clips = ClipDataset(queries, data.media_rule(cast("Preparer", _AnyModel())))
+    tried = random.Random(0).sample(range(len(queries)), min(TRIED_CLIPS, len(queries)))
+    failures = [media.reason for _, media in clips.__getitems__(sorted(tried)) if isinstance(media, Failure)]
+    for reason in failures:
+        yield Finding(False, f"clips: {reason}")
+    if not failures:
+        what = "with their frames " if data.modality == "video" else ""
+        yield Finding(True, f"clips: {len(tried)} taken by chance can be decoded {what}(at 16 kHz)")
+
+
+def check_disk(patient: Patient) -> Iterator[Finding]:
+    """The run folder can be written, and has room."""
+    run = patient.config.run
+    folder = Path(run.dir or "runs").absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        yield Finding(False, f"disk: {folder} cannot be written; choose another with run.dir=FOLDER")
+        return
+    free = shutil.disk_usage(folder).free
+    room = f"{free / 2**30:.1f} GiB free in {folder}"
+    yield Finding(
+        free >= _LEAST_FREE, f"disk: {room}" + ("" if free >= _LEAST_FREE else "; at least 1 is needed")
+    )
+
+
+def check_model_files(patient: Patient) -> Iterator[Finding]:
+    """The model's files are there; it is not loaded."""
+    from calm_pl.assets import resolve
+
+    path, revision = patient.config.model.path, patient.config.model.revision
+    folder = Path(resolve(path))
+    if folder.is_dir():
+        lacking = [name for name in ("config.json", "*.safetensors") if not any(folder.glob(name))]
+        found = f"model: {folder}"
+        yield Finding(
+            not lacking, f"{found} lacks {' and '.join(lacking)}" if lacking else f"{found} is there"
+        )
+        return
+    if folder.is_absolute() or path.startswith((".", "~")) or path.count("/") != 1:
+        yield Finding(False, f"model: {path} is neither a folder nor an id on the hub (OWNER/NAME)")
+        return
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
+    cached: Any = try_to_load_from_cache(path, "config.json", revision=revision)
+    if isinstance(cached, str):
+        yield Finding(True, f"model: {path} is in the hub's cache, {Path(cached).parent}")
+    elif HF_HUB_OFFLINE:
+        yield Finding(
+            False, f"model: {path} is not in the hub's cache, and this machine is set to be offline"
+        )
+    else:
+        yield Finding(None, f"model: {path} is not in the hub's cache; the first run will download it")
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+
+
+# In this order. Checks that load the model (that it hears, that batches change nothing) belong at the end.
+CHECKS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
+    check_data,
+    check_clips,
+    check_disk,
+    check_model_files,
+)

@@ -1,0 +1,48 @@
+"""Media files on disk, found by one walk through a folder rather than by asking for each."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from calm_pl.media import CONTAINER_SUFFIXES
+
+SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64")
+MEDIA_SUFFIXES = (*SOUND_SUFFIXES, *CONTAINER_SUFFIXES)
+
+
+def is_media(path: Path) -> bool:
+    """Whether a file's suffix is that of sound or video."""
+    return path.suffix.lower() in MEDIA_SUFFIXES
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """Files below a folder, hidden ones left out, links followed; in the same order everywhere."""
+    for here, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(here, name) for name in sorted(names) if not name.startswith("."))
+
+
+def by_stem(folder: Path, suffixes: Sequence[str] = MEDIA_SUFFIXES) -> dict[str, Path]:
+    """Media files below a folder by their name without suffix; none where there is no such folder.
+
+    Where several share a name, the one whose suffix comes first counts.
+    """
+    rank = {suffix: place for place, suffix in enumerate(suffixes)}
+    found: dict[str, Path] = {}
+    for path in walk(folder):
+        place = rank.get(path.suffix.lower())
+        other = found.get(path.stem)
+        if place is not None and (other is None or place < rank[other.suffix.lower()]):
+            found[path.stem] = path
+    return found
+
+
+def by_name(folder: Path) -> Mapping[str, list[Path]]:
+    """All files below a folder by their whole name."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for path in walk(folder):
+        found[path.name].append(path)
+    return found

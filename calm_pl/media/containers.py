@@ -1,0 +1,54 @@
+"""Open a container with PyAV; whatever it says becomes one error that names the file. Knows no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from calm_pl.errors import BadClipError
+
+
+def single_threaded(stream: Any, path: Path) -> Any:
+    """A stream whose decoder uses one thread: clips are decoded side by side already.
+
+    Raises:
+        BadClipError: FFmpeg has no decoder for it.
+    """
+    if stream.codec_context is None:
+        raise BadClipError(f"{path}: is damaged, or holds a {stream.type} track that nothing here decodes.")
+    stream.codec_context.thread_count = 1
+    return stream
+
+
+def decoded(container: Any, stream: Any, path: Path) -> Iterator[Any]:
+    """Decoded frames of a stream.
+
+    Raises:
+        BadClipError: the file is so damaged that PyAV loses count of its streams.
+    """
+    try:
+        yield from container.decode(stream)
+    except IndexError as error:
+        raise BadClipError(f"{path}: is damaged.") from error
+
+
+@contextmanager
+def opened(path: Path, format: str) -> Iterator[Any]:
+    """An open `av` container; closed at the end of the block.
+
+    The demuxer is named by us, from the file's first bytes: FFmpeg would otherwise follow a file that looks
+    like a playlist to other files and addresses.
+
+    Raises:
+        BadClipError: it cannot be opened, or decoding in the block fails.
+    """
+    import av
+
+    try:
+        with av.open(str(path), format=format, metadata_errors="ignore") as container:
+            yield container
+    except av.FFmpegError as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BadClipError(f"{path}: cannot be decoded as {format} ({reason}).") from error

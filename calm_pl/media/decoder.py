@@ -1,0 +1,132 @@
+"""Decode in a process of its own: a file that hangs or crashes a decoder costs that clip, not the run."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar
+
+from calm_pl.errors import BadClipError
+from calm_pl.media.audio import Waveform, waveform
+from calm_pl.media.decoder_process import DecoderProcess, DiedError, LateError
+from calm_pl.media.frame_rule import FrameRule
+from calm_pl.media.sound import Sound
+from calm_pl.media.video import Frames
+from calm_pl.media.wire import Message
+
+
+class Decoder:
+    """Reads media files in a process that is kept from file to file, and replaced when it fails.
+
+    Works in the main process and in DataLoader workers, and can be pickled: a copy, or this object in a
+    forked process, starts a process of its own with its first file. That process ends with `close`, with this
+    object, and with the process that holds it. Threads take turns.
+
+    A decoder that dies is asked once more, in a fresh process and without decord: what earlier files did to
+    its memory must not count against this one. A decoder that is late is not asked again.
+
+    Args:
+        seconds: time limit for one file.
+    """
+
+    module: ClassVar[str] = "calm_pl.media.decoder_main"
+    """Module whose `main` serves the requests. The seam for tests of decoders that hang or die: nothing but a
+    subclass or a patch reaches it."""
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        if not 0 < seconds < float("inf"):
+            raise ValueError(f"Expected `seconds` to be finite and above 0, but got {seconds!r}.")
+        self.seconds = seconds
+        self._process: DecoderProcess | None = None
+        self._owner = os.getpid()
+        self._turn = threading.Lock()
+
+    def audio(
+        self, path: str | Path, sample_rate: int, max_seconds: float, long_clips: str = "start"
+    ) -> Waveform:
+        """As `load_audio`; decoded in the other process, resampled and cut in this one.
+
+        Raises:
+            BadClipError: as `load_audio`; also where the decoder did not finish in time, or died.
+            RunError: the other process cannot be started.
+        """
+        answer = self._ask(path, {"what": "audio", **_place(path)})
+        assert answer.array is not None
+        sound = Sound(answer.array, answer.header["rate"])
+        return waveform(sound, path, sample_rate, max_seconds, long_clips)
+
+    def frames(self, path: str | Path, rule: FrameRule, seconds: float | None = None) -> Frames:
+        """As `load_frames`.
+
+        Raises:
+            BadClipError: as `load_frames`; also where the decoder did not finish in time, or died.
+            RunError: the other process cannot be started.
+        """
+        request = {"what": "frames", **_place(path), "rule": dataclasses.asdict(rule)}
+        answer = self._ask(path, {**request, "seconds": seconds, "use_decord": True})
+        assert answer.array is not None
+        return Frames(answer.array, answer.header["fps"])
+
+    def close(self) -> None:
+        """End the process; the next file starts another."""
+        with self._turn_here():
+            self._drop()
+
+    def __enter__(self) -> Decoder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[type[Decoder], tuple[float]]:
+        return type(self), (self.seconds,)
+
+    def _ask(self, path: str | Path, request: dict[str, Any]) -> Message:
+        with self._turn_here():
+            answer = self._try_twice(path, request)
+        if "bad_clip" in answer.header:
+            raise BadClipError(answer.header["bad_clip"])
+        if "fault" in answer.header:
+            raise RuntimeError(f"{path}: the decoder's process failed:\n{answer.header['fault']}")
+        return answer
+
+    def _try_twice(self, path: str | Path, request: dict[str, Any]) -> Message:
+        try:
+            try:
+                return self._try(request)
+            except DiedError:
+                return self._try({**request, "use_decord": False} if "use_decord" in request else request)
+        except (DiedError, LateError) as error:
+            raise BadClipError(f"{path}: the decoder {error}.") from None
+
+    def _try(self, request: dict[str, Any]) -> Message:
+        if self._process is None:
+            self._process = DecoderProcess(self.module, self.seconds)
+        try:
+            return self._process.ask(request)
+        except BaseException:  # an interrupt too: its answer would be taken for the next file's
+            self._drop()
+            raise
+
+    def _drop(self) -> None:
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+
+    def _turn_here(self) -> threading.Lock:
+        """The lock of this process; the first call after a fork leaves the parent's behind."""
+        if self._owner != os.getpid():
+            if self._process is not None:
+                self._process.forget()
+            self._process, self._owner, self._turn = None, os.getpid(), threading.Lock()
+        return self._turn
+
+
+def _place(path: str | Path) -> dict[str, str | None]:
+    """A path and what it is relative to: this process may have moved since the other was started."""
+    return {"path": os.fspath(path), "folder": None if os.path.isabs(path) else os.getcwd()}

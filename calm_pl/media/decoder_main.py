@@ -1,0 +1,108 @@
+"""The process in which a `Decoder` decodes: requests come on stdin, answers go to stdout.
+
+It imports numpy and what a file needs, never torch, so that it starts quickly. It ends when its stdin does; a
+decoder that never returns is ended by an alarm soon after the time limit, should nobody be left to do it.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from calm_pl.errors import BadClipError
+from calm_pl.media import wire
+from calm_pl.media.frame_rule import FrameRule
+from calm_pl.media.sound import read_sound
+from calm_pl.media.video import read_frames
+
+_GRACE_SECONDS = 2.0  # the parent ends a decoder that is late; the alarm is for one that has no parent
+
+Answer = wire.Message
+Reader = Callable[..., Answer]
+
+
+def _audio(path: str) -> Answer:
+    samples_T, rate = read_sound(path)
+    return Answer({"rate": rate}, samples_T)
+
+
+def _frames(path: str, rule: dict[str, Any], seconds: float | None, use_decord: bool) -> Answer:
+    pixels_THWC, fps = read_frames(path, FrameRule(**rule), seconds, use_decord)
+    return Answer({"fps": fps}, pixels_THWC)
+
+
+def main() -> None:
+    """Serve the readers of this package."""
+    serve({"audio": _audio, "frames": _frames})
+
+
+def serve(readers: dict[str, Reader]) -> None:
+    """Answer requests until stdin ends.
+
+    Args:
+        readers: by the request's `what`; called with its other values. A `BadClipError` is an answer, and so
+            is the traceback of a fault of the program.
+    """
+    seconds = float(sys.argv[-1])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair
+    requests, answers = _take_stdin(), _take_stdout()
+    wire.write(answers, {"ready": True})
+    while True:
+        request = requests.get()
+        what, folder = request.pop("what"), request.pop("folder")
+        _alarm(seconds + _GRACE_SECONDS)
+        try:
+            if folder is not None:
+                os.chdir(folder)
+            header, array = readers[what](**request)
+        except BadClipError as error:
+            header, array = {"bad_clip": str(error)}, None
+        except MemoryError:
+            header, array = {"bad_clip": f"{request['path']}: does not fit into memory."}, None
+        except Exception:
+            header, array = {"fault": traceback.format_exc()}, None
+        _alarm(0)
+        wire.write(answers, header, array)
+
+
+def _take_stdin() -> queue.SimpleQueue[dict[str, Any]]:
+    """Requests, read in a thread that ends the process when no more can come."""
+    stream = os.fdopen(os.dup(0), "rb", buffering=0)
+    _point_at_nothing(0)
+    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+
+    def read() -> None:
+        try:
+            while True:
+                requests.put(wire.read(stream).header)
+        finally:
+            os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    return requests
+
+
+def _take_stdout() -> BinaryIO:
+    """The way for answers; what libraries print on stdout or stderr from now on goes nowhere."""
+    stream = os.fdopen(os.dup(1), "wb", buffering=0)
+    _point_at_nothing(1)
+    _point_at_nothing(2)
+    return stream
+
+
+def _point_at_nothing(descriptor: int) -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, descriptor)
+    os.close(nothing)
+
+
+def _alarm(seconds: float) -> None:
+    """End the process after so many seconds, whatever it does then; 0 calls that off."""
+    if hasattr(signal, "setitimer"):  # not on Windows
+        signal.setitimer(signal.ITIMER_REAL, seconds)

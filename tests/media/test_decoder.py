@@ -1,0 +1,393 @@
+"""Decoding in a process of its own: equal results, and a file that hangs or crashes costs only itself."""
+
+import gc
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from odd_decoder import OddDecoder
+from torch.utils.data import DataLoader, Dataset
+
+from calm_pl.errors import BadClipError, RunError
+from calm_pl.media import Decoder, FrameRule, load_audio, load_frames
+
+pytest_plugins = ["sound_files", "container_fixtures"]
+
+LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+
+
+@pytest.fixture
+def odd():
+    with OddDecoder(1.5) as decoder:
+        yield decoder
+
+
+@pytest.fixture
+def decoder():
+    with Decoder(60) as decoder:
+        yield decoder
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Write a file that says what its decoder does."""
+
+    def write(deed, name=None):
+        path = tmp_path / f"{name or deed}.wav"
+        path.write_text(deed)
+        return path
+
+    return write
+
+
+def process_number(decoder, path) -> int:
+    """The number of the process that answered."""
+    return int(decoder.audio(path, 8_000, 30).windows[0][0])
+
+
+def wait_for_end(number: int, seconds: float) -> bool:
+    """Whether a process ends in time; one that nobody has waited for yet counts as ended."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            with open(f"/proc/{number}/stat") as file:
+                if file.read().rsplit(")", 1)[1].split()[0] == "Z":
+                    return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def same(ours, theirs):
+    assert (ours.was_cut, ours.seconds) == (theirs.was_cut, theirs.seconds)
+    assert len(ours.windows) == len(theirs.windows)
+    for mine, yours in zip(ours.windows, theirs.windows, strict=True):
+        assert mine.dtype == yours.dtype == np.float32
+        assert mine.flags.writeable
+        np.testing.assert_array_equal(mine, yours)
+
+
+@pytest.mark.parametrize("long_clips", ["start", "center", "windows"])
+def test_sound_is_what_it_is_in_this_process(decoder, write, sound, sine, long_clips):
+    stereo = np.stack([sine(44_100, 3.0), sine(44_100, 3.0, 1_000)], 1)
+    for path in (write("a.wav", stereo, 44_100), write("a.ogg", stereo, 44_100), sound("a.m4a", stereo)):
+        same(decoder.audio(path, 16_000, 1.3, long_clips), load_audio(path, 16_000, 1.3, long_clips))
+
+
+def test_frames_are_what_they_are_in_this_process(decoder, video):
+    path = video("a.mp4")
+    for rule, seconds in ((FrameRule(num_frames=4, short_side=32), None), (FrameRule(fps=5.0), 1.0)):
+        ours, theirs = decoder.frames(path, rule, seconds), load_frames(path, rule, seconds)
+        np.testing.assert_array_equal(ours.pixels_THWC, theirs.pixels_THWC)
+        assert ours.pixels_THWC.dtype == np.uint8
+        assert ours.fps == theirs.fps
+
+
+def test_bad_clips_tell_the_same_story(decoder, write, video, sine, tmp_path):
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "page.mp4").write_text("<html>")
+    cut = write("cut.ogg", sine(16_000, 2.0))
+    cut.write_bytes(cut.read_bytes()[:-100])
+    mute = video("mute.mp4", frames=3)
+    for path in (tmp_path / "none.wav", tmp_path / "empty.wav", tmp_path / "page.mp4", cut, mute):
+        with pytest.raises(BadClipError) as here:
+            load_audio(path, 16_000, 30)
+        with pytest.raises(BadClipError) as there:
+            decoder.audio(path, 16_000, 30)
+        assert str(there.value) == str(here.value)
+    with pytest.raises(BadClipError, match=r"lasts 0\.010 s"):
+        decoder.audio(write("short.wav", sine(16_000, 0.01)), 16_000, 30)
+    with pytest.raises(BadClipError, match="'windows' takes all"):
+        decoder.audio(write("long.wav", sine(16_000, 3.0)), 16_000, 1, "stop")
+    with pytest.raises(BadClipError, match="is no video"):
+        decoder.frames(cut, FrameRule(num_frames=1))
+
+
+def test_odd_names(decoder, write, video, sine, tmp_path):
+    plain = write("a.wav", sine(16_000))
+    path = shutil.copy(plain, tmp_path / "with space, ünï\ncode \N{SNOWMAN}.wav")
+    same(decoder.audio(path, 16_000, 30), load_audio(plain, 16_000, 30))
+    for whole in (plain, video("a.mp4", frames=3, sound=sine(16_000))):
+        path = shutil.copy(whole, tmp_path / os.fsdecode(b"\xff\xfe" + os.fsencode(whole.suffix)))
+        for read in (decoder.audio, load_audio):
+            with pytest.raises(BadClipError, match="its name is no UTF-8"):
+                read(path, 16_000, 30)
+
+
+def test_relative_names_after_a_change_of_folder(decoder, write, sine, tmp_path, monkeypatch):
+    decoder.audio(write("a.wav", sine(16_000)), 16_000, 30)
+    (tmp_path / "sub").mkdir()
+    shutil.copy(write("b.wav", sine(16_000, 0.7)), tmp_path / "sub" / "a.wav")
+    monkeypatch.chdir(tmp_path / "sub")
+    assert decoder.audio("a.wav", 16_000, 30).seconds == 0.7
+    monkeypatch.chdir(tmp_path)
+    assert decoder.audio("a.wav", 16_000, 30).seconds == 0.5
+
+
+def test_one_process_reads_many_files(odd, file):
+    first = process_number(odd, file("answer"))
+    assert first not in (0, os.getpid())
+    assert {process_number(odd, file("answer", f"{n}")) for n in range(20)} == {first}
+
+
+@pytest.mark.parametrize("deed", ["sleep", "sleep-deaf"])
+def test_a_decoder_that_sleeps_costs_the_clip(odd, file, deed):
+    before = process_number(odd, file("answer"))
+    start = time.monotonic()
+    with pytest.raises(BadClipError, match=rf"{deed}\.wav: the decoder did not finish within 1\.5 s\.$"):
+        odd.audio(file(deed), 8_000, 30)
+    assert 1.4 < time.monotonic() - start < 10
+    assert wait_for_end(before, 0.1)
+    assert process_number(odd, file("answer")) != before
+
+
+@pytest.mark.parametrize(
+    ("deed", "how"),
+    [("segfault", r"signal 11 \(SIGSEGV\)"), ("killed", r"signal 9 \(SIGKILL\)"), ("exit", "exit status 3")],
+)
+def test_a_decoder_that_dies_costs_the_clip(odd, file, deed, how):
+    before = process_number(odd, file("answer"))
+    with pytest.raises(BadClipError, match=rf"{deed}\.wav: the decoder died with {how}\.$"):
+        odd.audio(file(deed), 8_000, 30)
+    with pytest.raises(BadClipError, match=how):
+        odd.frames(file(deed), FrameRule(num_frames=1))
+    assert process_number(odd, file("answer")) != before
+
+
+def test_a_file_is_not_blamed_for_what_an_earlier_one_broke(odd, file, tmp_path):
+    # The first process dies over it, a fresh one does not.
+    assert process_number(odd, file(f"segfault {tmp_path / 'died'}", "innocent")) > 0
+
+
+@pytest.mark.parametrize("when", [signal.SIGKILL, signal.SIGTERM])
+def test_a_process_killed_between_files_is_replaced(odd, file, when):
+    before = process_number(odd, file("answer"))
+    os.kill(before, when)
+    assert wait_for_end(before, 5)
+    assert process_number(odd, file("answer")) != before
+
+
+def test_a_process_killed_from_outside_over_a_file(odd, file, tmp_path):
+    note = tmp_path / "began"
+    before = process_number(odd, file("answer"))
+
+    def kill():
+        while not note.exists():
+            time.sleep(0.01)
+        os.kill(before, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    assert process_number(odd, file(f"sleep {note}", "long")) != before
+    killer.join()
+
+
+def test_a_stopped_process_is_late_too(odd, file):
+    before = process_number(odd, file("answer"))
+    os.kill(before, signal.SIGSTOP)
+    with pytest.raises(BadClipError, match="did not finish within"):
+        odd.audio(file("answer"), 8_000, 30)
+    assert process_number(odd, file("answer")) != before
+
+
+def test_what_libraries_print_or_read_stays_out_of_the_pipe(odd, file, capfd):
+    first = process_number(odd, file("print"))
+    assert process_number(odd, file("answer")) == first
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_fault_of_the_program_is_no_bad_clip(odd, file):
+    with pytest.raises(RuntimeError, match=r"(?s)fault\.wav: .*ZeroDivisionError: a fault of the program"):
+        odd.audio(file("fault"), 8_000, 30)
+
+
+def test_a_file_too_large_for_memory(odd, file):
+    with pytest.raises(BadClipError, match=r"memory\.wav: does not fit into memory"):
+        odd.audio(file("memory"), 8_000, 30)
+
+
+def test_a_process_that_cannot_start_is_no_clips_fault(file, capfd):
+    class Lost(Decoder):
+        module = "no_such_module"
+
+    with pytest.raises(RunError, match="did not start: it died with exit status 1"):
+        Lost().audio(file("answer"), 8_000, 30)
+    assert "No module named 'no_such_module'" in capfd.readouterr().err
+
+
+def test_an_interrupted_question_is_not_answered_later(odd, file):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = process_number(odd, file("answer"))
+    old = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            odd.audio(file("sleep"), 8_000, 30)
+    finally:
+        signal.signal(signal.SIGALRM, old)
+    assert process_number(odd, file("answer")) != before
+
+
+def test_threads_take_turns(decoder, write, sine):
+    paths = [write(f"{n}.wav", sine(16_000, 0.2 + 0.1 * n)) for n in range(5)]
+    wrong = []
+
+    def read():
+        for n, path in enumerate(paths * 4):
+            if decoder.audio(path, 16_000, 30).seconds != pytest.approx(0.2 + 0.1 * (n % 5)):
+                wrong.append(n)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_a_pickled_copy_has_a_process_of_its_own(odd, file):
+    first = process_number(odd, file("answer"))
+    with pickle.loads(pickle.dumps(odd)) as copy:  # noqa: S301 - what spawn does
+        assert copy.seconds == odd.seconds
+        assert process_number(copy, file("answer")) != first
+    assert process_number(odd, file("answer")) == first
+
+
+class Answers(Dataset):
+    """Numbers of the processes that answered and asked."""
+
+    def __init__(self, decoder, paths):
+        self.decoder, self.paths = decoder, paths
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, index):
+        try:
+            return process_number(self.decoder, self.paths[index]), os.getpid()
+        except BadClipError as error:
+            return str(error), os.getpid()
+
+
+@LINUX
+@pytest.mark.parametrize(
+    ("num_workers", "start", "used_before"),
+    [(0, None, False), (2, "fork", False), (2, "fork", True), (1, "spawn", True)],
+)
+def test_in_dataloader_workers(odd, file, num_workers, start, used_before):
+    deeds = ["answer", "sleep", "answer", "segfault", "answer", "answer"]
+    paths = [file(deed, f"{n}-{deed}") for n, deed in enumerate(deeds)]
+    own = process_number(odd, paths[0]) if used_before else None
+    loader = DataLoader(
+        Answers(odd, paths),
+        batch_size=None,
+        num_workers=num_workers,
+        multiprocessing_context=start,
+    )
+    found = list(loader)
+    for deed, path, (answer, _) in zip(deeds, paths, found, strict=True):
+        if deed == "answer":
+            assert isinstance(answer, int)
+        else:
+            assert answer.startswith(f"{path}: the decoder ")
+    askers = {asker for _, asker in found}
+    assert len(askers) == max(1, num_workers)
+    if num_workers:
+        assert os.getpid() not in askers
+        assert own not in [answer for answer, _ in found]
+        for answer, _ in found:  # they ended with their workers
+            assert isinstance(answer, str) or wait_for_end(answer, 5)
+        if used_before:
+            assert process_number(odd, paths[0]) == own  # the workers left it alone
+
+
+@LINUX
+@pytest.mark.parametrize("deed", ["answer", "sleep"])
+def test_it_ends_with_the_process_that_holds_it(file, tmp_path, deed):
+    code = f"""
+import os, signal, sys, threading, time
+sys.path[:0] = {sys.path!r}
+from odd_decoder import OddDecoder
+decoder = OddDecoder(100)
+print(int(decoder.audio({str(file("answer"))!r}, 8_000, 30).windows[0][0]), flush=True)
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGKILL)).start()
+decoder.audio({str(file(deed))!r}, 8_000, 30)
+time.sleep(60)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert wait_for_end(int(done.stdout), 5)
+
+
+@LINUX
+def test_an_orphan_that_hears_nothing_ends_soon_after_the_limit(file):
+    code = f"""
+import os, signal, sys, threading
+sys.path[:0] = {sys.path!r}
+from calm_pl.media import decoder_process
+from odd_decoder import OddDecoder
+decoder = OddDecoder(1.0)
+print(int(decoder.audio({str(file("answer"))!r}, 8_000, 30).windows[0][0]), flush=True)
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGKILL)).start()
+decoder.audio({str(file("sleep-deaf"))!r}, 8_000, 30)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert wait_for_end(int(done.stdout), 12)
+
+
+@LINUX
+def test_nothing_is_left_behind(file):
+    def open_files():
+        return len(os.listdir("/proc/self/fd"))
+
+    def children():
+        with open(f"/proc/self/task/{os.getpid()}/children") as listing:
+            return listing.read().split()
+
+    with OddDecoder(5) as decoder:  # what is imported with the first
+        decoder.audio(file("answer"), 8_000, 30)
+    files, others, threads = open_files(), children(), threading.active_count()
+    for _ in range(3):
+        with OddDecoder(0.4) as decoder:
+            for deed in ("answer", "segfault", "sleep"):
+                Answers(decoder, [file(deed)])[0]
+        assert (open_files(), children(), threading.active_count()) == (files, others, threads)
+    decoder = OddDecoder(5)
+    number = process_number(decoder, file("answer"))
+    del decoder  # never closed
+    gc.collect()
+    assert wait_for_end(number, 5)
+    assert (open_files(), children(), threading.active_count()) == (files, others, threads)
+
+
+def test_closing_twice_or_early_does_nothing(odd, file):
+    odd.close()
+    odd.close()
+    first = process_number(odd, file("answer"))
+    odd.close()
+    assert process_number(odd, file("answer")) != first
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_a_limit_that_is_none_is_refused(seconds):
+    with pytest.raises(ValueError, match="`seconds` to be finite and above 0"):
+        Decoder(seconds)
+
+
+def test_the_process_starts_without_torch():
+    heavy = ("torch", "av", "decord")
+    code = f"import sys, calm_pl.media.decoder_main; print([n for n in {heavy} if n in sys.modules])"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
+    assert done.stdout == "[]\n"

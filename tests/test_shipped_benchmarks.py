@@ -1,0 +1,39 @@
+"""Every built-in benchmark has a configuration that loads, and a place in the documentation."""
+
+import pytest
+from conftest import REPO
+
+from calm_pl.config import load_config, shipped_configs
+from calm_pl.data import BENCHMARKS
+from calm_pl.data.catalogue import FACTS
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_configuration(name):
+    config = load_config([f"{name}.yaml"], ["data.root=/data/x"])
+    assert config.data.benchmark == name
+    assert config.model.path.startswith("Qwen/Qwen2")
+    assert config.model.dtype == "bfloat16"
+    assert config.voter.tau_p == (0.001 if name == "audioset" else 0.03)
+    assert config.voter.tau_w == 0.5
+    assert ("Omni" in config.model.path) == (name == "vggvideo")
+
+
+def test_no_configuration_is_of_an_unknown_benchmark():
+    for name in shipped_configs():
+        overrides = ["data.root=/data/x"]
+        assert load_config([name], overrides).data.benchmark in BENCHMARKS
+
+
+def test_spoofing_is_asked_with_two_options():
+    assert load_config(["asvspoof2019_la.yaml"], ["data.root=x"]).data.n_options == 2
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_documentation(name):
+    text = (REPO / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert f"{name}.yaml" in text
+    if FACTS[name].clips:
+        assert FACTS[name].home in text
+        assert FACTS[name].licence.split(" (")[0] in text
+        assert f"{FACTS[name].clips:,}" in text

@@ -41,6 +41,15 @@ class ModelConfig:
     """Attention implementation."""
     last_n_tokens: int = setting(1, at_least(1))
     """Prompt tokens, from the last one back, whose head vectors are averaged."""
+    device_map: Optional[str] = None
+    """`auto` spreads a model too large for one GPU over those of this process (with one process a model);
+    null leaves it whole, one copy a process."""
+    quantization: Optional[str] = setting(None, one_of("8bit", "4bit"))
+    """Weights in fewer bits, with bitsandbytes; null leaves them as they are."""
+    trust_remote_code: bool = False
+    """Let the checkpoint run code of its own."""
+    offline: bool = False
+    """Make no network call for the model: it is in a folder or was fetched before."""
 
 
 @dataclass
@@ -162,8 +171,9 @@ def config_hash(config: Config) -> str:
     """
     plain = dataclasses.asdict(config)
     kept = {name: plain[name] for name in ("model", "data", "voter", "methods")}
-    for name in ("batch_size", "num_workers"):
-        del kept["data"][name]
+    for section, names in (("data", ("batch_size", "num_workers")), ("model", ("device_map", "offline"))):
+        for name in names:
+            del kept[section][name]
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 

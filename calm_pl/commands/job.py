@@ -85,7 +85,15 @@ def build_model(config: Config) -> FrozenLALM:
 
     m = config.model
     return FrozenLALM.from_pretrained(
-        m.path, revision=m.revision, dtype=m.dtype, attn=m.attn, last_n_tokens=m.last_n_tokens
+        m.path,
+        revision=m.revision,
+        dtype=m.dtype,
+        attn=m.attn,
+        last_n_tokens=m.last_n_tokens,
+        device_map=m.device_map,
+        quantization=m.quantization,
+        trust_remote_code=m.trust_remote_code,
+        offline=m.offline,
     )
 
 

@@ -14,6 +14,7 @@ from calm_pl.errors import CalmError
 COMMANDS = {
     "fit-free": ("calm_pl.commands.fit_free", "fit on the support, evaluate on the query, without training"),
     "predict": ("calm_pl.commands.predict", "classify sound files with a fitted classifier"),
+    "list": ("calm_pl.commands.list_things", "what there is to choose from: models"),
 }
 _HELP = """\
 usage: {program} COMMAND [options]
@@ -27,6 +28,7 @@ examples:
   {program} fit-free --config demo.yaml
   {program} fit-free --config esc50.yaml data.root=/data/ESC-50 trainer.devices=8
   {program} predict --classifier runs/x/classifier.safetensors clip.wav
+  {program} list models
 
 {program} COMMAND --help tells more. --debug shows the traceback of an error.
 """

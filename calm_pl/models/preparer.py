@@ -8,6 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
+Video = tuple[np.ndarray, float]
+"""Frames (T, height, width, 3) uint8 at equal distances, and how many of them there are a second."""
+
 
 class Preparer(Protocol):
     """What a data module needs of a model: its sound format and how to make its inputs."""
@@ -16,13 +19,28 @@ class Preparer(Protocol):
     """Hz that waveforms must have."""
     max_seconds: float
     """Longest clip the model hears."""
+    modalities: tuple[str, ...]
+    """What a clip may bring: ("audio",) or ("audio", "video")."""
+    tokenizer: Any
+    """The model's own."""
+    audio_token_id: int
+    """Of the placeholder that sound is put in place of."""
 
-    def __call__(self, waveforms: Sequence[np.ndarray], questions: Sequence[str]) -> dict[str, Tensor]:
+    def __call__(
+        self,
+        waveforms: Sequence[np.ndarray],
+        questions: Sequence[str],
+        videos: Sequence[Video] | None = None,
+    ) -> dict[str, Tensor]:
         """Input tensors of N clips, padded to one length.
 
         Args:
             waveforms: N mono float32 arrays (samples,) at `sample_rate`, at most `max_seconds` long.
             questions: N questions, one a clip.
+            videos: N videos whose sound the waveforms are; None without pictures.
+
+        Raises:
+            ModelError: the processor did not make of the clips what the model must hear or see.
         """
         ...
 
@@ -32,6 +50,10 @@ class Preparer(Protocol):
 
     def option_tokens(self, letter: str) -> list[int]:
         """Ids of every single token that spells an option letter."""
+        ...
+
+    def audio_tokens(self, num_samples: int) -> int | None:
+        """Placeholders that the prompt of a clip of that length must have; None where no rule is known."""
         ...
 
     def describe(self) -> dict[str, Any]:

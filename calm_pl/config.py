@@ -1,4 +1,4 @@
-"""The schema of a configuration, and how one is composed of files and overrides.
+"""How a configuration is composed of files and overrides, and checked.
 
 A `DictConfig` stops here: everything below gets plain values.
 """
@@ -11,120 +11,16 @@ import hashlib
 import json
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from calm_pl.data import benchmark_names
-from calm_pl.data.settings import DataSettings
 from calm_pl.errors import ConfigError
-from calm_pl.rules import Rule, above_zero, at_least, finite_at_least, one_of, setting
+from calm_pl.schema import CALLBACKS, METHODS, Config
 
 _UNRESOLVED = object()  # stands for a value whose interpolation leads nowhere
-METHODS = ("zero_shot", "sav", "calm_global", "calm")
-CALLBACKS = ("progress", "run_record", "predictions", "report", "wandb_tables")
-
-
-@dataclass
-class ModelConfig:
-    """The frozen model."""
-
-    path: str = MISSING
-    """Local folder, hub id, or `bundled:NAME`."""
-    revision: Optional[str] = None
-    """Branch, tag or commit of a hub id."""
-    dtype: str = setting("auto", one_of("auto", "float32", "bfloat16", "float16"))
-    """`auto` is the checkpoint's own on a GPU, float32 on a CPU."""
-    attn: str = setting("sdpa", one_of("sdpa", "eager", "flash_attention_2"))
-    """Attention implementation."""
-    last_n_tokens: int = setting(1, at_least(1))
-    """Prompt tokens, from the last one back, whose head vectors are averaged."""
-
-
-@dataclass
-class DataConfig(DataSettings):
-    """The benchmark, its support and its query."""
-
-    benchmark: str = setting(
-        MISSING,
-        Rule(
-            f"one of {', '.join(benchmark_names())}",
-            lambda name: name in benchmark_names(),
-            benchmark_names(),
-        ),
-    )
-
-
-@dataclass
-class VoterConfig:
-    """Hyper-parameters of CALM and CALM-Global, and the heads that SAVs keep."""
-
-    tau_p: float = setting(0.03, above_zero())
-    """Temperature of the posteriors."""
-    tau_w: float = setting(0.5, above_zero())
-    """Temperature of the weights."""
-    top_k: Optional[int] = setting(None, at_least(1))
-    """Heads that keep a weight; null keeps all."""
-    sav_top_k: Optional[int] = setting(20, at_least(1))
-    """Heads that vote in SAVs; null is all."""
-    score: str = setting("cosine", one_of("cosine", "dot"))
-    reliability: str = setting("margin_clamped", one_of("margin_clamped", "margin", "prob", "brier"))
-    weight_map: str = setting("softmax", one_of("softmax", "power"))
-    """`softmax` is the paper's, `power` the released code's."""
-    shrinkage: float = setting(0.0, finite_at_least(0))
-    """In clips, towards the mean reliability; 0 is off."""
-    reliability_split: str = setting("support", one_of("support", "heldout", "loo"))
-    """`support` judges heads on the clips that built the centroids, `loo` on each clip left out in turn,
-    `heldout` on further clips (data.heldout_shots)."""
-
-
-@dataclass
-class TrainerConfig:
-    """Lightning's own arguments of these names."""
-
-    accelerator: str = "auto"
-    devices: Any = "auto"
-    num_nodes: int = setting(1, at_least(1))
-    strategy: str = "auto"
-    enable_progress_bar: bool = True
-
-
-@dataclass
-class RunConfig:
-    """Where results go."""
-
-    dir: Optional[str] = None
-    """The run folder; null is `runs/<name>`."""
-    name: Optional[str] = None
-    """null is made of benchmark, model and the configuration's hash."""
-    overwrite: bool = False
-    """Replace the results of another configuration in `dir`."""
-
-
-@dataclass
-class WandbConfig:
-    """Weights & Biases; one run a job, from rank 0."""
-
-    mode: str = setting("offline", one_of("online", "offline", "disabled"))
-    project: str = "calm_pl"
-    tags: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Config:
-    """A whole job."""
-
-    model: ModelConfig = field(default_factory=ModelConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-    voter: VoterConfig = field(default_factory=VoterConfig)
-    methods: list[str] = field(default_factory=lambda: list(METHODS))
-    trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    run: RunConfig = field(default_factory=RunConfig)
-    wandb: WandbConfig = field(default_factory=WandbConfig)
-    callbacks: list[str] = field(default_factory=lambda: list(CALLBACKS))
 
 
 def config_dir() -> Path:
@@ -171,8 +67,13 @@ def config_hash(config: Config) -> str:
     """
     plain = dataclasses.asdict(config)
     kept = {name: plain[name] for name in ("model", "data", "voter", "methods")}
-    for name in ("batch_size", "num_workers", "decode_seconds", "cache_dir"):
-        del kept["data"][name]
+    unimportant = {
+        "data": ("batch_size", "num_workers", "decode_seconds", "cache_dir"),
+        "model": ("device_map", "offline"),
+    }
+    for section, names in unimportant.items():
+        for name in names:
+            del kept[section][name]
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from calm_pl.config import (
-    Config,
-    VoterConfig,
     config_dir,
     config_hash,
     load_config,
@@ -18,6 +16,7 @@ from calm_pl.config import (
 )
 from calm_pl.data import BENCHMARKS, benchmark_class
 from calm_pl.errors import ConfigError
+from calm_pl.schema import Config, VoterConfig
 from calm_pl.voters import Calm, CalmGlobal, Sav
 
 DEMO = "demo.yaml"

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from calm_pl.commands.arguments import add_config_arguments, parser
-from calm_pl.config import Config, load_config, to_yaml
+from calm_pl.config import load_config, to_yaml
 from calm_pl.errors import CalmError
+from calm_pl.schema import Config
 
 if TYPE_CHECKING:
     from calm_pl.data.base import FewShotDataModule

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from calm_pl.commands.arguments import add_config_arguments, parser
-from calm_pl.config import Config, load_config, to_yaml
+from calm_pl.config import load_config, to_yaml
 from calm_pl.errors import RunError
+from calm_pl.schema import Config
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from calm_pl.config import Config, config_hash, to_yaml
+from calm_pl.config import config_hash, to_yaml
 from calm_pl.errors import RunError
+from calm_pl.schema import Config
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, Trainer
@@ -85,7 +86,15 @@ def build_model(config: Config) -> FrozenLALM:
 
     m = config.model
     return FrozenLALM.from_pretrained(
-        m.path, revision=m.revision, dtype=m.dtype, attn=m.attn, last_n_tokens=m.last_n_tokens
+        m.path,
+        revision=m.revision,
+        dtype=m.dtype,
+        attn=m.attn,
+        last_n_tokens=m.last_n_tokens,
+        device_map=m.device_map,
+        quantization=m.quantization,
+        trust_remote_code=m.trust_remote_code,
+        offline=m.offline,
     )
 
 

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+import dataclasses
+import textwrap
+from typing import Any
 
 from calm_pl.data import benchmark_facts, benchmark_names
 from calm_pl.errors import DataError
 
 
-def print_benchmarks() -> None:
-    """Print a table of all benchmarks; those of other packages that cannot be loaded are named below it."""
-    console = Console()
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("data.benchmark", "classes", "clips"):
-        table.add_column(name, justify="left" if name == "data.benchmark" else "right", no_wrap=True)
-    for name in ("licence", "home", "layout"):
-        table.add_column(name, overflow="fold")
+def read_benchmarks() -> dict[str, Any]:
+    """Facts by name, and what is wrong with those of other packages that cannot be loaded."""
+    facts: dict[str, Any] = {}
     broken = []
     for name in benchmark_names():
         try:
-            facts = benchmark_facts(name)
+            facts[name] = dataclasses.asdict(benchmark_facts(name))
         except DataError as error:
             broken.append(str(error))
-            continue
-        classes, clips = (f"{count:,}" if count else "yours" for count in (facts.classes, facts.clips))
-        table.add_row(name, classes, clips, *map(escape, (facts.licence, facts.home, facts.layout)))
-    console.print(table)
-    for line in broken:
-        console.print(line, highlight=False, markup=False)
+    return {"benchmarks": facts, "broken": broken}
+
+
+def show_benchmarks(content: dict[str, Any]) -> None:
+    """Print a block of lines for each."""
+    width = max(map(len, content["benchmarks"]), default=0)
+    for name, facts in content["benchmarks"].items():
+        size = [f"{facts[key]:,} {key}" for key in ("classes", "clips") if facts[key]] or ["your own clips"]
+        print(f"{name:<{width}}  {facts['title']}: {', '.join(size)}")
+        for line in (facts["licence"], facts["home"], facts["layout"]):
+            for part in textwrap.wrap(line, 100 - width) if line else ():
+                print(f"{'':<{width}}  {part}")
+    for line in content["broken"]:
+        print(line)

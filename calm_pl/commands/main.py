@@ -15,6 +15,7 @@ COMMANDS = {
     "fit-free": ("calm_pl.commands.fit_free", "fit on the support, evaluate on the query, without training"),
     "doctor": ("calm_pl.commands.doctor", "check data, disk and model before a long run"),
     "predict": ("calm_pl.commands.predict", "classify sound files with a fitted classifier"),
+    "list": ("calm_pl.commands.list_things", "what there is to choose from: benchmarks, models"),
 }
 _HELP = """\
 usage: {program} COMMAND [options]
@@ -29,6 +30,7 @@ examples:
   {program} fit-free --config esc50.yaml data.root=/data/ESC-50 trainer.devices=8
   {program} doctor --config esc50.yaml data.root=/data/ESC-50
   {program} predict --classifier runs/x/classifier.safetensors clip.wav
+  {program} list models
 
 {program} COMMAND --help tells more. --debug shows the traceback of an error.
 """
@@ -58,12 +60,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     rest = [arg for arg in args[1:] if arg != "--debug"]
     try:
         command = importlib.import_module(COMMANDS[args[0]][0])
-        return command.run(rest, f"{program} {args[0]}", debug)
+        status = command.run(rest, f"{program} {args[0]}", debug)
+        sys.stdout.flush()
+        return int(status)
     except CalmError as error:
         if debug:
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # whoever read the output had enough, as in `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("\nInterrupted. No results were written.", file=sys.stderr)
         return 130

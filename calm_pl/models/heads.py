@@ -36,21 +36,31 @@ def output_projections(decoder: Any) -> list[nn.Linear]:
 
     Found through the decoder, never by name over the whole model: audio encoders have modules of that name
     too.
+
+    Raises:
+        ModelError: a decoder without layers, or a layer without attention of that form.
     """
     layers = getattr(decoder, "layers", None)
     if not layers:
         raise ModelError(f"{type(decoder).__name__} has no `layers`: its heads cannot be found.")
-    return [layer.self_attn.o_proj for layer in layers]
+    projections: list[Any] = [getattr(getattr(layer, "self_attn", None), "o_proj", None) for layer in layers]
+    if None in projections:
+        raise ModelError(
+            f"Layer {projections.index(None)} of {type(decoder).__name__} has no `self_attn.o_proj`: not"
+            " every layer has attention heads, or they are called otherwise."
+        )
+    return projections
 
 
 def head_layout(decoder: Any) -> HeadLayout:
     """Count the heads; every layer must have the same.
 
     Raises:
-        ModelError: layers that differ in their number of heads or head dimension.
+        ModelError: layers without heads, or that differ in their number or dimension.
     """
     shapes = set()
-    for layer, projection in zip(decoder.layers, output_projections(decoder), strict=True):
+    projections = output_projections(decoder)
+    for layer, projection in zip(decoder.layers, projections, strict=True):
         head_dim = int(layer.self_attn.head_dim)
         shapes.add((projection.in_features // head_dim, head_dim))
     if len(shapes) != 1:
@@ -76,20 +86,32 @@ def last_positions(attention_mask_NT: Tensor, last_n: int) -> Tensor:
     return last_N[:, None] - torch.arange(last_n - 1, -1, -1, device=last_N.device)
 
 
+class StoppedEarly(Exception):
+    """Raised inside a pass once the last layer's vectors are caught."""
+
+
 @contextmanager
-def tapped(decoder: Any, positions_NK: Tensor) -> Iterator[list[Tensor]]:
+def tapped(decoder: Any, positions_NK: Tensor, stop: bool = False) -> Iterator[list[Tensor]]:
     """Catch what enters every `o_proj` at `positions_NK` while the block runs.
 
     Only those positions are copied, (N, K, A·D) a layer; the whole layer is never kept.
+
+    Args:
+        decoder: the text decoder.
+        positions_NK: K positions of each row.
+        stop: end the pass with `StoppedEarly` once the last layer's are caught.
     """
     caught: list[Tensor] = []
     rows_N1 = torch.arange(len(positions_NK), device=positions_NK.device)[:, None]
+    projections = output_projections(decoder)
 
     def catch(module: nn.Module, args: tuple[Tensor, ...]) -> None:
         x = args[0]
         caught.append(x[rows_N1.to(x.device), positions_NK.to(x.device)])
+        if stop and len(caught) == len(projections):
+            raise StoppedEarly
 
-    handles = [p.register_forward_pre_hook(catch) for p in output_projections(decoder)]
+    handles = [projection.register_forward_pre_hook(catch) for projection in projections]
     try:
         yield caught
     finally:

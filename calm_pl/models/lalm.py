@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
-from calm_pl.models import qwen2_audio
-from calm_pl.models.heads import HeadLayout, head_layout, last_positions, stack_heads, tapped
+from calm_pl.models import answering
+from calm_pl.models.families import Family, family_of, next_token_logits
+from calm_pl.models.heads import HeadLayout, StoppedEarly, head_layout, last_positions, stack_heads, tapped
 from calm_pl.models.identity import weights_fingerprint
 from calm_pl.models.loading import load_checkpoint
 from calm_pl.models.preparer import Preparer
@@ -34,6 +37,9 @@ class FrozenLALM(nn.Module):
         preparer: makes its inputs.
         path: where it came from, for reports.
         last_n_tokens: prompt tokens whose head vectors are averaged; 1 is the last prompt token alone.
+
+    Raises:
+        ModelError: a model of no supported family, or whose layers differ in their heads.
     """
 
     def __init__(self, model: Any, preparer: Preparer, path: str = "", last_n_tokens: int = 1) -> None:
@@ -42,6 +48,7 @@ class FrozenLALM(nn.Module):
         self.preparer = preparer
         self.path = path
         self.last_n_tokens = last_n_tokens
+        self.family: Family = family_of(model)
         self.layout: HeadLayout = head_layout(self._decoder)
         self._fingerprint: str | None = None
 
@@ -54,8 +61,12 @@ class FrozenLALM(nn.Module):
         dtype: str = "auto",
         attn: str = "sdpa",
         last_n_tokens: int = 1,
+        device_map: str | dict[str, Any] | None = None,
+        quantization: str | None = None,
+        trust_remote_code: bool = False,
+        offline: bool = False,
     ) -> Self:
-        """Load a local folder, a hub id, or `bundled:NAME`.
+        """Load a local folder, a hub id, or `bundled:NAME`. Only safetensors are read.
 
         Args:
             path: the checkpoint.
@@ -64,31 +75,99 @@ class FrozenLALM(nn.Module):
                 float32 on a CPU.
             attn: `sdpa`, `eager` or `flash_attention_2`.
             last_n_tokens: see the class.
+            device_map: `auto` spreads the layers over the GPUs of this process; the model then stays where
+                it was put. None leaves placing it to the caller.
+            quantization: `8bit` or `4bit`, with bitsandbytes.
+            trust_remote_code: let the checkpoint run code of its own.
+            offline: make no network call.
 
         Raises:
             ModelError: not there, not a supported audio language model, or without a needed file.
         """
-        model, processor = load_checkpoint(path, revision=revision, dtype=dtype, attn=attn)
-        return cls(model, qwen2_audio.Qwen2AudioPreparer(processor), path, last_n_tokens)
+        model, processor, family = load_checkpoint(
+            path,
+            revision=revision,
+            dtype=dtype,
+            attn=attn,
+            device_map=device_map,
+            quantization=quantization,
+            trust_remote_code=trust_remote_code,
+            offline=offline,
+        )
+        return cls(model, family.preparer(processor), path, last_n_tokens)
 
     @property
     def _decoder(self) -> Any:
         return self.model.get_decoder()
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether the model sits where its loading put it: spread over devices, or quantized."""
+        return getattr(self.model, "hf_device_map", None) is not None or bool(
+            getattr(self.model, "is_quantized", False)
+        )
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        """Move or cast, as `.to` does; a placed model stays, since moving it would undo its placement."""
+        return self if self.is_placed else super()._apply(fn, recurse)
 
     @torch.inference_mode()
     def forward(self, inputs: dict[str, Tensor]) -> LalmOutput:
         """Head vectors and next-token logits of N prompts from one pass.
 
         Args:
-            inputs: what `preparer` made, on the model's device.
+            inputs: what `preparer` made.
+
+        Returns:
+            Both on the device of `inputs`.
         """
+        home = inputs["attention_mask"].device
+        inputs = self._placed(inputs)
         positions_NK = last_positions(inputs["attention_mask"], self.last_n_tokens)
         with tapped(self._decoder, positions_NK) as caught:
-            hidden_NTE = qwen2_audio.last_hidden_state(self.model, inputs)
+            hidden_NTE = self._prefill(inputs).last_hidden_state
         rows_N = torch.arange(len(hidden_NTE), device=hidden_NTE.device)
         last_NE = hidden_NTE[rows_N, positions_NK[:, -1].to(hidden_NTE.device)]
-        return LalmOutput(
-            stack_heads(caught, self.layout), qwen2_audio.next_token_logits(self.model, last_NE)
+        logits_NV = next_token_logits(self.model, last_NE)
+        return LalmOutput(stack_heads(caught, self.layout).to(home), logits_NV.to(home))
+
+    @torch.inference_mode()
+    def head_vectors(self, inputs: dict[str, Tensor]) -> Tensor:
+        """`forward`'s head vectors (N, H, D) alone: the pass stops once the last layer's are caught."""
+        home = inputs["attention_mask"].device
+        inputs = self._placed(inputs)
+        positions_NK = last_positions(inputs["attention_mask"], self.last_n_tokens)
+        with tapped(self._decoder, positions_NK, stop=True) as caught, suppress(StoppedEarly):
+            self._prefill(inputs)
+        return stack_heads(caught, self.layout).to(home)
+
+    @torch.inference_mode()
+    def option_text_scores(self, inputs: dict[str, Tensor], options: Sequence[Sequence[str]]) -> Tensor:
+        """How likely each option's text is as the answer, (N, O) float32.
+
+        Mean log-likelihood of the option's tokens after the prompt; audio and prompt are run once for all of
+        a clip's options.
+
+        Args:
+            inputs: what `preparer` made of N clips.
+            options: N lists of O texts.
+
+        Raises:
+            ModelError: lists of different lengths, or an empty text.
+        """
+        scores_NO = answering.option_text_scores(
+            self.model, self.family, self.preparer.tokenizer, self._placed(inputs), options
+        )
+        return scores_NO.to(inputs["attention_mask"].device)
+
+    @torch.inference_mode()
+    def generate(self, inputs: dict[str, Tensor], max_new_tokens: int = 32) -> list[str]:
+        """The model's greedy answers to N prompts, special tokens left out.
+
+        Plain argmax: repetition penalties and the like of the checkpoint's generation settings are not used.
+        """
+        return answering.generate(
+            self.model, self.family, self.preparer.tokenizer, self._placed(inputs), max_new_tokens
         )
 
     def identity(self) -> dict[str, Any]:
@@ -103,3 +182,14 @@ class FrozenLALM(nn.Module):
             "last_n_tokens": self.last_n_tokens,
             "inputs": self.preparer.describe(),
         }
+
+    def _prefill(self, inputs: dict[str, Tensor]) -> Any:
+        positions = self.family.positions(self.model, inputs)
+        return self.family.prefill(self.model, inputs, positions, False)
+
+    def _placed(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Inputs on the model's first device; features and pixels, but no times, in its dtype."""
+        device, dtype = self.model.device, self.model.dtype
+        moved = {name: value.to(device) for name, value in inputs.items()}
+        media = moved.keys() & {"input_features", "pixel_values_videos"}
+        return moved | {name: moved[name].to(dtype) for name in media}

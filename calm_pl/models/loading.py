@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import nn
 
 from calm_pl.assets import resolve
 from calm_pl.errors import ModelError
-from calm_pl.models import qwen2_audio
+from calm_pl.models.families import FAMILIES, REFUSED, Family, find_family
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+class Checkpoint(NamedTuple):
+    """What was loaded.
+
+    Attributes:
+        model: the `transformers` model.
+        processor: its processor.
+        family: its family.
+    """
+
+    model: Any
+    processor: Any
+    family: Family
+
+
 def load_checkpoint(
-    path: str, *, revision: str | None = None, dtype: str = "auto", attn: str = "sdpa"
-) -> tuple[nn.Module, Any]:
+    path: str,
+    *,
+    revision: str | None = None,
+    dtype: str = "auto",
+    attn: str = "sdpa",
+    device_map: str | dict[str, Any] | None = None,
+    quantization: str | None = None,
+    trust_remote_code: bool = False,
+    offline: bool = False,
+) -> Checkpoint:
     """Model and processor of a checkpoint; arguments as `FrozenLALM.from_pretrained`.
 
     Raises:
@@ -29,28 +53,99 @@ def load_checkpoint(
     local = resolve(path)
     if _looks_local(path) and not Path(local).is_dir():
         raise ModelError(f"model.path is {path!r}, but there is no such folder. Give a folder or a hub id.")
-    try:
-        config = transformers.AutoConfig.from_pretrained(local, revision=revision)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"No model configuration could be read from {path!r}: {error}") from error
-    if config.model_type != qwen2_audio.MODEL_TYPE:
-        raise ModelError(
-            f"{path!r} is a {config.model_type!r} model. Supported: {qwen2_audio.MODEL_TYPE!r} (Qwen2-Audio)."
-        )
+    source: dict[str, Any] = {
+        "revision": revision,
+        "trust_remote_code": trust_remote_code,
+        "local_files_only": offline,
+    }
+    placement = _placement(device_map, quantization)
     # Transformers prints a bar for every load; the job has its own.
     transformers.utils.logging.disable_progress_bar()
+    with _network_off(offline):
+        family = _family(path, local, source)
+        try:
+            processor = transformers.AutoProcessor.from_pretrained(local, **source)
+            model, report = getattr(transformers, family.model_class).from_pretrained(
+                local,
+                **source,
+                **placement,
+                dtype=_pick_dtype(dtype),
+                attn_implementation=attn,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError, ImportError, RuntimeError, KeyError, AttributeError) as error:
+            raise ModelError(f"The model at {path!r} cannot be loaded: {error}") from error
+    _refuse_half_loaded(path, model, report)
+    fault = family.fault(model)
+    if fault is not None:
+        raise ModelError(f"The model at {path!r} would give wrong results: {fault}.")
+    return Checkpoint(model, processor, family)
+
+
+@contextmanager
+def _network_off(off: bool) -> Iterator[None]:
+    """Keep the hub's client from any call, also from those that have nothing to do with the files."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or off
     try:
-        processor = transformers.AutoProcessor.from_pretrained(local, revision=revision)
-        model = getattr(transformers, qwen2_audio.MODEL_CLASS).from_pretrained(
-            local,
-            revision=revision,
-            dtype=_pick_dtype(dtype),
-            attn_implementation=attn,
-            use_safetensors=True,
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _family(path: str, local: str, source: dict[str, Any]) -> Family:
+    """The family that a checkpoint's configuration names."""
+    import transformers
+
+    try:
+        model_type = transformers.AutoConfig.from_pretrained(local, **source).model_type
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelError(f"No model configuration could be read from {path!r}: {error}") from error
+    family = find_family(model_type)
+    if family is not None:
+        return family
+    if model_type in REFUSED:
+        raise ModelError(f"{path!r} is a {model_type!r} model, which is not supported: {REFUSED[model_type]}")
+    raise ModelError(
+        f"{path!r} is a {model_type!r} model, not a supported audio language model. Supported:"
+        f" {', '.join(sorted(FAMILIES))}."
+    )
+
+
+def _placement(device_map: str | dict[str, Any] | None, quantization: str | None) -> dict[str, Any]:
+    """Arguments that put a model on devices, or into fewer bits."""
+    if device_map is not None and importlib.util.find_spec("accelerate") is None:
+        raise ModelError("model.device_map needs the package accelerate: pip install accelerate")
+    if quantization is None:
+        return {} if device_map is None else {"device_map": device_map}
+    if importlib.util.find_spec("bitsandbytes") is None or importlib.util.find_spec("accelerate") is None:
+        raise ModelError(
+            f"model.quantization={quantization} needs bitsandbytes and accelerate:"
+            " pip install 'calm_pl[quantization]'"
         )
-    except (OSError, ValueError, ImportError) as error:
-        raise ModelError(f"The model at {path!r} cannot be loaded: {error}") from error
-    return model, processor
+    from transformers import BitsAndBytesConfig
+
+    here = {"": torch.cuda.current_device() if torch.cuda.is_available() else "cpu"}
+    bits = BitsAndBytesConfig(load_in_8bit=quantization == "8bit", load_in_4bit=quantization == "4bit")
+    return {"device_map": device_map or here, "quantization_config": bits}
+
+
+def _refuse_half_loaded(path: str, model: Any, report: dict[str, Any]) -> None:
+    """Weights that a file lacks would be random, and those left outside the devices cannot be told apart."""
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ModelError(
+            f"The model at {path!r} lacks {len(missing)} of the weights of {type(model).__name__}, such as"
+            f" {missing[0]}: they would be random. Is it a checkpoint of that class, and complete?"
+        )
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise ModelError(
+            f"The model at {path!r} does not fit on the devices of model.device_map, and layers kept on the"
+            " CPU or on disk are not supported. Use more GPUs, a smaller dtype, or model.quantization."
+        )
 
 
 def _looks_local(path: str) -> bool:

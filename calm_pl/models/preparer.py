@@ -8,6 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
+Video = tuple[np.ndarray, float]
+"""Frames (T, height, width, 3) uint8 at equal distances, and how many of them there are a second."""
+
 
 class Preparer(Protocol):
     """What a data module needs of a model: its sound format and how to make its inputs."""
@@ -17,20 +20,27 @@ class Preparer(Protocol):
     max_seconds: float
     """Longest clip the model hears."""
     modalities: tuple[str, ...]
-    """`audio`, and `video` where the model sees too."""
+    """What a clip may bring: ("audio",) or ("audio", "video")."""
+    tokenizer: Any
+    """The model's own."""
+    audio_token_id: int
+    """Of the placeholder that sound is put in place of."""
 
     def __call__(
         self,
         waveforms: Sequence[np.ndarray],
         questions: Sequence[str],
-        videos: Sequence[tuple[np.ndarray, float]] | None = None,
+        videos: Sequence[Video] | None = None,
     ) -> dict[str, Tensor]:
         """Input tensors of N clips, padded to one length.
 
         Args:
             waveforms: N mono float32 arrays (samples,) at `sample_rate`, at most `max_seconds` long.
             questions: N questions, one a clip.
-            videos: N pairs of pixels (T, H, W, 3) uint8 and frames a second, for models that see.
+            videos: N videos whose sound the waveforms are; None without pictures.
+
+        Raises:
+            ModelError: the processor did not make of the clips what the model must hear or see.
         """
         ...
 
@@ -40,6 +50,10 @@ class Preparer(Protocol):
 
     def option_tokens(self, letter: str) -> list[int]:
         """Ids of every single token that spells an option letter."""
+        ...
+
+    def audio_tokens(self, num_samples: int) -> int | None:
+        """Placeholders that the prompt of a clip of that length must have; None where no rule is known."""
         ...
 
     def describe(self) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import torch
 from calm_pl import FrozenLALM
 from calm_pl.errors import ModelError
 from calm_pl.models.identity import parameters_hash, weights_fingerprint
-from calm_pl.models.qwen2_audio import Qwen2AudioPreparer, window_frames
+from calm_pl.models.qwen2_audio import prepare
+from calm_pl.models.whisper import window_frames
 
 QUESTIONS = ["What? A. dog B. rain", "Which one?", "What caption does the given audio belong to? A. x B. y"]
 LENGTHS = [32_000, 9_001, 1_700]
@@ -202,7 +203,7 @@ class Faulty:
 def test_a_processor_that_drops_audio_is_refused(lalm, waves):
     deaf = Faulty(lalm.preparer.processor, lambda result: result.pop("input_features"))
     with pytest.raises(ModelError, match="dropped the audio"):
-        Qwen2AudioPreparer(deaf)(waves[:1], QUESTIONS[:1])
+        prepare(deaf)(waves[:1], QUESTIONS[:1])
 
 
 def test_a_prompt_without_audio_tokens_is_refused(lalm, waves):
@@ -212,15 +213,7 @@ def test_a_prompt_without_audio_tokens_is_refused(lalm, waves):
         lambda result: result["input_ids"].masked_fill_(result["input_ids"] == audio, 0),
     )
     with pytest.raises(ModelError, match="no audio tokens"):
-        Qwen2AudioPreparer(deaf)(waves[:1], QUESTIONS[:1])
-
-
-def test_a_processor_without_a_chat_template_is_refused(lalm):
-    class Bare:
-        chat_template = None
-
-    with pytest.raises(ModelError, match="chat template"):
-        Qwen2AudioPreparer(Bare())
+        prepare(deaf)(waves[:1], QUESTIONS[:1])
 
 
 def test_the_last_tokens_are_averaged(tiny_folder, lalm, waves):

@@ -1,0 +1,183 @@
+"""Inputs by the model's own chat template and processor: what all families share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from calm_pl.errors import ModelError
+from calm_pl.models.collate import together
+from calm_pl.models.preparer import Video
+
+
+class ChatPreparer:
+    """A `Preparer` by chat template: one user turn with the clip and then the question.
+
+    Args:
+        processor: the checkpoint's own.
+        max_seconds: longest clip the model hears.
+        token_rule: (feature extractor, samples) to the audio placeholders that their prompt must have.
+        audio_settings: (feature extractor, waveforms) to its settings for that batch.
+        one_by_one: give the processor one clip at a time, where a batch of them would come out otherwise.
+
+    Raises:
+        ModelError: the processor has no chat template.
+    """
+
+    modalities: tuple[str, ...] = ("audio",)
+    has_own_template = False
+    """Whether the template is no part of the checkpoint."""
+
+    def __init__(
+        self,
+        processor: Any,
+        max_seconds: float,
+        token_rule: Callable[[Any, int], int] | None = None,
+        audio_settings: Callable[[Any, Sequence[np.ndarray]], dict[str, Any]] | None = None,
+        one_by_one: bool = False,
+    ) -> None:
+        self.processor = processor
+        self.tokenizer = processor.tokenizer
+        if not getattr(processor, "chat_template", None):
+            processor.chat_template = getattr(self.tokenizer, "chat_template", None)
+        if not (self.has_own_template or processor.chat_template):
+            raise ModelError(
+                "The checkpoint's processor has no chat template; take an Instruct checkpoint, or add"
+                " chat_template.jinja to its folder."
+            )
+        self.extractor = sound_extractor(processor)
+        self.sample_rate = int(self.extractor.sampling_rate)
+        self.max_seconds = float(max_seconds)
+        self._token_rule = token_rule
+        self._audio_settings = audio_settings
+        self._one_by_one = one_by_one
+        self.audio_token_id = int(self.tokenizer.convert_tokens_to_ids(processor.audio_token))
+        # The last prompt token is found from the mask, so the side does not matter for right results; left
+        # keeps the last positions of a batch aligned.
+        self.tokenizer.padding_side = "left"
+
+    def prompt(self, question: str) -> str:
+        """The user turn with one clip and the question, and the opened answer."""
+        return self._render(question, ("audio",))
+
+    def __call__(
+        self,
+        waveforms: Sequence[np.ndarray],
+        questions: Sequence[str],
+        videos: Sequence[Video] | None = None,
+    ) -> dict[str, Tensor]:
+        """Token ids, mask and features of N clips; see `Preparer.__call__`."""
+        if videos is not None and "video" not in self.modalities:
+            raise ModelError("This model takes no video: choose an audio benchmark, or a model that sees.")
+        audio = self._audio_settings(self.extractor, waveforms) if self._audio_settings else {}
+        if self._one_by_one or videos is not None:
+            pictures: Sequence[Video | None] = videos or [None] * len(waveforms)
+            clips = zip(waveforms, questions, pictures, strict=True)
+            inputs: Mapping[str, Any] = together(
+                self.tokenizer, [self._process_one(*clip, audio) for clip in clips]
+            )
+        else:
+            inputs = self._process(waveforms, questions, audio)
+        self._check_hears(inputs, waveforms)
+        return {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
+
+    def _process_one(
+        self, waveform: np.ndarray, question: str, video: Video | None, audio: dict[str, Any]
+    ) -> Mapping[str, Any]:
+        """The processor's result for one clip."""
+        return self._process([waveform], [question], audio)
+
+    def _process(
+        self, waveforms: Sequence[np.ndarray], questions: Sequence[str], audio: dict[str, Any]
+    ) -> Mapping[str, Any]:
+        """The processor's result for N clips."""
+        text = [self.prompt(question) for question in questions]
+        result: Mapping[str, Any] = self.processor(
+            text=text, audio=list(waveforms), **self._settings(text[0], audio)
+        )
+        return result
+
+    def _settings(self, prompt: str, audio: dict[str, Any]) -> dict[str, Any]:
+        bos = self.tokenizer.bos_token
+        text = {
+            "padding": True,
+            "padding_side": self.tokenizer.padding_side,
+            # Where the template brings the first token, the tokenizer must not add it once more.
+            "add_special_tokens": bos is None or not prompt.startswith(bos),
+        }
+        sound = {"sampling_rate": self.sample_rate, **audio}
+        return {"text_kwargs": text, "audio_kwargs": sound, "return_tensors": "pt"}
+
+    def _render(self, question: str, media: Sequence[str]) -> str:
+        # Templates ask for one or another of the keys; none of them is opened here.
+        parts = [{"type": kind, kind: "clip", f"{kind}_url": "clip"} for kind in media]
+        turn = {"role": "user", "content": [*parts, {"type": "text", "text": question}]}
+        text: str = self.processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=False)
+        return text
+
+    def _check_hears(self, inputs: Mapping[str, Any], waveforms: Sequence[np.ndarray]) -> None:
+        """A processor that drops audio leaves a model that answers from the text alone."""
+        features = inputs.get("input_features")
+        if features is None or len(features) < len(waveforms):
+            raise ModelError("The processor dropped the audio: the model would not hear its clips.")
+        count_N = (inputs["input_ids"] == self.audio_token_id).sum(-1).tolist()
+        for count, waveform in zip(count_N, waveforms, strict=True):
+            expected = self.audio_tokens(len(waveform))
+            if expected is not None and expected < 2:
+                seconds = len(waveform) / self.sample_rate
+                raise ModelError(
+                    f"A clip of {seconds:.3f} s is too short for this model: pad it with silence."
+                )
+            if count == 0:
+                raise ModelError("The processor made no audio tokens: the model would not hear its clips.")
+            if expected not in (None, count):
+                raise ModelError(
+                    f"The processor made {count} audio tokens of {len(waveform)} samples, but the model's"
+                    f" rule asks for {expected}: it would not hear the whole clip. Is this version of"
+                    " transformers the one that calm_pl was tested with (`list models`)?"
+                )
+
+    def audio_tokens(self, num_samples: int) -> int | None:
+        """Placeholders that the prompt of a clip of that length must have; None where no rule is known."""
+        return None if self._token_rule is None else self._token_rule(self.extractor, num_samples)
+
+    def option_tokens(self, letter: str) -> list[int]:
+        """Ids of the tokens "A" and " A"; whichever are single tokens."""
+        spellings = (self.tokenizer.encode(text, add_special_tokens=False) for text in (letter, f" {letter}"))
+        ids = sorted({spelling[0] for spelling in spellings if len(spelling) == 1})
+        if not ids:
+            raise ModelError(f"The tokenizer has no single token for the option letter {letter!r}.")
+        return ids
+
+    def describe(self) -> dict[str, Any]:
+        """The prompt around the question and the features' settings, as hashes of them."""
+        return {
+            "template_sha256": _sha256(self.prompt("{question}")),
+            "sample_rate": self.sample_rate,
+            "max_seconds": self.max_seconds,
+            "features_sha256": settings_hash(self.extractor),
+        }
+
+
+def sound_extractor(processor: Any) -> Any:
+    """The feature extractor of a processor; families name it differently."""
+    for name in ("feature_extractor", "audio_processor"):
+        extractor = getattr(processor, name, None)
+        if extractor is not None:
+            return extractor
+    raise ModelError(f"{type(processor).__name__} has no feature extractor for sound.")
+
+
+def settings_hash(part: Any) -> str:
+    """SHA-256 over the numbers and sizes that a processor's part was set up with."""
+    kept = {name: value for name, value in vars(part).items() if isinstance(value, (int, float, list, dict))}
+    return _sha256(json.dumps(kept, sort_keys=True, default=str))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,60 @@
+"""`list` answers at once, from tables that ship with the package."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import REPO
+
+
+def test_models_in_words(launch):
+    result = launch("list", "models", check=True)
+    lines = result.stdout.splitlines()
+    place = next(n for n, line in enumerate(lines) if line.startswith("Qwen2-Audio "))
+    assert lines[place].endswith("audio (Qwen2-Audio-7B, 1,024 heads of 128)")
+    assert lines[place + 1].strip() == "Qwen2AudioForConditionalGeneration"
+    assert "audio and video" in next(line for line in lines if "Qwen2.5-Omni" in line)
+    assert "Tested with transformers" in result.stdout
+    assert "gemma4: its text layers differ in head size" in result.stdout
+
+
+def test_benchmarks_in_words_and_as_json(launch):
+    shown = launch("list", "benchmarks", check=True).stdout
+    content = json.loads(launch("list", "benchmarks", "--json", check=True).stdout)["benchmarks"]
+    assert (content["esc50"]["classes"], content["esc50"]["clips"]) == (50, 2_000)
+    for name, facts in content.items():
+        assert any(line.split()[0] == name and facts["title"] in line for line in shown.splitlines())
+
+
+def test_a_closed_pipe_is_no_error(launch):
+    result = launch("list", "models", prefix=["bash", "-c", '"$0" "$@" | true; exit ${PIPESTATUS[0]}'])
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_models_as_json(launch):
+    content = json.loads(launch("list", "models", "--json", check=True).stdout)
+    assert content == json.loads((REPO / "calm_pl" / "models" / "families.json").read_text())
+
+
+@pytest.mark.parametrize("thing", ["models", "benchmarks"])
+def test_it_loads_no_torch(thing):
+    code = (
+        "import sys, calm_pl.commands.main as m\n"
+        f"m.main(['list', {thing!r}])\n"
+        "print([n for n in ('torch', 'lightning', 'transformers', 'wandb') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_an_unknown_list(launch):
+    result = launch("list", "planets")
+    assert result.returncode == 2
+    assert "models" in result.stderr
+
+
+def test_its_help(launch):
+    help_text = launch("list", "--help", check=True).stdout
+    assert "examples:" in help_text
+    assert "families of audio language models" in help_text

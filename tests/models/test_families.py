@@ -1,0 +1,185 @@
+"""Every supported family, on a tiny model of its real classes: heads, padding, hearing, answers."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_families import BUILDERS
+from watching import o_proj_inputs
+
+from calm_pl import FrozenLALM
+from calm_pl.models.checks import hearing_check, invariance_check
+from calm_pl.models.families import FAMILIES
+
+QUESTIONS = ["What? A. dog B. rain", "Which one?", "What caption does the given audio belong to? A. x B. y"]
+LENGTHS = [30_011, 9_001, 20_700]
+NEEDS = {"voxtral": "mistral_common", "gemma3n": "timm"}
+
+
+def needed(name):
+    package = NEEDS.get(name)
+    missing = package is not None and importlib.util.find_spec(package) is None
+    return pytest.param(name, marks=pytest.mark.skipif(missing, reason=f"{package} is not installed"))
+
+
+@pytest.fixture(scope="module", params=[needed(name) for name in BUILDERS])
+def folder(request, tmp_path_factory):
+    return BUILDERS[request.param](Path(tmp_path_factory.mktemp("family")) / request.param)
+
+
+@pytest.fixture(scope="module")
+def lalm(folder):
+    return FrozenLALM.from_pretrained(str(folder))
+
+
+@pytest.fixture(scope="module")
+def waves():
+    rng = np.random.default_rng(0)
+    return [0.1 * rng.standard_normal(n).astype(np.float32) for n in LENGTHS]
+
+
+def plain_inputs(lalm, wave, question):
+    """What the processor makes of one clip when nothing is asked of it: the full window, nothing trimmed."""
+    preparer = lalm.preparer
+    if preparer.has_own_template:
+        return preparer([wave], [question])
+    return preparer.processor(
+        text=[preparer.prompt(question)], audio=[wave], return_tensors="pt", add_special_tokens=False
+    )
+
+
+def test_every_registered_family_is_tested():
+    aliases = {"qwen2_5_omni_thinker", "qwen3_omni_moe_thinker"}
+    assert set(BUILDERS) == set(FAMILIES) - aliases
+
+
+def test_the_layout_is_the_configuration_of_the_text_decoder(lalm):
+    text = lalm.model.config.get_text_config()
+    head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    assert lalm.layout == (text.num_hidden_layers, text.num_attention_heads, head_dim)
+
+
+def test_vectors_are_what_enters_o_proj_at_the_last_real_token(lalm, waves):
+    """Whole layers kept by hooks on the model's own full pass of one clip with its full window."""
+    text = lalm.model.config.get_text_config()
+    for wave, question in zip(waves, QUESTIONS, strict=True):
+        with torch.no_grad(), o_proj_inputs(lalm.model) as kept:
+            logits = lalm.model(**plain_inputs(lalm, wave, question)).logits
+        expected = [
+            kept[layer][0, -1, head * lalm.layout.head_dim : (head + 1) * lalm.layout.head_dim]
+            for layer in range(text.num_hidden_layers)
+            for head in range(text.num_attention_heads)
+        ]
+        output = lalm(lalm.preparer([wave], [question]))
+        torch.testing.assert_close(output.vectors_NHD[0], torch.stack(expected), rtol=0, atol=1e-5)
+        torch.testing.assert_close(output.logits_NV[0], logits[0, -1], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_batch_of_mixed_lengths_equals_its_clips_alone(lalm, waves, side, monkeypatch):
+    monkeypatch.setattr(lalm.preparer.tokenizer, "padding_side", side)
+    inputs = lalm.preparer(waves, QUESTIONS)
+    outer = inputs["attention_mask"][:, 0 if side == "left" else -1]
+    assert outer.tolist().count(1) < len(waves)  # there is padding, on that side
+    together = lalm(inputs)
+    for n in range(len(waves)):
+        alone = lalm(lalm.preparer(waves[n : n + 1], QUESTIONS[n : n + 1]))
+        torch.testing.assert_close(together.vectors_NHD[n], alone.vectors_NHD[0], rtol=0, atol=1e-5)
+        torch.testing.assert_close(together.logits_NV[n], alone.logits_NV[0], rtol=0, atol=1e-4)
+
+
+def test_eager_equals_sdpa(folder, lalm, waves):
+    eager = FrozenLALM.from_pretrained(str(folder), attn="eager")
+    assert eager.model.get_decoder().config._attn_implementation == "eager"
+    inputs = lalm.preparer(waves, QUESTIONS)
+    torch.testing.assert_close(eager(inputs).vectors_NHD, lalm(inputs).vectors_NHD, rtol=0, atol=1e-5)
+
+
+def test_zeroing_a_head_equals_zeroing_its_columns(folder, waves):
+    lalm = FrozenLALM.from_pretrained(str(folder))
+    inputs = lalm.preparer(waves, QUESTIONS)
+    attention = lalm.model.get_decoder().layers[1].self_attn
+    whole = lalm(inputs)
+    d = lalm.layout.head_dim
+    head = slice(2 * d, 3 * d)
+
+    def mute(module, args):
+        x = args[0].clone()
+        x[..., head] = 0
+        return (x,)
+
+    handle = attention.o_proj.register_forward_pre_hook(mute)
+    muted = lalm(inputs)
+    handle.remove()
+    with torch.no_grad():
+        attention.o_proj.weight[:, head] = 0
+    assert torch.equal(muted.logits_NV, lalm(inputs).logits_NV)
+    assert not torch.allclose(muted.logits_NV, whole.logits_NV)
+
+
+def test_stopping_early_changes_nothing(lalm, waves):
+    inputs = lalm.preparer(waves, QUESTIONS)
+    before = lalm(inputs)
+    assert torch.equal(lalm.head_vectors(inputs), before.vectors_NHD)
+    assert torch.equal(lalm(inputs).logits_NV, before.logits_NV)  # it leaves no state behind
+
+
+def test_it_hears_and_does_not_depend_on_the_batch(lalm):
+    hearing = hearing_check(lalm)
+    assert min(hearing.silence_change, hearing.swap_change) > 0.01
+    assert hearing.noise < 1e-5
+    invariance = invariance_check(lalm)
+    assert invariance.drift < 1e-5
+    assert invariance.changed_predictions == 0
+
+
+@pytest.mark.parametrize("samples", [4_000, 4_001, 15_999, 16_000, 16_160, 31_999, 32_000])
+def test_audio_tokens_are_as_many_as_the_rule_says(lalm, samples):
+    wave = np.random.default_rng(1).standard_normal(samples).astype(np.float32)
+    ids = plain_inputs(lalm, wave, QUESTIONS[0])["input_ids"]
+    assert lalm.preparer.audio_tokens(samples) == int((ids == lalm.preparer.audio_token_id).sum())
+
+
+def test_option_texts_are_scored_as_without_a_cache(lalm, waves):
+    options = [["dog", "sea_waves crackling", "x"], ["rain", "helicopter", "y"], ["clock", "zero one", "z"]]
+    scores_NO = lalm.option_text_scores(lalm.preparer(waves, QUESTIONS), options)
+    encode = lalm.preparer.tokenizer.encode
+    for n, (wave, question) in enumerate(zip(waves, QUESTIONS, strict=True)):
+        for o, text in enumerate(options[n]):
+            inputs = dict(plain_inputs(lalm, wave, question))
+            answer = torch.tensor([encode(text, add_special_tokens=False)])
+            inputs["input_ids"] = torch.cat([inputs["input_ids"], answer], 1)
+            inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+            with torch.no_grad():
+                log_p = torch.log_softmax(lalm.model(**inputs).logits[0].float(), -1)
+            steps = range(-answer.shape[1] - 1, -1)
+            expected = sum(float(log_p[t, token]) for t, token in zip(steps, answer[0], strict=True))
+            assert float(scores_NO[n, o]) == pytest.approx(expected / answer.shape[1], abs=2e-5)
+
+
+def test_answers_of_a_batch_are_those_of_the_model_alone(lalm, waves):
+    said = lalm.generate(lalm.preparer(waves, QUESTIONS), max_new_tokens=6)
+    for n, (wave, question) in enumerate(zip(waves, QUESTIONS, strict=True)):
+        inputs = plain_inputs(lalm, wave, question)
+        ids = lalm.model.generate(**inputs, do_sample=False, max_new_tokens=6)
+        new = ids[0, inputs["input_ids"].shape[1] :]
+        assert said[n] == lalm.preparer.tokenizer.decode(new, skip_special_tokens=True).strip()
+
+
+def test_the_preparer_says_what_shapes_its_inputs(lalm):
+    described = lalm.preparer.describe()
+    assert described == lalm.preparer.describe()
+    assert described["sample_rate"] == 16_000
+    assert "dog or rain" in lalm.preparer.prompt("dog or rain")
+    assert lalm.preparer.prompt("").count(lalm.preparer.tokenizer.decode([lalm.preparer.audio_token_id])) == 1
+    assert lalm.preparer.option_tokens("A") != lalm.preparer.option_tokens("B")
+
+
+def test_a_preparer_travels_to_a_worker_process(lalm, waves):
+    import pickle  # as DataLoader does where processes are spawned
+
+    copy = pickle.loads(pickle.dumps(lalm.preparer))  # noqa: S301
+    ours, theirs = lalm.preparer(waves, QUESTIONS), copy(waves, QUESTIONS)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)

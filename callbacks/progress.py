@@ -12,20 +12,20 @@ from tqdm import tqdm
 
 from calm_pl.commands.job import JobRecord
 from calm_pl.data.batches import Batch
+from calm_pl.ranks import SharedCount
 
 _SECONDS_BETWEEN_LINES = 10.0
 
 
 class ClipProgress(ProgressBar):
-    """Clips of rank 0 times the number of ranks, so the total is reached at the end of the split."""
+    """One bar for the job: clips of all ranks, their rate, time left, bank hits, clips that failed."""
 
     def __init__(self) -> None:
         super().__init__()
         self._enabled = True
         self._bar: tqdm[Any] | None = None
-        self._total = self._done = 0
-        self._started = self._last_line = 0.0
-        self._stage = ""
+        self._stage = _Stage("", 0, 0, 0)
+        self._stages = 0
 
     def disable(self) -> None:
         """Lightning's switch on ranks other than 0."""
@@ -37,23 +37,23 @@ class ClipProgress(ProgressBar):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin the support."""
-        self._begin("support", _questions(pl_module, "support"))
+        self._begin("support", trainer, pl_module)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin the query."""
-        self._begin("query", _questions(pl_module, "query"))
+        self._begin("query", trainer, pl_module)
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
     ) -> None:
         """Count a batch."""
-        self._advance(batch, trainer.world_size)
+        self._advance(batch)
 
     def on_test_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
     ) -> None:
         """Count a batch."""
-        self._advance(batch, trainer.world_size)
+        self._advance(batch)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """End the support."""
@@ -69,42 +69,73 @@ class ClipProgress(ProgressBar):
             self._bar.close()
             self._bar = None
 
-    def _begin(self, stage: str, total: int) -> None:
-        if not self._enabled:
-            return
-        self._stage, self._total, self._done = stage, total, 0
-        self._started = self._last_line = time.monotonic()
-        if sys.stderr.isatty():
-            self._bar = tqdm(total=total, desc=f"{stage:>7}", unit=" clips", dynamic_ncols=True)
+    def _begin(self, name: str, trainer: Trainer, module: LightningModule) -> None:
+        self._stages += 1
+        data = getattr(trainer, "datamodule", None)
+        banked = data.loaders[name].num_banked if data else 0
+        self._stage = _Stage(name, _questions(module, name), banked, self._stages)
+        if self._enabled and sys.stderr.isatty():
+            self._bar = tqdm(total=self._stage.total, desc=f"{name:>7}", unit=" clips", dynamic_ncols=True)
 
-    def _advance(self, batch: Batch, world_size: int) -> None:
+    def _advance(self, batch: Batch) -> None:
+        stage = self._stage
+        done = stage.done.add(len(batch.index_N) + len(batch.failures))
+        failed = stage.failed.add(len(batch.failures))
         if not self._enabled:
             return
-        clips = (len(batch.index_N) + len(batch.failures)) * world_size
-        clips = min(clips, self._total - self._done)
-        self._done += clips
         if self._bar is not None:
-            self._bar.update(clips)
-        elif time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
-            self._print_line()
+            self._bar.set_postfix_str(stage.asides(failed), refresh=False)
+            self._bar.update(done - self._bar.n)
+        elif time.monotonic() - stage.last_line >= _SECONDS_BETWEEN_LINES:
+            stage.print_line(done, failed)
 
     def _end(self) -> None:
         if not self._enabled:
             return
+        # Ranks may still be adding their last batch, but all have made it: the sums of metrics came after.
+        done, failed = self._stage.done.add(), self._stage.failed.add()
         if self._bar is not None:
+            self._bar.update(done - self._bar.n)
             self._bar.close()
             self._bar = None
         else:
-            self._print_line()
+            self._stage.print_line(done, failed)
 
-    def _print_line(self) -> None:
-        self._last_line = time.monotonic()
-        elapsed = max(self._last_line - self._started, 1e-9)
-        rate = self._done / elapsed
-        left = (self._total - self._done) / rate if rate else float("inf")
+
+class _Stage:
+    """Support or query.
+
+    Args:
+        name: which.
+        total: its questions.
+        banked: those whose vectors the bank had.
+        number: of the stage in this job, from 1.
+    """
+
+    def __init__(self, name: str, total: int, banked: int, number: int) -> None:
+        self.name = name
+        self.total = total
+        self.banked = banked
+        self.done = SharedCount(f"{number}/done")
+        self.failed = SharedCount(f"{number}/failed")
+        self.started = self.last_line = time.monotonic()
+
+    def asides(self, failed: int) -> str:
+        """What is worth saying beside the count."""
+        parts = [f"{self.banked:,} from the bank"] if self.banked else []
+        parts += [f"{failed:,} failed"] if failed else []
+        return ", ".join(parts)
+
+    def print_line(self, done: int, failed: int) -> None:
+        """A line for outputs that are no terminal."""
+        self.last_line = time.monotonic()
+        elapsed = max(self.last_line - self.started, 1e-9)
+        rate = done / elapsed
+        left = (self.total - done) / rate if rate else float("inf")
+        asides = self.asides(failed)
         print(
-            f"{self._stage}: {self._done:,} of {self._total:,} clips, {rate:.1f} clips/s,"
-            f" {elapsed:.0f} s gone, {left:.0f} s left",
+            f"{self.name}: {done:,} of {self.total:,} clips, {rate:.1f} clips/s,"
+            f" {elapsed:.0f} s gone, {left:.0f} s left{', ' if asides else ''}{asides}",
             file=sys.stderr,
             flush=True,
         )

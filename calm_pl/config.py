@@ -68,12 +68,13 @@ def config_hash(config: Config) -> str:
     plain = dataclasses.asdict(config)
     kept = {name: plain[name] for name in ("model", "data", "voter", "methods")}
     unimportant = {
-        "data": ("batch_size", "num_workers", "decode_seconds", "cache_dir"),
+        "data": ("batch_size", "batch_seconds", "num_workers", "decode_seconds", "cache_dir"),
         "model": ("device_map", "offline"),
     }
     for section, names in unimportant.items():
         for name in names:
             del kept[section][name]
+    kept["bank_dtype"] = plain["bank"]["dtype"]
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 

@@ -63,7 +63,6 @@ class Account:
             DataError: more failed than may.
         """
         self.used += len(batch.index_N)
-        self.num_cut += batch.num_cut
         self.failures += batch.failures
         if not self.failures:
             return

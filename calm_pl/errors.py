@@ -33,3 +33,15 @@ class ModelError(CalmError):
 
 class RunError(CalmError):
     """A run folder or job that cannot go on."""
+
+
+class StoppedRunError(RunError):
+    """A job that a signal ended.
+
+    Attributes:
+        signal: its number.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        self.signal = signal
+        super().__init__(message)

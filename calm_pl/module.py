@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from calm_pl.coverage import STOP, Account, Coverage, SkipPolicy
 from calm_pl.data.batches import Batch
 from calm_pl.data.task import Task
-from calm_pl.encoding import Encoded, class_probabilities, encode
+from calm_pl.encoding import Encoded, Encoder, class_probabilities, encode
 from calm_pl.errors import RunError
 from calm_pl.metrics import (
     Answers,
@@ -26,7 +26,7 @@ from calm_pl.metrics import (
     break_down,
     summarise,
 )
-from calm_pl.models import FrozenLALM
+from calm_pl.models import DeferredLALM, FrozenLALM
 from calm_pl.ranks import sum_over_ranks
 from calm_pl.voters import HeadVoter, gather_support
 
@@ -88,7 +88,7 @@ class FitFreeModule(LightningModule):
 
     def __init__(
         self,
-        lalm: FrozenLALM,
+        lalm: FrozenLALM | DeferredLALM,
         voters: dict[str, HeadVoter],
         task: Task,
         zero_shot: bool = True,
@@ -124,7 +124,7 @@ class FitFreeModule(LightningModule):
         """Collect the head vectors of support clips; they stay on their rank."""
         self._account.add(batch)
         if len(batch.index_N):
-            self._encoded.append(encode(self.lalm, batch))
+            self._encoded.append(self._encode(batch, "support"))
             self._index.append(batch.index_N)
 
     def on_validation_epoch_end(self) -> None:
@@ -174,7 +174,7 @@ class FitFreeModule(LightningModule):
         self._account.add(batch)
         if not len(batch.index_N):
             return
-        encoded = encode(self.lalm, batch)
+        encoded = self._encode(batch, "query")
         index_N = batch.index_N.cpu().numpy()
         fold_N = torch.from_numpy(self.task.fold_Q[index_N]).to(batch.index_N.device)
         clip_N = torch.from_numpy(self.task.clip_Q[index_N]).to(batch.index_N.device)
@@ -233,6 +233,16 @@ class FitFreeModule(LightningModule):
             self.predictions.confidence_QDM[..., m].numpy()[seen_Q],
             task.positive,
         )
+
+    def _encode(self, batch: Batch, split: str) -> Encoded:
+        """Head vectors and letters of a batch; clips that were cut are counted."""
+        data = getattr(self.trainer, "datamodule", None)
+        if data is None:  # bare loaders in a user's own Trainer
+            encoded = encode(self.lalm, batch)
+        else:
+            encoded = Encoder(self.lalm, data.bank)(batch, data.loaders[split].remake)
+        self._account.num_cut += encoded.num_cut
+        return encoded
 
     def _answer(self, name: str, number: int, encoded: Encoded, options_NO: Tensor, rows: Tensor) -> Answer:
         """What a method, as fitted in a round, says of some rows of a batch."""

@@ -33,3 +33,28 @@ def concatenate_over_ranks(items: list[Any]) -> list[Any]:
     gathered: list[list[Any]] = [[] for _ in range(dist.get_world_size())]
     dist.all_gather_object(gathered, items)
     return [item for part in gathered for item in part]
+
+
+def rank_and_size() -> tuple[int, int]:
+    """The number of this rank, and how many there are."""
+    return (0, 1) if _alone() else (dist.get_rank(), dist.get_world_size())
+
+
+class SharedCount:
+    """A number that every rank may add to and read at any time; no rank waits for another.
+
+    Args:
+        name: the same on every rank, and used once in a job.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = f"calm_pl/{name}"
+        self._own = 0
+
+    def add(self, amount: int = 0) -> int:
+        """Add to it; returns the sum over all ranks so far."""
+        if _alone():
+            self._own += amount
+            return self._own
+        # The store through which ranks found each other; PyTorch has no public name for it.
+        return int(dist.distributed_c10d._get_default_store().add(self.name, amount))

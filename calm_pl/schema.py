@@ -27,6 +27,8 @@ class ModelConfig:
     """`auto` is the checkpoint's own on a GPU, float32 on a CPU."""
     attn: str = setting("sdpa", one_of("sdpa", "eager", "flash_attention_2"))
     """Attention implementation."""
+    self_check: bool = True
+    """Before its first batch: does the model hear, and does batching leave its answers alone?"""
     last_n_tokens: int = setting(1, at_least(1))
     """Prompt tokens, from the last one back, whose head vectors are averaged."""
     device_map: Optional[str] = None
@@ -101,6 +103,16 @@ class RunConfig:
 
 
 @dataclass
+class BankConfig:
+    """Where head vectors are kept, so that a second run with other voters or shots needs no model."""
+
+    dir: Optional[str] = "runs/.bank"
+    """Folder; several jobs may share one. null keeps nothing."""
+    dtype: Optional[str] = setting(None, one_of("float16", "bfloat16"))
+    """Rounds head vectors, also in the run that fills the bank; null keeps the model's dtype."""
+
+
+@dataclass
 class WandbConfig:
     """Weights & Biases; one run a job, from rank 0."""
 
@@ -118,6 +130,7 @@ class Config:
     voter: VoterConfig = field(default_factory=VoterConfig)
     methods: list[str] = field(default_factory=lambda: list(METHODS))
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    bank: BankConfig = field(default_factory=BankConfig)
     run: RunConfig = field(default_factory=RunConfig)
     wandb: WandbConfig = field(default_factory=WandbConfig)
     callbacks: list[str] = field(default_factory=lambda: list(CALLBACKS))

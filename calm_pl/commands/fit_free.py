@@ -8,12 +8,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from calm_pl.commands.arguments import add_config_arguments, parser
+from calm_pl.commands.stopping import StoppedError, end_with_parent, stoppable
 from calm_pl.config import load_config, to_yaml
-from calm_pl.errors import RunError
+from calm_pl.errors import RunError, StoppedRunError
 from calm_pl.schema import Config
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
+
+    from calm_pl.data.base import FewShotDataModule
+    from calm_pl.module import FitFreeModule
 
 _EXAMPLES = """\
   {program} --config demo.yaml
@@ -55,6 +59,7 @@ def fit_free(config: Config, quiet: bool = True) -> None:
         build_model,
         build_trainer,
         build_voters,
+        open_bank,
         open_record,
         quieten,
     )
@@ -64,10 +69,12 @@ def fit_free(config: Config, quiet: bool = True) -> None:
 
     if quiet:
         quieten()
+    end_with_parent()
     record = open_record(config)
     data = build_data(config)  # first: a wrong root shows in a moment, a 7B takes a minute to load
     lalm = build_model(config)
     data.preparer = lalm.preparer
+    data.bank = open_bank(config, lalm)
     module = FitFreeModule(
         lalm,
         build_voters(config),
@@ -77,11 +84,30 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     )
     record.load_seconds = time.perf_counter() - record.started
     trainer = build_trainer(config, record)
-    with told_plainly(trainer):
-        trainer.validate(module, datamodule=data, verbose=False)
-        trainer.test(module, datamodule=data, verbose=False)
+    run_stages(trainer, module, data)
     if trainer.is_global_zero:
         print_results(module, data, record)
+
+
+def run_stages(trainer: Trainer, module: FitFreeModule, data: FewShotDataModule) -> None:
+    """Fit on the support, then score the query.
+
+    Raises:
+        CalmError: anything the user can mend; also where a signal ended the job, and how to go on then.
+    """
+    try:
+        with stoppable(), told_plainly(trainer):
+            trainer.validate(module, datamodule=data, verbose=False)
+            trainer.test(module, datamodule=data, verbose=False)
+    except StoppedError as stop:
+        if data.bank is None:
+            kept = "Nothing was kept, since bank.dir is null"
+        else:
+            kept = f"What was encoded is in {data.bank.bank.folder}; the same command goes on from there"
+        raise StoppedRunError(f"Stopped by {stop}. {kept}.", stop.signal) from None
+    finally:
+        if data.bank is not None:
+            data.bank.bank.close()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import os
 import tempfile
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,8 +20,9 @@ from calm_pl.schema import Config
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, Trainer
 
+    from calm_pl.data.banked import BankLink
     from calm_pl.data.base import FewShotDataModule
-    from calm_pl.models import FrozenLALM
+    from calm_pl.models.deferred import DeferredLALM
     from calm_pl.voters import HeadVoter
 
 
@@ -80,22 +81,13 @@ def open_record(config: Config) -> JobRecord:
     return record
 
 
-def build_model(config: Config) -> FrozenLALM:
-    """Load the frozen model."""
-    from calm_pl.models import FrozenLALM
+def build_model(config: Config) -> DeferredLALM:
+    """The frozen model; its weights are loaded when they are needed."""
+    from calm_pl.models.deferred import DeferredLALM, LoadArguments
 
-    m = config.model
-    return FrozenLALM.from_pretrained(
-        m.path,
-        revision=m.revision,
-        dtype=m.dtype,
-        attn=m.attn,
-        last_n_tokens=m.last_n_tokens,
-        device_map=m.device_map,
-        quantization=m.quantization,
-        trust_remote_code=m.trust_remote_code,
-        offline=m.offline,
-    )
+    arguments = {field.name: getattr(config.model, field.name) for field in fields(LoadArguments)}
+    memory = Path(config.bank.dir).expanduser() / "models" if config.bank.dir else None
+    return DeferredLALM(LoadArguments(**arguments), memory, config.model.self_check)
 
 
 def build_data(config: Config) -> FewShotDataModule:
@@ -105,6 +97,20 @@ def build_data(config: Config) -> FewShotDataModule:
     data = benchmark_class(config.data.benchmark)(config.data)
     data.prepare()
     return data
+
+
+def open_bank(config: Config, lalm: DeferredLALM) -> BankLink | None:
+    """The head bank for this model, where one is configured."""
+    if config.bank.dir is None:
+        return None
+    import torch
+
+    from calm_pl.bank import ContentIndex, HeadBank
+    from calm_pl.data.banked import BankLink
+
+    folder = Path(config.bank.dir).expanduser()
+    dtype = getattr(torch, config.bank.dtype) if config.bank.dtype else None
+    return BankLink(HeadBank(folder, dtype), ContentIndex(folder / "content"), lalm.identity())
 
 
 def build_voters(config: Config) -> dict[str, HeadVoter]:

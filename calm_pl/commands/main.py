@@ -8,13 +8,15 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from calm_pl.errors import CalmError
+from calm_pl.errors import CalmError, StoppedRunError
 
 # name: (module, what it does); a module is imported only when its command is called
 COMMANDS = {
     "fit-free": ("calm_pl.commands.fit_free", "fit on the support, evaluate on the query, without training"),
+    "extract": ("calm_pl.commands.extract", "encode clips into the head bank, for later runs"),
     "doctor": ("calm_pl.commands.doctor", "check data, disk and model before a long run"),
     "predict": ("calm_pl.commands.predict", "classify sound files with a fitted classifier"),
+    "bank": ("calm_pl.commands.bank", "look at, check, shrink or export a head bank"),
     "list": ("calm_pl.commands.list_things", "what there is to choose from: benchmarks, models"),
 }
 _HELP = """\
@@ -63,6 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = command.run(rest, f"{program} {args[0]}", debug)
         sys.stdout.flush()
         return int(status)
+    except StoppedRunError as error:
+        print(error, file=sys.stderr)
+        return 128 + error.signal  # as the shell tells a signal
     except CalmError as error:
         if debug:
             traceback.print_exc()
@@ -72,5 +77,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        print("\nInterrupted. No results were written.", file=sys.stderr)
+        print("\nInterrupted. No results were written; what was encoded stays in the bank.", file=sys.stderr)
         return 130

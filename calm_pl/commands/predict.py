@@ -153,6 +153,7 @@ def predict(
     classifier: Classifier, method: str, lalm: FrozenLALM, files: Sequence[Path], batch_size: int
 ) -> list[Prediction]:
     """Predictions for files, in their order."""
+    import torch
     from torch.utils.data import DataLoader
     from tqdm import tqdm
 
@@ -165,7 +166,7 @@ def predict(
     loader = DataLoader(
         ClipDataset(queries, rule),
         batch_size=batch_size,
-        collate_fn=Collator(queries, lalm.preparer, batch_size),
+        collate_fn=Collator(queries, lalm.preparer, torch.tensor([batch_size])),
     )
     device = next(lalm.parameters()).device
     rows: dict[int, Prediction] = {}

@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from calm_pl.assets import resolve
-from calm_pl.data.batches import Batch, ClipDataset, Collator, MediaRule
+from calm_pl.data.banked import BankLink
+from calm_pl.data.batches import Batch, MediaRule
 from calm_pl.data.clips import Clip, Listing, Query, Round
 from calm_pl.data.facts import Facts
+from calm_pl.data.loading import QuestionLoader
 from calm_pl.data.prompts import Questioner
 from calm_pl.data.rounds import divide, make_plan
-from calm_pl.data.sampler import ExactlyOnceBatches
 from calm_pl.data.settings import DataSettings
 from calm_pl.data.task import Task
 from calm_pl.errors import DataError, ModelError
@@ -42,6 +44,9 @@ class FewShotDataModule(LightningDataModule, ABC):
         query: questions about query clips, of all rounds.
         rounds: which of them belong to each fold and draw.
         missing: clips that are listed but not on disk.
+        bank: where head vectors are kept; set by the job, with the preparer. None computes all of them.
+        loaders: by split, `support` and `query`, once its loader was asked for.
+        max_rows: windows a forward pass, (1,) int64 in shared memory; lowered where memory runs out.
         notes: what a reader of the results must know about the data, a sentence each.
     """
 
@@ -69,6 +74,9 @@ class FewShotDataModule(LightningDataModule, ABC):
         self.rounds: list[Round] = []
         self.missing: list[Clip] = []
         self.notes: list[str] = []
+        self.bank: BankLink | None = None
+        self.loaders: dict[str, QuestionLoader] = {}
+        self.max_rows = torch.tensor([settings.batch_size]).share_memory_()
 
     @abstractmethod
     def read(self) -> Listing:
@@ -124,11 +132,11 @@ class FewShotDataModule(LightningDataModule, ABC):
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The support clips of this rank."""
-        return self._loader(self.support)
+        return self._loader("support", self.support)
 
     def test_dataloader(self) -> DataLoader[Any]:
         """The query clips of this rank."""
-        return self._loader(self.query)
+        return self._loader("query", self.query)
 
     def _on_disk(self, listing: Listing) -> Listing:
         """The listing without missing clips, which are noted, and without classes that have no clip left."""
@@ -147,18 +155,16 @@ class FewShotDataModule(LightningDataModule, ABC):
             )
         return listing._replace(classes=classes, clips=here)
 
-    def _loader(self, queries: list[Query]) -> DataLoader[Any]:
-        rank = self.trainer.global_rank if self.trainer else 0
-        world_size = self.trainer.world_size if self.trainer else 1
+    def _loader(self, split: str, queries: list[Query]) -> DataLoader[Any]:
         if self.preparer is None:
             raise RuntimeError("Set `preparer` first: a model says which sound and prompt it takes.")
-        s = self.settings
-        return DataLoader(
-            ClipDataset(queries, self.media_rule(self.preparer)),
-            batch_sampler=ExactlyOnceBatches(len(queries), s.batch_size, rank, world_size),
-            collate_fn=Collator(queries, self.preparer, s.batch_size),
-            num_workers=s.num_workers,
+        rule = self.media_rule(self.preparer)
+        self.loaders[split] = QuestionLoader(
+            queries, rule, self.preparer, self.settings, self.max_rows, self.bank
         )
+        rank = self.trainer.global_rank if self.trainer else 0
+        world_size = self.trainer.world_size if self.trainer else 1
+        return self.loaders[split].loader(rank, world_size)
 
     def media_rule(self, preparer: Preparer) -> MediaRule:
         """How a model wants the clips read.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -62,16 +62,25 @@ class Batch:
         label_N: true class indices, int64; -1 where nobody knows.
         options_NO: class indices of the options in the order of their letters, (N, O) int64; -1: none.
         passes: forward passes over all windows of the clips; none where no clip of the batch could be read.
+            None either where the head bank holds the clips.
+        keys: of the clips in the head bank, N of them; empty without one.
         failures: clips that could not be read; they are not among the N.
-        num_cut: clips that were longer than the model's window.
+        notes: of each decoded clip, for the head bank: `id`, `path`, `label`, `prompt` (the question),
+            `seconds`, and `was_cut`, whether it was longer than the model's window.
     """
 
     index_N: Tensor
     label_N: Tensor
     options_NO: Tensor
     passes: list[ModelPass] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    num_cut: int = 0
+    notes: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def banked(self) -> bool:
+        """Whether the head bank has these clips, so that nothing was decoded."""
+        return len(self.index_N) > 0 and not self.passes
 
     def to(self, device: torch.device | str) -> Self:
         """Move the tensors to a device, in place."""
@@ -106,7 +115,14 @@ class MediaRule(NamedTuple):
     decode_seconds: float = 60.0
 
 
-class ClipDataset(Dataset[tuple[int, Media | Failure]]):
+class Banked(NamedTuple):
+    """A clip whose head vectors the bank holds: there is no need to hear it."""
+
+
+Item = tuple[int, Media | Banked | Failure]
+
+
+class ClipDataset(Dataset[Item]):
     """Decoded clips by position; a clip that cannot be read comes as a `Failure`.
 
     Several questions about one clip in a batch share its decoding.
@@ -114,23 +130,28 @@ class ClipDataset(Dataset[tuple[int, Media | Failure]]):
     Args:
         queries: questions about clips.
         rule: how files are read.
+        banked: positions of clips that need not be read.
     """
 
-    def __init__(self, queries: Sequence[Query], rule: MediaRule) -> None:
+    def __init__(self, queries: Sequence[Query], rule: MediaRule, banked: Set[int] = frozenset()) -> None:
         self.queries = queries
         self.rule = rule
+        self.banked = banked
         self.decoder = Decoder(rule.decode_seconds)
 
     def __len__(self) -> int:
         return len(self.queries)
 
-    def __getitem__(self, index: int) -> tuple[int, Media | Failure]:
+    def __getitem__(self, index: int) -> Item:
         return self.__getitems__([index])[0]
 
-    def __getitems__(self, indices: list[int]) -> list[tuple[int, Media | Failure]]:
+    def __getitems__(self, indices: list[int]) -> list[Item]:
         decoded: dict[tuple[Path, Path | None], Media | str] = {}
-        items: list[tuple[int, Media | Failure]] = []
+        items: list[Item] = []
         for index in indices:
+            if index in self.banked:
+                items.append((index, Banked()))
+                continue
             clip = self.queries[index].clip
             key = (clip.path, clip.video)
             if key not in decoded:
@@ -159,37 +180,60 @@ class Collator:
     Args:
         queries: the data set's questions.
         preparer: makes the model's inputs.
-        max_rows: windows a forward pass.
+        max_rows: windows a forward pass, (1,) int64; in shared memory, so that it can be lowered while
+            DataLoader's processes run.
+        keys: of the clips in the head bank, by position; None without one.
     """
 
-    def __init__(self, queries: Sequence[Query], preparer: Preparer, max_rows: int) -> None:
+    def __init__(
+        self,
+        queries: Sequence[Query],
+        preparer: Preparer,
+        max_rows: Tensor,
+        keys: Sequence[str] | None = None,
+    ) -> None:
         self.queries = queries
         self.preparer = preparer
         self.max_rows = max_rows
+        self.keys = keys
 
-    def __call__(self, items: Sequence[tuple[int, Media | Failure]]) -> Batch:
-        """Collate what `ClipDataset` gives."""
-        read = [(i, media) for i, media in items if isinstance(media, Media)]
-        queries = [self.queries[i] for i, _ in read]
+    def __call__(self, items: Sequence[Item]) -> Batch:
+        """Collate what `ClipDataset` gives; banked clips come in batches of their own."""
+        kept = [(i, item) for i, item in items if not isinstance(item, Failure)]
+        media = [item for _, item in kept if isinstance(item, Media)]
+        queries = [self.queries[i] for i, _ in kept]
         width = max((len(query.options) for query in queries), default=0)
         padded = [[*query.options, *[-1] * (width - len(query.options))] for query in queries]
         return Batch(
-            index_N=torch.tensor([i for i, _ in read], dtype=torch.int64),
+            index_N=torch.tensor([i for i, _ in kept], dtype=torch.int64),
             label_N=torch.tensor([query.label for query in queries], dtype=torch.int64),
-            options_NO=torch.tensor(padded, dtype=torch.int64).reshape(len(read), width),
-            passes=self.passes(queries, [media for _, media in read]),
-            failures=[media for _, media in items if isinstance(media, Failure)],
-            num_cut=sum(media.sound.was_cut for _, media in read),
+            options_NO=torch.tensor(padded, dtype=torch.int64).reshape(len(kept), width),
+            passes=self.passes(queries, media) if media else [],
+            keys=[] if self.keys is None else [self.keys[i] for i, _ in kept],
+            failures=[item for _, item in items if isinstance(item, Failure)],
+            notes=[_note(query, one) for query, one in zip(queries, media, strict=True)] if media else [],
         )
 
     def passes(self, queries: Sequence[Query], media: Sequence[Media]) -> list[ModelPass]:
         """Forward passes of at most `max_rows` windows each."""
         rows = [(n, window) for n, one in enumerate(media) for window in one.sound.windows]
+        size = int(self.max_rows[0])
         passes = []
-        for start in range(0, len(rows), self.max_rows):
-            part = rows[start : start + self.max_rows]
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
             sound, questions = [window for _, window in part], [queries[n].question for n, _ in part]
             frames = [one for n, _ in part if (one := media[n].frames) is not None]
             inputs = self.preparer(sound, questions, frames) if frames else self.preparer(sound, questions)
             passes.append(ModelPass(inputs, torch.tensor([n for n, _ in part], dtype=torch.int64)))
         return passes
+
+
+def _note(query: Query, media: Media) -> dict[str, Any]:
+    return {
+        "id": query.clip.id,
+        "path": str(query.clip.path),
+        "label": "|".join(query.clip.labels),
+        "prompt": query.question,
+        "seconds": round(media.sound.seconds, 3),
+        "was_cut": media.sound.was_cut,
+    }

@@ -80,7 +80,9 @@ class DataSettings:
     candidates: str = setting("all", one_of(*CANDIDATES))
     """Classes that the voters choose from: all, or those among the question's options."""
     batch_size: int = setting(8, at_least(1))
-    """Clips a forward pass on each rank."""
+    """Clips a forward pass on each rank; halved where they do not fit into memory."""
+    batch_seconds: Optional[float] = setting(None, above_zero())
+    """The most sound a batch, padding included, in seconds; null goes by `batch_size` alone."""
     num_workers: int = setting(2, at_least(0))
     """Processes that decode audio on each rank."""
     long_clips: str = setting("start", one_of(*LONG_CLIPS))

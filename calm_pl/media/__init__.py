@@ -3,6 +3,7 @@
 from calm_pl.media.audio import LONG_CLIPS, Waveform, load_audio
 from calm_pl.media.decoder import Decoder
 from calm_pl.media.frame_rule import FrameRule
+from calm_pl.media.lengths import header_seconds
 from calm_pl.media.signatures import CONTAINER_SUFFIXES
 from calm_pl.media.video import Frames, load_frames
 
@@ -13,6 +14,7 @@ __all__ = [
     "FrameRule",
     "Frames",
     "Waveform",
+    "header_seconds",
     "load_audio",
     "load_frames",
 ]

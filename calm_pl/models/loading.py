@@ -14,6 +14,7 @@ import torch
 from calm_pl.assets import resolve
 from calm_pl.errors import ModelError
 from calm_pl.models.families import FAMILIES, REFUSED, Family, find_family
+from calm_pl.models.preparer import Preparer
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -30,6 +31,36 @@ class Checkpoint(NamedTuple):
     model: Any
     processor: Any
     family: Family
+
+
+def load_preparer(
+    path: str, *, revision: str | None = None, trust_remote_code: bool = False, offline: bool = False
+) -> Preparer:
+    """What makes a checkpoint's inputs, without its weights; arguments as `FrozenLALM.from_pretrained`.
+
+    Raises:
+        ModelError: see there.
+    """
+    source: dict[str, Any] = {
+        "revision": revision,
+        "trust_remote_code": trust_remote_code,
+        "local_files_only": offline,
+    }
+    local = _local(path)
+    with _network_off(offline):
+        family = _family(path, local, source)
+        return family.preparer(_processor(path, local, source))
+
+
+def checkpoint_folder(path: str, revision: str | None = None) -> Path | None:
+    """Where a checkpoint's files are on this machine; None where they would have to be fetched."""
+    local = Path(_local(path))
+    if local.is_dir():
+        return local
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(path, "config.json", revision=revision)
+    return Path(cached).parent if isinstance(cached, str) else None
 
 
 def load_checkpoint(
@@ -50,9 +81,7 @@ def load_checkpoint(
     """
     import transformers
 
-    local = resolve(path)
-    if _looks_local(path) and not Path(local).is_dir():
-        raise ModelError(f"model.path is {path!r}, but there is no such folder. Give a folder or a hub id.")
+    local = _local(path)
     source: dict[str, Any] = {
         "revision": revision,
         "trust_remote_code": trust_remote_code,
@@ -63,8 +92,8 @@ def load_checkpoint(
     transformers.utils.logging.disable_progress_bar()
     with _network_off(offline):
         family = _family(path, local, source)
+        processor = _processor(path, local, source)
         try:
-            processor = transformers.AutoProcessor.from_pretrained(local, **source)
             model, report = getattr(transformers, family.model_class).from_pretrained(
                 local,
                 **source,
@@ -81,6 +110,23 @@ def load_checkpoint(
     if fault is not None:
         raise ModelError(f"The model at {path!r} would give wrong results: {fault}.")
     return Checkpoint(model, processor, family)
+
+
+def _local(path: str) -> str:
+    """The folder that a path means, or the hub id that it is."""
+    local = resolve(path)
+    if _looks_local(path) and not Path(local).is_dir():
+        raise ModelError(f"model.path is {path!r}, but there is no such folder. Give a folder or a hub id.")
+    return local
+
+
+def _processor(path: str, local: str, source: dict[str, Any]) -> Any:
+    import transformers
+
+    try:
+        return transformers.AutoProcessor.from_pretrained(local, **source)
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError, AttributeError) as error:
+        raise ModelError(f"The model at {path!r} cannot be loaded: {error}") from error
 
 
 @contextmanager

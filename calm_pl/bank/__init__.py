@@ -1,0 +1,34 @@
+"""The head bank: head vectors and option scores on disk, by content. Floor 2.
+
+It knows neither Lightning nor models nor sound: keys, tensors and files only.
+"""
+
+from calm_pl.bank.checking import Fault, Info, ModelShare, Verdict, info, verify
+from calm_pl.bank.content import ContentIndex
+from calm_pl.bank.errors import DamagedShard, LostRecords
+from calm_pl.bank.export import export
+from calm_pl.bank.keys import clip_key
+from calm_pl.bank.pruning import Pruned, Wish, identity_hash, prune
+from calm_pl.bank.records import Found, Records
+from calm_pl.bank.store import HeadBank
+
+__all__ = [
+    "ContentIndex",
+    "DamagedShard",
+    "Fault",
+    "Found",
+    "HeadBank",
+    "Info",
+    "LostRecords",
+    "ModelShare",
+    "Pruned",
+    "Records",
+    "Verdict",
+    "Wish",
+    "clip_key",
+    "export",
+    "identity_hash",
+    "info",
+    "prune",
+    "verify",
+]

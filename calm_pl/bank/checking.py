@@ -1,0 +1,221 @@
+"""Reading a whole bank: what is damaged or missing, and what is in it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from calm_pl.bank.errors import DamagedShard, ShardGone
+from calm_pl.bank.journal import read_history
+from calm_pl.bank.listing import missing_shards, require_bank, shard_paths
+from calm_pl.bank.shard import Block, Shard, open_shard
+from calm_pl.bank.writer import chunks_of
+
+
+class Fault(NamedTuple):
+    """One damaged or missing shard.
+
+    Attributes:
+        shard: its name.
+        reason: what shows it.
+        num_lost: damaged records that are nowhere else; of a missing or unreadable shard all that it held, or
+            None where no journal tells how many.
+        clips: ids of lost clips, where they can still be read.
+    """
+
+    shard: str
+    reason: str
+    num_lost: int | None
+    clips: list[str]
+
+
+class Verdict(NamedTuple):
+    """What `verify` found.
+
+    Attributes:
+        num_shards, num_records: read and found sound.
+        faults: what is not.
+    """
+
+    num_shards: int
+    num_records: int
+    faults: list[Fault]
+
+
+@dataclass
+class ModelShare:
+    """What a bank holds of one model.
+
+    Attributes:
+        identity: the model's.
+        dtype: of the vectors, with a note where they were rounded.
+        shape: (H, D).
+        num_records, num_bytes: of it.
+        oldest, newest: nanoseconds since 1970.
+    """
+
+    identity: dict[str, Any]
+    dtype: str
+    shape: tuple[int, int]
+    num_records: int = 0
+    num_bytes: int = 0
+    oldest: int = 0
+    newest: int = 0
+
+
+@dataclass
+class Info:
+    """What a bank holds.
+
+    Attributes:
+        num_records: distinct keys.
+        num_copies: records that are there more than once.
+        num_clips: distinct values of `id` in the records' meta.
+        num_shards, num_bytes: files and their size.
+        prompts: records by value of `prompt` in their meta.
+        models: one entry for each identity and dtype.
+        damaged: reasons by name of shard, as far as heads show them.
+    """
+
+    num_records: int = 0
+    num_copies: int = 0
+    num_clips: int = 0
+    num_shards: int = 0
+    num_bytes: int = 0
+    prompts: Counter[str] = field(default_factory=Counter)
+    models: list[ModelShare] = field(default_factory=list)
+    damaged: dict[str, str] = field(default_factory=dict)
+
+
+class Read(NamedTuple):
+    """Some rows of a shard, see `chunks_of`."""
+
+    shard: Shard
+    rows: list[int]
+    vectors: np.ndarray
+    block: Block
+
+
+def read_shard(path: Path) -> Iterator[Read]:
+    """All rows of a shard in chunks, sound or not.
+
+    Raises:
+        DamagedShard, ShardGone: see `open_shard`.
+    """
+    shard = open_shard(path)
+    for rows, vectors, block in chunks_of(shard, range(len(shard))):
+        yield Read(shard, rows, vectors, block)
+
+
+def verify(folder: str | Path) -> Verdict:
+    """Read every byte of a bank and compare it with its checksums, and the files with the journals.
+
+    Raises:
+        RunError: no bank there.
+    """
+    folder = Path(folder)
+    require_bank(folder)
+    sound: set[bytes] = set()
+    unsound: dict[str, tuple[str, dict[bytes, str] | None]] = {}
+    num_shards = 0
+    for path in shard_paths(folder):
+        bad: dict[bytes, str] = {}
+        try:
+            for shard, rows, _, block in read_shard(path):
+                keys = shard.all_keys()
+                for row, intact, meta in zip(rows, block.intact, block.meta, strict=True):
+                    if intact:
+                        sound.add(keys[row])
+                    else:
+                        bad[keys[row]] = _clip(meta)
+        except ShardGone:
+            continue
+        except DamagedShard as error:
+            unsound[path.name] = (error.reason, None)
+            continue
+        num_shards += not bad
+        if bad:
+            unsound[path.name] = (f"{len(bad)} records fail their checksum", bad)
+    for name in missing_shards(folder):
+        unsound[name] = ("it is missing", None)
+    added = read_history(folder).added
+    faults = []
+    for name, (reason, lost) in unsound.items():
+        if lost is None:
+            faults.append(Fault(name, reason, added.get(name), []))
+        else:
+            gone = [clip for key, clip in lost.items() if key not in sound]
+            faults.append(Fault(name, reason, len(gone), [clip for clip in gone if clip]))
+    return Verdict(num_shards, len(sound), faults)
+
+
+def info(folder: str | Path) -> Info:
+    """Summarize a bank from its shards' heads and meta.
+
+    Raises:
+        RunError: no bank there.
+    """
+    folder = Path(folder)
+    require_bank(folder)
+    out = Info()
+    keys: set[bytes] = set()
+    clips: set[str] = set()
+    models: dict[tuple[Any, ...], ModelShare] = {}
+    for path in shard_paths(folder):
+        try:
+            shard = open_shard(path)
+        except ShardGone:
+            continue
+        except DamagedShard as error:
+            out.damaged[path.name] = error.reason
+            continue
+        kind = shard.kind
+        note = " (rounded)" if kind.rounding else ""
+        new = ModelShare(json.loads(kind.identity), kind.dtype + note, (kind.num_heads, kind.head_dim))
+        share = models.setdefault(kind, new)
+        own = shard.all_keys()
+        share.num_records += len(own)
+        share.num_bytes += shard.size
+        share.oldest = min(share.oldest or int(shard.created_N.min()), int(shard.created_N.min()))
+        share.newest = max(share.newest, int(shard.created_N.max()))
+        out.num_shards += 1
+        out.num_bytes += shard.size
+        out.num_copies += len(own)
+        keys.update(own)
+        for meta in _all_meta(shard):
+            clips.add(str(meta.get("id", "")))
+            out.prompts[str(meta.get("prompt", ""))] += 1
+    out.num_records = len(keys)
+    out.num_copies -= len(keys)
+    out.num_clips = len(clips - {""})
+    out.models = list(models.values())
+    return out
+
+
+def _all_meta(shard: Shard) -> Iterator[dict[str, Any]]:
+    """Every record's meta without its vectors; empty where it is damaged."""
+    with shard.path.open("rb") as file:
+        file.seek(shard.meta_at)
+        start = 0
+        for end in shard.meta_ends_N.tolist():
+            yield parse_meta(file.read(end - start))
+            start = end
+
+
+def parse_meta(text: bytes) -> dict[str, Any]:
+    """A record's meta; empty where it is damaged."""
+    try:
+        meta = json.loads(text)
+    except ValueError:
+        return {}
+    return meta if isinstance(meta, dict) else {}
+
+
+def _clip(text: bytes) -> str:
+    return str(parse_meta(text).get("id", ""))

@@ -1,0 +1,60 @@
+"""What each writer did, so that `verify` can tell a missing shard from one that was never there.
+
+Each writer appends to a file of its own; nobody else writes to it. A lost line costs a report, no record.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+_LOG = logging.getLogger("calm_pl.bank")
+
+
+class History(NamedTuple):
+    """All writers' journals.
+
+    Attributes:
+        added: number of records by name of shard.
+        removed: names of shards that were replaced or pruned.
+    """
+
+    added: dict[str, int]
+    removed: set[str]
+
+
+def note(folder: Path, writer: str, added: dict[str, int], removed: Iterable[str] = ()) -> None:
+    """Append a line to a writer's journal.
+
+    Args:
+        folder: the bank.
+        writer: its name.
+        added: number of records by name of a new shard.
+        removed: names of shards that are about to be deleted.
+    """
+    line = json.dumps({"added": added, "removed": list(removed)}) + "\n"
+    path = folder / "journal" / f"{writer}.jsonl"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with path.open("ab", buffering=0) as file:
+            file.write(line.encode())
+    except OSError as error:
+        # The shard itself is safe on the disk: nothing that matters has failed.
+        _LOG.warning("%s: cannot be written (%s); verify will not miss this shard.", path, error.strerror)
+
+
+def read_history(folder: Path) -> History:
+    """Read all journals; a torn last line is left out."""
+    history = History({}, set())
+    for path in sorted((folder / "journal").glob("*.jsonl")):
+        for line in path.read_bytes().splitlines():
+            try:
+                entry = json.loads(line)
+                history.added.update({str(name): int(n) for name, n in entry["added"].items()})
+                history.removed.update(map(str, entry["removed"]))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue
+    return history

@@ -1,0 +1,50 @@
+"""What makes two forward passes the same: the key of a record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def canonical(value: Any) -> str:
+    """JSON with one spelling for each value.
+
+    Raises:
+        ValueError: something that JSON cannot say, or NaN.
+    """
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    except TypeError as error:
+        raise ValueError(f"Expected values that JSON can hold, but {error}.") from error
+
+
+def clip_key(content: str, prompt: str, identity: Mapping[str, Any]) -> str:
+    """Key of one clip under one prompt and one model: SHA-256, 64 hexadecimal digits.
+
+    Args:
+        content: identifies the decoded clip, see `ContentIndex`.
+        prompt: the exact text the model gets.
+        identity: of the model: weights, dtype, attention implementation, token rule and processor settings,
+            as `FrozenLALM.identity()` gives them.
+
+    Raises:
+        ValueError: an identity that JSON cannot hold.
+    """
+    return hashlib.sha256(canonical(["clip", 1, content, prompt, identity]).encode()).hexdigest()
+
+
+def key_bytes(key: str) -> bytes:
+    """The 32 bytes of a key.
+
+    Raises:
+        ValueError: not 64 hexadecimal digits.
+    """
+    try:
+        digest = bytes.fromhex(key)
+    except ValueError:
+        digest = b""
+    if len(digest) != 32 or len(key) != 64:
+        raise ValueError(f"Expected a key of 64 hexadecimal digits, as clip_key makes them, but got {key!r}.")
+    return digest

@@ -1,0 +1,63 @@
+"""What lies in a bank's folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from calm_pl.bank.journal import read_history
+from calm_pl.bank.writing import FORMAT, SUFFIX
+from calm_pl.errors import RunError
+
+
+def shard_paths(folder: Path) -> list[Path]:
+    """Files of all shards, by name; none where there is no bank yet."""
+    shards = folder / "shards"
+    try:
+        return sorted(shards / name for name in os.listdir(shards) if name.endswith(SUFFIX))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RunError(f"The bank {str(folder)!r} cannot be read: {error.strerror}.") from error
+
+
+def missing_shards(folder: Path) -> dict[str, int]:
+    """Number of records, by name, of shards that were written, never removed, and are not there."""
+    history = read_history(folder)
+    present = {path.name for path in shard_paths(folder)}
+    gone = history.added.keys() - history.removed - present
+    # One may have been replaced between the reading of the journals and the listing.
+    return {name: history.added[name] for name in sorted(gone - read_history(folder).removed)} if gone else {}
+
+
+def check_format(folder: Path) -> None:
+    """Refuse what a newer version wrote.
+
+    Raises:
+        RunError: see there.
+    """
+    try:
+        found = int(json.loads((folder / "bank.json").read_text(encoding="utf-8"))["format"])
+    except FileNotFoundError:
+        return
+    except NotADirectoryError as error:
+        raise RunError(f"The bank {str(folder)!r} is no folder.") from error
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # the shards say it themselves
+    if found > FORMAT:
+        raise RunError(
+            f"The bank {str(folder)!r} has format {found}, newer than this version of calm_pl reads"
+            f" ({FORMAT}): update calm_pl, or choose another with bank.dir=FOLDER."
+        )
+
+
+def require_bank(folder: Path) -> None:
+    """For commands: a mistyped folder is no empty bank.
+
+    Raises:
+        RunError: no bank there, or a newer one.
+    """
+    if not (folder / "shards").is_dir():
+        raise RunError(f"{str(folder)!r} is no head bank (it has no folder 'shards').")
+    check_format(folder)

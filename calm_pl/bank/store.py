@@ -1,0 +1,348 @@
+"""`HeadBank`: find, read and append records."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from calm_pl.bank.errors import DamagedShard, LostRecords, ShardGone
+from calm_pl.bank.index import Place, PlaceIndex
+from calm_pl.bank.keys import canonical, key_bytes
+from calm_pl.bank.listing import check_format, shard_paths
+from calm_pl.bank.packing import empty_vectors, pack, unpack, vector_buffers
+from calm_pl.bank.records import DTYPES, Found, Records
+from calm_pl.bank.shard import Shard, open_shard, read_rows
+from calm_pl.bank.writer import ShardWriter, bins
+from calm_pl.bank.writing import Kind, told_of_disk
+from calm_pl.errors import CalmError, RunError
+
+_LOG = logging.getLogger("calm_pl.bank")
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+_ROUNDINGS = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
+_CHUNK_BYTES = 2**24
+
+
+class HeadBank:
+    """Head vectors on disk, by the key of `clip_key`. For one thread; many processes may share a bank.
+
+    Nothing is written, not even a folder, before the first `append`; a read-only folder reads fine.
+    Every record that is read was checked against its CRC-32; one that is damaged counts as absent.
+    An open bank takes some 0.2 kB of memory a record.
+
+    Args:
+        folder: of the bank; may not exist yet.
+        dtype: float16 or bfloat16 to store vectors rounded; by default they keep the model's dtype, so that a
+            second run equals the first. Rounded and exact records never stand in for each other.
+        shard_bytes: size that small shards are merged up to.
+        merge_count: how many small shards of its own a process leaves before it merges them; so most records
+            are written twice, and a bank of 100,000 clips is hundreds of files rather than thousands.
+
+    Attributes:
+        damage: what was found damaged so far, reason by name of shard.
+
+    Raises:
+        RunError: written by a newer version, or no folder.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        dtype: torch.dtype | None = None,
+        shard_bytes: int = 2**28,
+        merge_count: int = 32,
+    ) -> None:
+        if dtype is not None and dtype not in _ROUNDINGS:
+            raise ValueError(
+                f"Expected `dtype` to be torch.float16, torch.bfloat16 or None, but got {dtype}."
+            )
+        self.folder = Path(folder)
+        self.dtype = dtype
+        self.shard_bytes = shard_bytes
+        self.merge_count = merge_count
+        self.damage: dict[str, str] = {}
+        self._index = PlaceIndex()
+        self._shards: dict[int, Shard] = {}
+        self._numbers: dict[str, int] = {}
+        self._next_number = 0
+        self._writer = ShardWriter(self.folder)
+        self._small: dict[tuple[Kind, int], list[Shard]] = defaultdict(list)
+        self.refresh()
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def refresh(self) -> None:
+        """See what other processes appended, merged or removed since."""
+        check_format(self.folder)
+        paths = {path.name: path for path in shard_paths(self.folder)}
+        for name in sorted(paths.keys() - self._numbers.keys() - self.damage.keys()):
+            try:
+                self._enter(open_shard(paths[name]))
+            except ShardGone:
+                continue
+            except DamagedShard as error:
+                self._report(name, f"{error.reason}; its clips count as absent")
+        self._forget([name for name in self._numbers if name not in paths])
+
+    def find(self, keys: Sequence[str], verified: bool = False) -> Found:
+        """Which records are there.
+
+        Args:
+            keys: N keys.
+            verified: read each record and check it, so that a later `read` meets no damage; else only the
+                heads of shards have been checked, and this costs one look-up a key.
+
+        Raises:
+            ValueError: no keys; or, with `verified`, records of different shapes or dtypes.
+        """
+        present = [key_bytes(key) in self._index for key in keys]
+        if verified:
+            there = [key for key, known in zip(keys, present, strict=True) if known]
+            lost = {key for part in self._chunks(there) for key in self._lost_among([there[i] for i in part])}
+            present = [known and key not in lost for known, key in zip(present, keys, strict=True)]
+        return Found(torch.tensor(present, dtype=torch.bool))
+
+    def read(self, keys: Sequence[str]) -> Records:
+        """Records in the order of the keys.
+
+        Args:
+            keys: N keys of records of one shape and dtype.
+
+        Raises:
+            LostRecords: some are absent, damaged or were removed meanwhile; it has their keys.
+            ValueError: records of different shapes or dtypes, which is to say of different models.
+        """
+        digests = [key_bytes(key) for key in keys]
+        kind = self._common_kind(digests)
+        vectors_NHD = empty_vectors(kind, len(keys))
+        buffers = list(vector_buffers(vectors_NHD)) if keys else []
+        options: list[bytes] = [b""] * len(keys)
+        meta: list[bytes] = [b"{}"] * len(keys)
+        pending = list(range(len(keys)))
+        while pending:
+            absent = [i for i in pending if digests[i] not in self._index]
+            if absent:
+                raise LostRecords(self.folder, [keys[i] for i in absent])
+            by_shard: dict[int, list[tuple[int, int]]] = defaultdict(list)
+            for i in pending:
+                place = self._index.place(digests[i])
+                assert place is not None
+                by_shard[place.shard].append((place.row, i))
+            pending = []
+            for number, wanted in by_shard.items():
+                wanted.sort()
+                pending += self._read_from(number, wanted, digests, buffers, options, meta)
+        return unpack(keys, vectors_NHD, options, meta)
+
+    def iterate(self, keys: Sequence[str], chunk_bytes: int = _CHUNK_BYTES) -> Iterator[Records]:
+        """Records in the order of the keys, in chunks of bounded memory.
+
+        Args:
+            keys: as for `read`.
+            chunk_bytes: size of the vectors held at a time.
+
+        Raises:
+            LostRecords, ValueError: see `read`.
+        """
+        for part in self._chunks(keys, chunk_bytes):
+            yield self.read([keys[i] for i in part])
+
+    def rounded(self, x_NHD: Tensor) -> Tensor:
+        """Vectors as the bank stores them: what a first run must use to equal a second one.
+
+        Raises:
+            RunError: values beyond float16's range.
+        """
+        if self.dtype is None or x_NHD.dtype == self.dtype:
+            return x_NHD
+        stored_NHD = x_NHD.to(self.dtype)
+        if (stored_NHD.isinf() & x_NHD.isfinite()).any():
+            raise RunError(
+                f"Head vectors up to {x_NHD.abs().max().item():.3g} are beyond {_ROUNDINGS[self.dtype]}:"
+                " store the bank as bfloat16, or in the model's dtype."
+            )
+        return stored_NHD
+
+    def append(self, records: Records, identity: Mapping[str, Any] | None = None) -> int:
+        """Write records, whole or not at all; on return they are on the disk.
+
+        Args:
+            records: those whose keys the bank already holds are left out.
+            identity: of the model, for `info` and `prune`.
+
+        Returns:
+            how many were written.
+
+        Raises:
+            RunError: the disk is full or refuses; nothing of these records was written.
+        """
+        digests = [key_bytes(key) for key in records.keys]
+        first = {digest: i for i, digest in reversed(list(enumerate(digests))) if digest not in self._index}
+        chosen = sorted(first.values())
+        if not chosen:
+            return 0
+        x_NHD = self.rounded(records.vectors_NHD[chosen].detach()).cpu().contiguous()
+        changed = x_NHD.dtype != records.vectors_NHD.dtype
+        kind = Kind(
+            canonical(dict(identity or {})),
+            _NAMES[x_NHD.dtype],
+            _ROUNDINGS[x_NHD.dtype] if changed else "",
+            *x_NHD.shape[1:],
+        )
+        rows = pack(records, chosen, digests, vector_buffers(x_NHD))
+        with told_of_disk(self.folder, len(chosen), x_NHD.nbytes):
+            path = self._writer.write(kind, rows, [vector_buffers(x_NHD).data])
+        self._enter_own(path)
+        self._merge_small()
+        return len(chosen)
+
+    def close(self) -> None:
+        """Merge the small shards that this object wrote. Nothing is lost without it."""
+        by_kind: dict[Kind, list[Shard]] = defaultdict(list)
+        for (kind, _), shards in self._small.items():
+            by_kind[kind] += shards
+        self._small.clear()
+        for shards in by_kind.values():
+            self._merge(shards)
+
+    # Parts
+
+    def _lost_among(self, keys: Sequence[str]) -> set[str]:
+        """Keys whose records turn out damaged or gone when they are read."""
+        lost: set[str] = set()
+        while True:
+            try:
+                self.read([key for key in keys if key not in lost])
+                return lost
+            except LostRecords as error:
+                lost.update(error.keys)
+
+    def _serves(self, kind: Kind) -> bool:
+        """Whether records of this kind are what was asked for, rounded or exact."""
+        if self.dtype is None:
+            return not kind.rounding
+        return kind.dtype == _NAMES[self.dtype]
+
+    def _enter(self, shard: Shard) -> None:
+        number = self._next_number
+        self._next_number += 1
+        self._numbers[shard.path.name] = number
+        self._shards[number] = shard
+        if self._serves(shard.kind):
+            self._index.add(number, shard.all_keys())
+
+    def _enter_own(self, path: Path) -> None:
+        try:
+            shard = open_shard(path)
+        except ShardGone:  # another process merged it already
+            self.refresh()
+            return
+        self._enter(shard)
+        if shard.size < self.shard_bytes // 2:
+            self._small[shard.kind, shard.generation].append(shard)
+
+    def _forget(self, names: Sequence[str]) -> None:
+        gone = {self._numbers.pop(name) for name in names if name in self._numbers}
+        if gone:
+            self._index.drop_shards(gone)
+            for number in gone:
+                shard = self._shards.pop(number)
+                small = self._small.get((shard.kind, shard.generation), [])
+                if shard in small:
+                    small.remove(shard)
+
+    def _report(self, name: str, reason: str) -> None:
+        if name not in self.damage:
+            self.damage[name] = reason
+            _LOG.warning("Head bank %s: shard %s is damaged: %s.", self.folder, name, reason)
+
+    def _merge_small(self) -> None:
+        for shards in list(self._small.values()):
+            # Not "at least": on a nearly full disk a merge that failed must not be tried at every batch.
+            if shards and len(shards) % self.merge_count == 0:
+                self._merge(list(shards))
+
+    def _merge(self, shards: Sequence[Shard]) -> None:
+        """Merge shards of this process's own; where that cannot be done they stay as they are."""
+        for part in bins(shards, self.shard_bytes):
+            if len(part) < 2:
+                continue
+            try:
+                merged = self._writer.merge([shard.path for shard in part])
+            except (OSError, ShardGone, CalmError) as error:
+                _LOG.info("%s: small shards stay as they are (%s).", self.folder, error)
+                if isinstance(error, ShardGone):  # another process merged or pruned them
+                    self._forget([shard.path.name for shard in part if not shard.path.exists()])
+                    self.refresh()
+                continue
+            if merged.num_damaged:
+                _LOG.warning("%s: %d records turned out damaged.", self.folder, merged.num_damaged)
+            if merged.path:
+                self._enter_own(merged.path)
+            self._forget([shard.path.name for shard in part])
+
+    def _common_kind(self, digests: Sequence[bytes]) -> Kind:
+        kinds = set()
+        for digest in digests:
+            place = self._index.place(digest)
+            if place is not None:
+                kinds.add(self._shards[place.shard].kind._replace(identity="", rounding=""))
+        if len(kinds) > 1:
+            shapes = sorted(f"({k.num_heads}, {k.head_dim}) {k.dtype}" for k in kinds)
+            raise ValueError(f"Expected records of one shape and dtype, but got {' and '.join(shapes)}.")
+        return kinds.pop() if kinds else Kind("", "F32", "", 0, 0)
+
+    def _chunks(self, keys: Sequence[str], chunk_bytes: int = _CHUNK_BYTES) -> Iterator[range]:
+        size = max(1, self._common_kind([key_bytes(key) for key in keys]).vector_bytes)
+        step = max(1, chunk_bytes // size)
+        return (range(at, min(at + step, len(keys))) for at in range(0, len(keys), step))
+
+    def _read_from(
+        self,
+        number: int,
+        wanted: Sequence[tuple[int, int]],
+        digests: Sequence[bytes],
+        buffers: Sequence[np.ndarray],
+        options: list[bytes],
+        meta: list[bytes],
+    ) -> list[int]:
+        """Read rows of one shard to their positions; returns the positions to look for elsewhere."""
+        positions = [i for _, i in wanted]
+        shard = self._shards.get(number)
+        if shard is None:  # gone since the caller looked
+            return positions
+        rows = [row for row, _ in wanted]
+        try:
+            block = read_rows(shard, rows, [digests[i] for i in positions], [buffers[i] for i in positions])
+        except ShardGone:
+            self._forget([shard.path.name])
+            self.refresh()
+            return positions
+        except DamagedShard as error:
+            self._forget([shard.path.name])
+            self._report(shard.path.name, f"{error.reason}; its clips count as absent")
+            return positions
+        again = []
+        for row, i, intact, scores, text in zip(
+            rows, positions, block.intact, block.options, block.meta, strict=True
+        ):
+            options[i], meta[i] = scores, text
+            if not intact:
+                self._index.drop(digests[i], Place(number, row))
+                again.append(i)
+        if again:
+            self._report(shard.path.name, f"{len(again)} records fail their checksum and count as absent")
+        return again

@@ -1,0 +1,197 @@
+"""One process's hand in a bank: it gives shards their names, merges small ones, and deletes what it replaced.
+
+Many processes, also on other machines, do this at once without locks, which network file systems keep badly:
+
+- a name holds the writer's random part and its count, so no two writers ever write to one file;
+- a shard appears by a rename within its folder, and never changes afterwards;
+- a record is dropped as a copy only by a process that wrote another copy itself, later than it listed the
+  shard it drops it from. So the copy that was written last stays, whatever others do: who drops it must have
+  written a later one. Two that merge the same shards may leave copies, never a gap;
+- a reader that finds a shard gone lists the folder again.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from calm_pl.bank.journal import note
+from calm_pl.bank.packing import empty_vectors, vector_buffers
+from calm_pl.bank.shard import Block, Shard, open_shard, read_rows
+from calm_pl.bank.writing import FORMAT, PART, Kind, Rows, sync_folder, write_shard
+
+_CHUNK_BYTES = 2**24
+
+Keep = Callable[[Shard], np.ndarray]
+"""Which records of a shard to keep, (N,) bool."""
+
+
+class Merged(NamedTuple):
+    """What came of a merge.
+
+    Attributes:
+        path: the new shard; None where no record was left.
+        keys: of its records.
+        num_damaged: records that could not be taken over because they are not what was written.
+    """
+
+    path: Path | None
+    keys: list[bytes]
+    num_damaged: int
+
+
+class ShardWriter:
+    """Writes to a bank.
+
+    Args:
+        folder: the bank.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._process = 0
+        self._name = ""
+        self._count = 0
+
+    @property
+    def name(self) -> str:
+        """Of this process; a forked one gets another."""
+        if self._process != os.getpid():
+            self._process, self._name, self._count = os.getpid(), secrets.token_hex(6), 0
+        return self._name
+
+    def write(
+        self,
+        kind: Kind,
+        rows: Rows,
+        vectors: Iterable[Any],
+        generation: int = 0,
+        replaces: Sequence[str] = (),
+    ) -> Path:
+        """Write a shard and note it; see `write_shard`."""
+        make_bank(self.folder)
+        stem = self.folder / "shards" / f"{self.name}-{self._count:06d}"
+        self._count += 1
+        path = write_shard(stem, kind, rows, vectors, generation, list(replaces))
+        note(self.folder, self.name, {path.name: len(rows.keys)})
+        return path
+
+    def merge(self, paths: Sequence[Path], keep: Keep | None = None) -> Merged:
+        """Bring the records of shards of one kind together in a new one, and delete them.
+
+        Args:
+            paths: the shards.
+            keep: which records to keep; all by default.
+
+        Raises:
+            OSError: it could not be written; every source is still there.
+            ShardGone: another process removed a source meanwhile; nothing was changed.
+            DamagedShard: a source whose head is damaged; nothing was changed.
+        """
+        shards = [open_shard(path) for path in paths]
+        rows, kept, num_damaged = _sound_rows(shards, keep)
+        path = None
+        if rows.keys:
+            path = self.write(
+                shards[0].kind,
+                rows,
+                _vectors(shards, kept),
+                generation=1 + max(shard.generation for shard in shards),
+                replaces=[p.name for p in paths],
+            )
+        self.remove(paths)
+        return Merged(path, rows.keys, num_damaged)
+
+    def remove(self, paths: Sequence[Path]) -> None:
+        """Delete shards, noted before."""
+        note(self.folder, self.name, {}, [path.name for path in paths])
+        for path in paths:
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+
+def make_bank(folder: Path) -> None:
+    """Make the folders, and the file that says what they are."""
+    marker = folder / "bank.json"
+    if marker.exists():
+        return
+    (folder / "shards").mkdir(parents=True, exist_ok=True)
+    part = marker.with_name(f"{marker.name}.{secrets.token_hex(6)}{PART}")
+    try:
+        part.write_text(f'{{"what": "calm_pl head bank", "format": {FORMAT}}}\n', encoding="utf-8")
+        os.replace(part, marker)
+    finally:
+        part.unlink(missing_ok=True)
+    sync_folder(folder)
+
+
+def _sound_rows(shards: Sequence[Shard], keep: Keep | None) -> tuple[Rows, list[list[int]], int]:
+    """Read and check all records: what to take over, its row numbers by shard, and how many are damaged."""
+    rows = Rows([], np.empty(0), np.empty(0), [], [])
+    created: list[int] = []
+    crcs: list[int] = []
+    kept: list[list[int]] = []
+    damaged: set[bytes] = set()
+    seen: set[bytes] = set()
+    for shard in shards:
+        keys = shard.all_keys()
+        wanted = np.ones(len(shard), dtype=bool) if keep is None else keep(shard)
+        chosen = [row for row in np.flatnonzero(wanted).tolist() if keys[row] not in seen]
+        taken: list[int] = []
+        for chunk, _, block in chunks_of(shard, chosen):
+            for row, intact, options, meta in zip(
+                chunk, block.intact, block.options, block.meta, strict=True
+            ):
+                if not intact:
+                    damaged.add(keys[row])
+                elif keys[row] not in seen:
+                    seen.add(keys[row])
+                    taken.append(row)
+                    rows.keys.append(keys[row])
+                    rows.options.append(options)
+                    rows.meta.append(meta)
+                    created.append(int(shard.created_N[row]))
+                    crcs.append(int(shard.crc_N[row]))
+        kept.append(taken)
+    rows = rows._replace(created_N=np.array(created, dtype=np.int64), crc_N=np.array(crcs, dtype=np.int64))
+    return rows, kept, len(damaged - seen)
+
+
+def _vectors(shards: Sequence[Shard], kept: Sequence[Sequence[int]]) -> Iterator[Any]:
+    """The vectors of the chosen rows once more, for the disk; their CRC-32 goes with them."""
+    for shard, rows in zip(shards, kept, strict=True):
+        for _, vectors, _ in chunks_of(shard, rows):
+            yield vectors.data
+
+
+def chunks_of(shard: Shard, rows: Sequence[int]) -> Iterator[tuple[list[int], np.ndarray, Block]]:
+    """Read rows of a shard in chunks of bounded memory: row numbers, vectors' bytes (N, bytes), `Block`.
+
+    Raises:
+        DamagedShard, ShardGone: see `read_rows`.
+    """
+    keys = shard.all_keys()
+    step = max(1, _CHUNK_BYTES // max(1, shard.kind.vector_bytes))
+    for first in range(0, len(rows), step):
+        chunk = list(rows[first : first + step])
+        vectors = vector_buffers(empty_vectors(shard.kind, len(chunk)))
+        yield chunk, vectors, read_rows(shard, chunk, [keys[row] for row in chunk], list(vectors))
+
+
+def bins(shards: Sequence[Shard], most_bytes: int) -> list[list[Shard]]:
+    """Shards in their order, divided so that each part's merge stays near a size."""
+    parts: list[list[Shard]] = []
+    room = 0
+    for shard in shards:
+        if not parts or shard.size > room:
+            parts.append([])
+            room = most_bytes
+        parts[-1].append(shard)
+        room -= shard.size
+    return parts

@@ -1,0 +1,184 @@
+"""One shard is one safetensors file that appears whole or not at all.
+
+Layout of the data, in this order: the index (`created`, `option_ends`, `meta_ends`, `crc32`, `keys`), then
+`option_scores`, `vectors` and `meta`. The file's name ends with a digest of header and index, and the index
+holds a CRC-32 for each record, so every byte is covered. Written here rather than by the safetensors package
+because that orders tensors its own way and wants them all in memory; any safetensors reader opens the file.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from calm_pl.bank.records import DTYPES
+from calm_pl.errors import RunError
+
+FORMAT = 1
+SUFFIX = ".safetensors"
+PART = ".part"
+_ALIGNMENT = 64
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Kind(NamedTuple):
+    """What the records of one shard have in common.
+
+    Attributes:
+        identity: the model's, canonical JSON.
+        dtype: of the stored vectors, by safetensors' name.
+        rounding: `float16` or `bfloat16` where vectors were rounded to be stored, else empty.
+        num_heads, head_dim: H and D.
+    """
+
+    identity: str
+    dtype: str
+    rounding: str
+    num_heads: int
+    head_dim: int
+
+    @property
+    def vector_bytes(self) -> int:
+        """Bytes of one record's vectors."""
+        return self.num_heads * self.head_dim * DTYPES[self.dtype].itemsize
+
+
+class Rows(NamedTuple):
+    """Everything of N records but their vectors.
+
+    Attributes:
+        keys: 32 bytes each.
+        created_N: when they were first written, nanoseconds since 1970, int64.
+        crc_N: CRC-32 over key, option scores, meta and vectors, int64.
+        options: float32 in bytes.
+        meta: JSON in bytes.
+    """
+
+    keys: list[bytes]
+    created_N: np.ndarray
+    crc_N: np.ndarray
+    options: list[bytes]
+    meta: list[bytes]
+
+
+def write_shard(
+    stem: Path, kind: Kind, rows: Rows, vectors: Iterable[Any], generation: int, replaces: list[str]
+) -> Path:
+    """Write a shard, flush it to the disk and give it its name.
+
+    Args:
+        stem: folder and start of the name, which no other shard may have.
+        kind: of all records.
+        rows: the records.
+        vectors: their vectors in the same order, as buffers.
+        generation: how many times these records were merged.
+        replaces: names of the shards whose records it takes over.
+
+    Raises:
+        OSError: it could not be written; nothing is left of it.
+    """
+    head = _head(kind, rows, generation, replaces)
+    digest = hashlib.sha256(head).hexdigest()[:16]
+    path = stem.with_name(f"{stem.name}-{digest}{SUFFIX}")
+    part = path.with_name(path.name + PART)
+    try:
+        with part.open("xb") as file:
+            for block in (head, *rows.options):
+                file.write(block)
+            for block in vectors:
+                file.write(block)
+            for block in rows.meta:
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+        _rename(part, path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+    return path
+
+
+def _head(kind: Kind, rows: Rows, generation: int, replaces: list[str]) -> bytes:
+    """Length, header and index."""
+    count = len(rows.keys)
+    option_ends = np.cumsum([len(o) // 4 for o in rows.options], dtype=np.int64)
+    meta_ends = np.cumsum([len(m) for m in rows.meta], dtype=np.int64)
+    index = [rows.created_N.astype("<i8"), option_ends.astype("<i8"), meta_ends.astype("<i8")]
+    index += [rows.crc_N.astype("<i8")]
+    layout: list[tuple[str, str, list[int], int]] = [
+        (name, "I64", [count], 8 * count) for name in ("created", "option_ends", "meta_ends", "crc32")
+    ]
+    layout += [
+        ("keys", "U8", [count, 32], 32 * count),
+        ("option_scores", "F32", [int(option_ends[-1])], 4 * int(option_ends[-1])),
+        ("vectors", kind.dtype, [count, kind.num_heads, kind.head_dim], kind.vector_bytes * count),
+        ("meta", "U8", [int(meta_ends[-1])], int(meta_ends[-1])),
+    ]
+    header: dict[str, Any] = {
+        "__metadata__": {
+            "format": f"calm_pl.bank.{FORMAT}",
+            "identity": kind.identity,
+            "rounding": kind.rounding,
+            "generation": str(generation),
+            "replaces": json.dumps(replaces),
+        }
+    }
+    at = 0
+    for name, dtype, shape, size in layout:
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(header).encode()
+    text += b" " * (-(8 + len(text)) % _ALIGNMENT)
+    return b"".join([len(text).to_bytes(8, "little"), text, *(a.tobytes() for a in index), *rows.keys])
+
+
+def _rename(part: Path, path: Path) -> None:
+    try:
+        os.rename(part, path)
+    except FileNotFoundError:
+        # A network file system may carry out a rename, lose the answer, and find nothing when it asks again.
+        if not path.exists():
+            raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new name last through a power cut, where the file system can promise it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def told_of_disk(folder: Path, num_records: int, num_bytes: int) -> Iterator[None]:
+    """Turn a disk's refusal into an error for the user.
+
+    Raises:
+        RunError: in place of OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise RunError(
+                f"The disk that holds {str(folder)!r} is full ({num_records:,} records could not be written:"
+                f" {error.strerror}); free {num_bytes / 1e6:,.0f} MB or more and run the same command again."
+            ) from error
+        raise RunError(
+            f"The bank {str(folder)!r} cannot be written: {error.strerror or error}."
+            " Choose another with bank.dir=FOLDER."
+        ) from error

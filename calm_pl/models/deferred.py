@@ -1,0 +1,143 @@
+"""A model that is loaded with its first batch: where the bank holds all clips, it needs no weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from calm_pl.files import replacing
+from calm_pl.models.checks import HearingReport, InvarianceReport, hearing_check, invariance_check
+from calm_pl.models.heads import HeadLayout
+from calm_pl.models.lalm import FrozenLALM, LalmOutput
+from calm_pl.models.loading import checkpoint_folder, load_preparer
+
+
+@dataclass(frozen=True)
+class LoadArguments:
+    """Arguments of `FrozenLALM.from_pretrained`; see there."""
+
+    path: str
+    revision: str | None = None
+    dtype: str = "auto"
+    attn: str = "sdpa"
+    last_n_tokens: int = 1
+    device_map: str | None = None
+    quantization: str | None = None
+    trust_remote_code: bool = False
+    offline: bool = False
+
+
+class Portrait(NamedTuple):
+    """What must be known of a model before it is loaded.
+
+    Attributes:
+        identity: see `FrozenLALM.identity`.
+        layout: of its heads.
+    """
+
+    identity: dict[str, Any]
+    layout: HeadLayout
+
+
+class SelfCheck(NamedTuple):
+    """What the checks before the first batch found."""
+
+    hearing: HearingReport
+    invariance: InvarianceReport
+
+
+class DeferredLALM(nn.Module):
+    """Stands for a `FrozenLALM`, which is loaded at once only where nothing is remembered of it.
+
+    Args:
+        arguments: of the model.
+        memory: folder where identities of models are remembered; None remembers nothing.
+        self_check: run the checks of `calm_pl.models.checks` on the model's device before the first batch.
+
+    Attributes:
+        preparer, layout, path: as those of the model.
+        self_check: what the checks found; None before the first batch.
+
+    Raises:
+        ModelError: as `FrozenLALM.from_pretrained`.
+    """
+
+    def __init__(self, arguments: LoadArguments, memory: Path | None = None, self_check: bool = True) -> None:
+        super().__init__()
+        self.arguments = arguments
+        self.path = arguments.path
+        self.self_check: SelfCheck | None = None
+        self._to_check = self_check
+        self._lalm: FrozenLALM | None = None
+        note = _note_file(arguments, memory)
+        portrait = None if note is None else _recall(note)
+        if portrait is None:
+            self._lalm = FrozenLALM.from_pretrained(**asdict(arguments))
+            self.preparer = self._lalm.preparer
+            portrait = Portrait(self._lalm.identity(), self._lalm.layout)
+            if note is not None:
+                with replacing(note) as part:
+                    part.write_text(json.dumps(portrait), encoding="utf-8")
+        else:
+            self.preparer = load_preparer(
+                arguments.path,
+                revision=arguments.revision,
+                trust_remote_code=arguments.trust_remote_code,
+                offline=arguments.offline,
+            )
+        self.layout = portrait.layout
+        self._identity = portrait.identity
+
+    def identity(self) -> dict[str, Any]:
+        """See `FrozenLALM.identity`."""
+        return self._identity
+
+    def forward(self, inputs: dict[str, Tensor]) -> LalmOutput:
+        """See `FrozenLALM.forward`; the first call loads the model to the inputs' device and checks it.
+
+        Raises:
+            ModelError: the model cannot be loaded, does not hear, or answers by its batch.
+        """
+        if self._lalm is None:
+            with torch.inference_mode(False):
+                self._lalm = FrozenLALM.from_pretrained(**asdict(self.arguments))
+                self._lalm.to(inputs["attention_mask"].device)
+        if self._to_check:
+            self.self_check = SelfCheck(hearing_check(self._lalm), invariance_check(self._lalm))
+            self._to_check = False
+        return self._lalm(inputs)
+
+
+def _note_file(arguments: LoadArguments, memory: Path | None) -> Path | None:
+    """Where this model is remembered: by its files' names, sizes and times, and by how it is loaded."""
+    folder = checkpoint_folder(arguments.path, arguments.revision) if memory else None
+    if memory is None or folder is None:
+        return None
+    import transformers
+
+    stats = {path.relative_to(folder).as_posix(): path.stat() for path in folder.rglob("*") if path.is_file()}
+    loaded = asdict(arguments)
+    for place in ("path", "device_map", "offline"):  # where it is and runs does not change what it is
+        del loaded[place]
+    facts = {
+        "files": {name: [stat.st_size, stat.st_mtime_ns] for name, stat in sorted(stats.items())},
+        "arguments": loaded,
+        "cuda": torch.cuda.is_available(),  # decides what dtype=auto is
+        "versions": [torch.__version__, transformers.__version__],
+    }
+    name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return memory / f"{name}.json"
+
+
+def _recall(note: Path) -> Portrait | None:
+    try:
+        identity, layout = json.loads(note.read_text(encoding="utf-8"))
+        return Portrait(dict(identity), HeadLayout(*layout))
+    except (OSError, ValueError, TypeError):  # not there; or damaged, which is as good
+        return None

@@ -53,7 +53,8 @@ def prediction_rows(module: FitFreeModule) -> Iterator[list[str]]:
             for label, confidence in zip(
                 label_QDM[position][draw], confidence_QDM[position][draw], strict=True
             ):
-                row += [task.classes[label], f"{confidence:.6f}"]
+                # Past the classes stands "no answer", of words that name no option.
+                row += [task.classes[label] if label < len(task.classes) else "", f"{confidence:.6f}"]
             yield row
 
 

@@ -96,10 +96,11 @@ def _confusion_rows(module: FitFreeModule) -> Iterator[list[str]]:
     """The largest cells off the diagonal of all methods, largest first."""
     cells = []
     for name, result in module.results.items():
-        wrong_CC = result.confusion_CC - np.diag(np.diag(result.confusion_CC))
+        wrong_CC = result.confusion_CC.copy()
+        np.fill_diagonal(wrong_CC, 0)
         cells += [(wrong_CC[t, p], name, t, p) for t, p in zip(*wrong_CC.nonzero(), strict=True)]
     for count, name, t, p in sorted(cells, key=lambda cell: -cell[0])[:_CONFUSIONS_SHOWN]:
-        yield [NAMES[name], module.task.classes[t], module.task.classes[p], f"{count:g}"]
+        yield [NAMES[name], module.task.classes[t], [*module.task.classes, "no answer"][p], f"{count:g}"]
 
 
 def _table(caption: str, header: list[str], rows: Iterable[list[str]], text_columns: int = 1) -> str:

@@ -21,7 +21,7 @@ from calm_pl.data.base import FewShotDataModule
 from calm_pl.data.task import Task
 from calm_pl.files import replacing
 from calm_pl.metrics import MethodResult
-from calm_pl.module import FitFreeModule
+from calm_pl.module import ZERO_SHOT, FitFreeModule
 
 _PACKAGES = ("torch", "transformers", "lightning", "torchmetrics", "torchaudio", "numpy")
 
@@ -75,13 +75,17 @@ class RunRecord(Callback):
         return {
             "benchmark": self.record.benchmark,
             "model": self.record.model_path,
-            "methods": {name: _method(result, module.task) for name, result in module.results.items()},
+            "methods": {
+                name: _method(result, module.task) | _failures(name, result, module)
+                for name, result in module.results.items()
+            },
             "n_support": support.used,
             "n_query": query.used,
             "n_skipped": len(support.failures) + len(query.failures),
             "n_cut": support.num_cut + query.num_cut,
             "n_missing": len(data.missing),
             "notes": list(data.notes),
+            "self_check": _self_check(module),
             **_breakdown(module),
             "seconds": {
                 "load": round(self.record.load_seconds, 3),
@@ -118,6 +122,14 @@ def _method(result: MethodResult, task: Task) -> dict[str, Any]:
     return entry
 
 
+def _failures(name: str, result: MethodResult, module: FitFreeModule) -> dict[str, Any]:
+    """How zero-shot answered, and the share of generated answers that named no option."""
+    if name != ZERO_SHOT:
+        return {}
+    unparsed = result.confusion_CC[:, len(module.task.classes) :].sum() / result.n
+    return {"answered_by": module.zero_shot, "parse_failure_rate": round(float(unparsed), 6)}
+
+
 def _breakdown(module: FitFreeModule) -> dict[str, Any]:
     """Results of each subset, where the benchmark has any."""
     by_subset = module.task.by_subset
@@ -140,6 +152,12 @@ def _breakdown(module: FitFreeModule) -> dict[str, Any]:
             },
         }
     }
+
+
+def _self_check(module: FitFreeModule) -> dict[str, Any] | None:
+    """What the model's checks found; None where they were off, or all clips came from the bank."""
+    found = getattr(module.lalm, "self_check", None)
+    return None if found is None else {**found.hearing._asdict(), **found.invariance._asdict()}
 
 
 def _number(value: float | None) -> float | None:

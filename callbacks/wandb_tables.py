@@ -38,9 +38,10 @@ class WandbTables(Callback):
         run.log({"test/predictions": wandb.Table(columns=list(header), data=rows)})
         for name, result in pl_module.results.items():
             table = wandb.Table(columns=["truth", "predicted", "clips"])
+            answers = [*pl_module.task.classes, "no answer"]
             for truth, predicted in zip(*result.confusion_CC.nonzero(), strict=True):
                 count = float(result.confusion_CC[truth, predicted])
-                table.add_data(pl_module.task.classes[truth], pl_module.task.classes[predicted], count)
+                table.add_data(answers[truth], answers[predicted], count)
             run.log({f"test/{name}/confusion": table})
 
 

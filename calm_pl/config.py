@@ -66,7 +66,7 @@ def config_hash(config: Config) -> str:
     Where a job runs, how it is batched and where it writes is left out.
     """
     plain = dataclasses.asdict(config)
-    kept = {name: plain[name] for name in ("model", "data", "voter", "methods")}
+    kept = {name: plain[name] for name in ("model", "data", "voter", "methods", "zero_shot")}
     unimportant = {
         "data": ("batch_size", "batch_seconds", "num_workers", "decode_seconds", "cache_dir"),
         "model": ("device_map", "offline"),

@@ -12,9 +12,9 @@ from torch import Tensor
 from calm_pl.bank import LostRecords, Records
 from calm_pl.data.banked import BankLink
 from calm_pl.data.batches import Batch
-from calm_pl.data.prompts import LETTERS
 from calm_pl.errors import BadClipError, RunError
 from calm_pl.models import DeferredLALM, FrozenLALM
+from calm_pl.zero_shot import mean_over_orders, option_scores, turned_options
 
 _LOG = logging.getLogger("calm_pl")
 
@@ -32,13 +32,13 @@ class Encoded(NamedTuple):
 
     Attributes:
         vectors_NHD: head vectors, in the model's dtype or the bank's; the mean over a clip's windows.
-        letters_NO: log-probability that the model says each option's letter next, float32, summed over the
-            letter's spellings; -inf past a question's last option.
+        options_NO: logarithm of each option's score, float32, see `option_scores`; -inf past a question's
+            last option.
         num_cut: clips that were longer than the model's window.
     """
 
     vectors_NHD: Tensor
-    letters_NO: Tensor
+    options_NO: Tensor
     num_cut: int = 0
 
 
@@ -48,11 +48,21 @@ class Encoder:
     Args:
         lalm: the model.
         link: the bank; None without one.
+        mode: how options are scored, see `option_scores`.
+        shown: labels as the model reads them, in class order.
     """
 
-    def __init__(self, lalm: FrozenLALM | DeferredLALM, link: BankLink | None = None) -> None:
+    def __init__(
+        self,
+        lalm: FrozenLALM | DeferredLALM,
+        link: BankLink | None = None,
+        mode: str = "letters",
+        shown: Sequence[str] = (),
+    ) -> None:
         self.lalm = lalm
         self.link = link
+        self.mode = mode
+        self.shown = shown
 
     def __call__(self, batch: Batch, remake: Remake) -> Encoded:
         """Encode a batch with at least one clip.
@@ -73,7 +83,7 @@ class Encoder:
         while True:
             rows = max(len(one.clip_R) for one in batch.passes)
             try:
-                encoded = encode(self.lalm, batch)
+                encoded = encode(self.lalm, batch, self.mode, self.shown)
                 break
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
@@ -99,14 +109,14 @@ def read_banked(link: BankLink, batch: Batch) -> Encoded:
     """
     records = link.bank.read(batch.keys)
     device = batch.index_N.device
-    letters_NO = records.option_scores_NO
+    scores_NO = records.option_scores_NO
     width = batch.options_NO.shape[1]
     # The record has as many letters as its own question; the batch as many as its longest.
-    lacking = width - letters_NO.shape[1]
+    lacking = width - scores_NO.shape[1]
     if lacking > 0:
-        letters_NO = torch.nn.functional.pad(letters_NO, (0, lacking), value=-torch.inf)
+        scores_NO = torch.nn.functional.pad(scores_NO, (0, lacking), value=-torch.inf)
     cut = sum(bool(one["was_cut"]) for one in records.meta)
-    return Encoded(records.vectors_NHD.to(device), letters_NO[:, :width].to(device), cut)
+    return Encoded(records.vectors_NHD.to(device), scores_NO[:, :width].to(device), cut)
 
 
 def write_banked(link: BankLink, batch: Batch, encoded: Encoded) -> Encoded:
@@ -119,7 +129,7 @@ def write_banked(link: BankLink, batch: Batch, encoded: Encoded) -> Encoded:
     records = Records(
         batch.keys,
         vectors_NHD.cpu(),
-        encoded.letters_NO.cpu(),
+        encoded.options_NO.cpu(),
         batch.notes,
         (batch.options_NO >= 0).sum(1).cpu(),
     )
@@ -127,35 +137,34 @@ def write_banked(link: BankLink, batch: Batch, encoded: Encoded) -> Encoded:
     return encoded._replace(vectors_NHD=vectors_NHD)
 
 
-def encode(lalm: FrozenLALM | DeferredLALM, batch: Batch) -> Encoded:
-    """Run the model on a decoded batch with at least one clip."""
-    outputs = [lalm(one.inputs) for one in batch.passes]
-    clip_R = torch.cat([one.clip_R for one in batch.passes])
-    vectors_RHD = torch.cat([output.vectors_NHD for output in outputs])
-    letters = LETTERS[: batch.options_NO.shape[1]]
-    letters_RO = torch.cat([_letter_scores(lalm, output.logits_NV, letters) for output in outputs])
-    num_clips = len(batch.index_N)
-    if len(clip_R) > num_clips:
-        dtype = vectors_RHD.dtype
-        vectors_RHD = _mean_by_clip(vectors_RHD, clip_R, num_clips).to(dtype)
-        letters_RO = _mean_by_clip(letters_RO, clip_R, num_clips)
-    letters_NO = letters_RO.masked_fill(batch.options_NO < 0, -torch.inf)
-    return Encoded(vectors_RHD, letters_NO, sum(note["was_cut"] for note in batch.notes))
-
-
-def class_probabilities(letters_NO: Tensor, options_NO: Tensor, num_classes: int) -> Tensor:
-    """Zero-shot probability of each class: that of the letter it stands at, (N, C) float32.
-
-    Classes that were no option have 0.
+def encode(
+    lalm: FrozenLALM | DeferredLALM, batch: Batch, mode: str = "letters", shown: Sequence[str] = ()
+) -> Encoded:
+    """Run the model on a decoded batch with at least one clip.
 
     Args:
-        letters_NO: scores of the letters.
-        options_NO: classes in the order of the letters, one at least; -1 past the last.
-        num_classes: C.
+        lalm: the model.
+        batch: the clips.
+        mode: how options are scored, see `option_scores`.
+        shown: labels as the model reads them, in class order; not needed for `letters`.
     """
-    p_NO = torch.softmax(letters_NO, -1)
-    p_NC = torch.zeros(len(p_NO), num_classes, device=p_NO.device)
-    return p_NC.scatter_add(1, options_NO.clamp(min=0), p_NO)
+    clip_R = torch.cat([one.clip_R for one in batch.passes])
+    vectors, orders = [], []
+    for turn, passes in enumerate([batch.passes, *batch.turned]):
+        options_NO = turned_options(batch.options_NO, turn)
+        scores = []
+        for one in passes:
+            output = lalm(one.inputs)
+            if turn == 0:
+                vectors.append(output.vectors_NHD)
+            scores.append(option_scores(lalm, mode, one, output, options_NO[one.clip_R], shown))
+        orders.append(torch.cat(scores))
+    vectors_RHD, scores_RO = torch.cat(vectors), mean_over_orders(orders)
+    num_clips = len(batch.index_N)
+    if len(clip_R) > num_clips:
+        vectors_RHD = _mean_by_clip(vectors_RHD, clip_R, num_clips).to(vectors_RHD.dtype)
+        scores_RO = _mean_by_clip(scores_RO, clip_R, num_clips)
+    return Encoded(vectors_RHD, scores_RO, sum(note["was_cut"] for note in batch.notes))
 
 
 def _again(batch: Batch, remake: Remake, max_rows: int | None = None) -> Batch:
@@ -168,15 +177,6 @@ def _again(batch: Batch, remake: Remake, max_rows: int | None = None) -> Batch:
 def _is_out_of_memory(error: RuntimeError) -> bool:
     """CUDA has a type for it, the CPU only words."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def _letter_scores(lalm: FrozenLALM | DeferredLALM, logits_NV: Tensor, letters: str) -> Tensor:
-    """Log-probabilities (N, O) float32 of the letters, over all tokens that spell each."""
-    log_p_NV = torch.log_softmax(logits_NV, -1)
-    spellings = [lalm.preparer.option_tokens(letter) for letter in letters]
-    if not spellings:
-        return logits_NV.new_zeros(len(logits_NV), 0)
-    return torch.stack([log_p_NV[:, ids].logsumexp(-1) for ids in spellings], -1)
 
 
 def _mean_by_clip(values: Tensor, clip_R: Tensor, num_clips: int) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from calm_pl.coverage import STOP, Account, Coverage, SkipPolicy
 from calm_pl.data.batches import Batch
 from calm_pl.data.task import Task
-from calm_pl.encoding import Encoded, Encoder, class_probabilities, encode
+from calm_pl.encoding import Encoded, Encoder, encode
 from calm_pl.errors import RunError
 from calm_pl.metrics import (
     Answers,
@@ -29,6 +29,7 @@ from calm_pl.metrics import (
 from calm_pl.models import DeferredLALM, FrozenLALM
 from calm_pl.ranks import sum_over_ranks
 from calm_pl.voters import HeadVoter, gather_support
+from calm_pl.zero_shot import class_probabilities
 
 ZERO_SHOT = "zero_shot"
 
@@ -51,7 +52,7 @@ class Answer(NamedTuple):
     """What a method says of a batch.
 
     Attributes:
-        winner_N: class index.
+        winner_N: class index; C where there is no answer.
         proba_NC: class probabilities.
     """
 
@@ -76,7 +77,8 @@ class FitFreeModule(LightningModule):
         voters: unfitted voters by method name; those of the first round are fitted themselves, the other
             rounds fit copies.
         task: classes, questions and rounds; see `FewShotDataModule.task`.
-        zero_shot: also let the model answer with an option letter.
+        zero_shot: how the model also answers itself, `letters`, `text` or `generate` (see `option_scores`);
+            None leaves that out.
         policy: for clips that cannot be read.
 
     Attributes:
@@ -91,7 +93,7 @@ class FitFreeModule(LightningModule):
         lalm: FrozenLALM | DeferredLALM,
         voters: dict[str, HeadVoter],
         task: Task,
-        zero_shot: bool = True,
+        zero_shot: str | None = "letters",
         policy: SkipPolicy = STOP,
     ) -> None:
         super().__init__()
@@ -99,9 +101,15 @@ class FitFreeModule(LightningModule):
         self.voters = voters
         self.task = task
         self.policy = policy
+        self.zero_shot = zero_shot
         self.methods = ([ZERO_SHOT] if zero_shot else []) + list(voters)
         sizes = MetricSizes(
-            len(task.classes), len(task.query), task.num_clips, task.multi_label, task.positive
+            len(task.classes),
+            len(task.query),
+            task.num_clips,
+            task.multi_label,
+            task.positive,
+            may_abstain=zero_shot == "generate",
         )
         self.metrics = {name: [MethodMetrics(sizes) for _ in task.rounds] for name in self.methods}
         # Lightning moves registered modules to the device.
@@ -191,7 +199,7 @@ class FitFreeModule(LightningModule):
                     winner_n, proba_nC, batch.label_N[rows], clip_N[rows], batch.index_N[rows]
                 )
                 label_NDM[rows, one.draw, m] = winner_n
-                confidence_NDM[rows, one.draw, m] = proba_nC.gather(1, winner_n[:, None]).squeeze(1)
+                confidence_NDM[rows, one.draw, m] = _confidence(winner_n, proba_nC)
         self.table.update(batch.index_N, label_NDM, confidence_NDM)
 
     def on_test_epoch_end(self) -> None:
@@ -236,11 +244,12 @@ class FitFreeModule(LightningModule):
 
     def _encode(self, batch: Batch, split: str) -> Encoded:
         """Head vectors and letters of a batch; clips that were cut are counted."""
-        data = getattr(self.trainer, "datamodule", None)
+        data, mode = getattr(self.trainer, "datamodule", None), self.zero_shot or "letters"
         if data is None:  # bare loaders in a user's own Trainer
-            encoded = encode(self.lalm, batch)
+            encoded = encode(self.lalm, batch, mode, self.task.shown)
         else:
-            encoded = Encoder(self.lalm, data.bank)(batch, data.loaders[split].remake)
+            encoder = Encoder(self.lalm, data.bank, mode, self.task.shown)
+            encoded = encoder(batch, data.loaders[split].remake)
         self._account.num_cut += encoded.num_cut
         return encoded
 
@@ -249,8 +258,9 @@ class FitFreeModule(LightningModule):
         options_nO = options_NO[rows]
         num_classes = len(self.task.classes)
         if name == ZERO_SHOT:
-            proba_nC = class_probabilities(encoded.letters_NO[rows], options_nO, num_classes)
-            return Answer(proba_nC.argmax(-1), proba_nC)
+            proba_nC = class_probabilities(encoded.options_NO[rows], options_nO, num_classes)
+            answered_n = proba_nC.amax(-1) > 0
+            return Answer(torch.where(answered_n, proba_nC.argmax(-1), num_classes), proba_nC)
         voter = self.fitted[name][number]
         candidates_nC = _listed(options_nO, num_classes) if self.task.only_options else None
         with explained("The query cannot be scored"):
@@ -266,6 +276,13 @@ class FitFreeModule(LightningModule):
             task.clip_Q[seen_Q],
             task.fold_Q[seen_Q],
         )
+
+
+def _confidence(winner_N: Tensor, proba_NC: Tensor) -> Tensor:
+    """Probability of each answer, (N,); 0 where there is none."""
+    known_N = winner_N < proba_NC.shape[1]
+    of_winner_N = proba_NC.gather(1, winner_N.clamp(max=proba_NC.shape[1] - 1)[:, None]).squeeze(1)
+    return torch.where(known_N, of_winner_N, 0.0)
 
 
 def _listed(options_NO: Tensor, num_classes: int) -> Tensor:

@@ -12,6 +12,7 @@ from calm_pl.data.settings import DataSettings
 from calm_pl.rules import Rule, above_zero, at_least, finite_at_least, one_of, setting
 
 METHODS = ("zero_shot", "sav", "calm_global", "calm")
+ZERO_SHOT_MODES = ("letters", "text", "generate")
 CALLBACKS = ("progress", "run_record", "predictions", "report", "wandb_tables")
 
 
@@ -129,6 +130,8 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     voter: VoterConfig = field(default_factory=VoterConfig)
     methods: list[str] = field(default_factory=lambda: list(METHODS))
+    zero_shot: str = setting("letters", one_of(*ZERO_SHOT_MODES))
+    """How zero-shot answers: the likeliest option letter, the likeliest option text, or generated words."""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     bank: BankConfig = field(default_factory=BankConfig)
     run: RunConfig = field(default_factory=RunConfig)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import shutil
@@ -61,12 +62,19 @@ class _AnyModel:
     modalities: tuple[str, ...] = ("audio", "video")
 
 
+Check = Callable[[Patient], Iterator[Finding]]
+
+
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
     """The command; see `main`. The status is 1 if a check failed."""
     command = parser(
-        program, "Check data, disk and model of a configuration; nothing is loaded or written.", _EXAMPLES
+        program,
+        "Check data, disk and model of a configuration. A model whose files are on this machine is loaded:\n"
+        "does it hear, and does batching leave its answers alone? Nothing is downloaded or written.",
+        _EXAMPLES,
     )
     add_config_arguments(command)
+    command.add_argument("--no-model", action="store_true", help="do not load the model")
     args = command.parse_intermixed_args(list(argv))
     if not args.config and not args.overrides:
         command.error("give a configuration, as in --config esc50.yaml")
@@ -75,7 +83,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         print(to_yaml(config), end="")
         return 0
     failed = 0
-    for finding in examine(config):
+    for finding in examine(config, CHECKS[:-1] if args.no_model else CHECKS):
         mark = {True: "✓", False: "✗", None: "–"}[finding.good]
         print(f"{mark} {finding.text}".replace("\n", "\n  "), flush=True)
         failed += finding.good is False
@@ -83,10 +91,10 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     return 1 if failed else 0
 
 
-def examine(config: Config) -> Iterator[Finding]:
+def examine(config: Config, checks: Sequence[Check]) -> Iterator[Finding]:
     """All findings, each as soon as it is made. A check that raises a `CalmError` has failed."""
     patient = Patient(config)
-    for check in CHECKS:
+    for check in checks:
         try:
             yield from check(patient)
         except CalmError as error:
@@ -187,14 +195,45 @@ def check_model_files(patient: Patient) -> Iterator[Finding]:
         yield Finding(None, f"model: {path} is not in the hub's cache; the first run will download it")
 
 
+def check_model(patient: Patient) -> Iterator[Finding]:
+    """The model hears, and a clip's answer does not depend on its batch."""
+    from calm_pl.models.loading import checkpoint_folder
+
+    m = patient.config.model
+    if checkpoint_folder(m.path, m.revision) is None:
+        yield Finding(None, "model: its checks wait for its files")
+        return
+    import torch
+
+    from calm_pl.commands.job import load_arguments
+    from calm_pl.models import FrozenLALM
+    from calm_pl.models.checks import hearing_check, invariance_check
+
+    arguments = dataclasses.asdict(load_arguments(patient.config)) | {"offline": True}
+    lalm = FrozenLALM.from_pretrained(**arguments).to("cuda" if torch.cuda.is_available() else "cpu")
+    layout = lalm.layout
+    yield Finding(
+        True,
+        f"model: {type(lalm.model).__name__}, {layout.num_heads:,} heads of {layout.head_dim} in"
+        f" {layout.num_layers} layers, hears clips up to {lalm.preparer.max_seconds:g} s",
+    )
+    hearing = hearing_check(lalm)
+    yield Finding(
+        True,
+        f"hearing: silence changes its head vectors by {hearing.silence_change:.0%} of their norm, another"
+        f" clip by {hearing.swap_change:.0%}",
+    )
+    drift = invariance_check(lalm)
+    yield Finding(
+        True,
+        f"batches: a batch of {drift.batch_size} moves head vectors by {drift.drift:.1e} of their norm"
+        f" ({drift.dtype}) and changes {drift.changed_predictions} predictions",
+    )
+
+
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
-# In this order. Checks that load the model (that it hears, that batches change nothing) belong at the end.
-CHECKS: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
-    check_data,
-    check_clips,
-    check_disk,
-    check_model_files,
-)
+# In this order; the last one loads the model.
+CHECKS: tuple[Check, ...] = (check_data, check_clips, check_disk, check_model_files, check_model)

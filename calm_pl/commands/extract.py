@@ -73,7 +73,9 @@ def extract(config: Config, quiet: bool = True) -> None:
     data.preparer = lalm.preparer
     data.bank = open_bank(config, lalm)
     policy = SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction)
-    module = FitFreeModule(lalm, {}, data.task(), zero_shot=False, policy=policy)
+    # Letters come with every pass; the other ways need to be asked for.
+    answers = None if config.zero_shot == "letters" else config.zero_shot
+    module = FitFreeModule(lalm, {}, data.task(), zero_shot=answers, policy=policy)
     trainer = build_trainer(config, record)
     run_stages(trainer, module, data)
     if trainer.is_global_zero:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from calm_pl.commands.arguments import add_config_arguments, parser
 from calm_pl.commands.stopping import StoppedError, end_with_parent, stoppable
 from calm_pl.config import load_config, to_yaml
-from calm_pl.errors import RunError, StoppedRunError
+from calm_pl.errors import DataError, RunError, StoppedRunError
 from calm_pl.schema import Config
 
 if TYPE_CHECKING:
@@ -74,12 +74,13 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     data = build_data(config)  # first: a wrong root shows in a moment, a 7B takes a minute to load
     lalm = build_model(config)
     data.preparer = lalm.preparer
+    refuse_no_options(config, data)
     data.bank = open_bank(config, lalm)
     module = FitFreeModule(
         lalm,
         build_voters(config),
         data.task(),
-        zero_shot="zero_shot" in config.methods,
+        zero_shot=config.zero_shot if "zero_shot" in config.methods else None,
         policy=SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction),
     )
     record.load_seconds = time.perf_counter() - record.started
@@ -87,6 +88,20 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     run_stages(trainer, module, data)
     if trainer.is_global_zero:
         print_results(module, data, record)
+
+
+def refuse_no_options(config: Config, data: FewShotDataModule) -> None:
+    """Zero-shot needs options; questions that came with the clips may have none.
+
+    Raises:
+        DataError: names the first such clip.
+    """
+    without = [query for query in data.query if len(query.options) < 2]
+    if without and "zero_shot" in config.methods:
+        raise DataError(
+            f"{len(without)} of {len(data.query)} questions have no options to choose from, such as the one"
+            f" about {without[0].clip.id}: leave zero_shot out of methods."
+        )
 
 
 def run_stages(trainer: Trainer, module: FitFreeModule, data: FewShotDataModule) -> None:

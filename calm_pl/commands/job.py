@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from calm_pl.data.banked import BankLink
     from calm_pl.data.base import FewShotDataModule
-    from calm_pl.models.deferred import DeferredLALM
+    from calm_pl.models.deferred import DeferredLALM, LoadArguments
     from calm_pl.voters import HeadVoter
 
 
@@ -83,11 +83,17 @@ def open_record(config: Config) -> JobRecord:
 
 def build_model(config: Config) -> DeferredLALM:
     """The frozen model; its weights are loaded when they are needed."""
-    from calm_pl.models.deferred import DeferredLALM, LoadArguments
+    from calm_pl.models.deferred import DeferredLALM
 
-    arguments = {field.name: getattr(config.model, field.name) for field in fields(LoadArguments)}
     memory = Path(config.bank.dir).expanduser() / "models" if config.bank.dir else None
-    return DeferredLALM(LoadArguments(**arguments), memory, config.model.self_check)
+    return DeferredLALM(load_arguments(config), memory, config.model.self_check)
+
+
+def load_arguments(config: Config) -> LoadArguments:
+    """How the configured model is loaded."""
+    from calm_pl.models.deferred import LoadArguments
+
+    return LoadArguments(**{field.name: getattr(config.model, field.name) for field in fields(LoadArguments)})
 
 
 def build_data(config: Config) -> FewShotDataModule:
@@ -110,7 +116,10 @@ def open_bank(config: Config, lalm: DeferredLALM) -> BankLink | None:
 
     folder = Path(config.bank.dir).expanduser()
     dtype = getattr(torch, config.bank.dtype) if config.bank.dtype else None
-    return BankLink(HeadBank(folder, dtype), ContentIndex(folder / "content"), lalm.identity())
+    identity = lalm.identity()
+    if config.zero_shot != "letters" or config.data.option_orders > 1:
+        identity = identity | {"options": [config.zero_shot, config.data.option_orders]}
+    return BankLink(HeadBank(folder, dtype), ContentIndex(folder / "content"), identity)
 
 
 def build_voters(config: Config) -> dict[str, HeadVoter]:

@@ -103,7 +103,9 @@ class FewShotDataModule(LightningDataModule, ABC):
         listing = self._on_disk(self.read())
         if len(listing.classes) < 2:
             raise DataError(f"{self.root} has {len(listing.classes)} classes; a benchmark needs 2 or more.")
-        ask = Questioner(listing.classes, self.question, s.n_options, s.seed, s.readable_labels)
+        ask = Questioner(
+            listing.classes, self.question, s.n_options, s.seed, s.readable_labels, s.option_orders
+        )
         plan = make_plan(list(divide(listing, s)), listing.classes, ask, s, take_fewer=bool(self.missing))
         if plan.short:
             few = ", ".join(f"{label} {count}" for label, count in list(plan.short.items())[:_SHOWN])
@@ -124,6 +126,7 @@ class FewShotDataModule(LightningDataModule, ABC):
             None if self.positive is None else self.classes.index(self.positive),
             self.settings.candidates == "options",
             self.by_subset,
+            self.settings.readable_labels,
         )
 
     def setup(self, stage: str | None = None) -> None:

@@ -52,6 +52,11 @@ class ModelPass(NamedTuple):
     inputs: dict[str, Tensor]
     clip_R: Tensor
 
+    def to(self, device: torch.device | str) -> ModelPass:
+        """A copy on a device."""
+        inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
+        return ModelPass(inputs, self.clip_R.to(device))
+
 
 @dataclass
 class Batch:
@@ -63,6 +68,7 @@ class Batch:
         options_NO: class indices of the options in the order of their letters, (N, O) int64; -1: none.
         passes: forward passes over all windows of the clips; none where no clip of the batch could be read.
             None either where the head bank holds the clips.
+        turned: the same for each further order of the options.
         keys: of the clips in the head bank, N of them; empty without one.
         failures: clips that could not be read; they are not among the N.
         notes: of each decoded clip, for the head bank: `id`, `path`, `label`, `prompt` (the question),
@@ -73,6 +79,7 @@ class Batch:
     label_N: Tensor
     options_NO: Tensor
     passes: list[ModelPass] = field(default_factory=list)
+    turned: list[list[ModelPass]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     notes: list[dict[str, Any]] = field(default_factory=list)
@@ -87,13 +94,8 @@ class Batch:
         self.index_N = self.index_N.to(device)
         self.label_N = self.label_N.to(device)
         self.options_NO = self.options_NO.to(device)
-        self.passes = [
-            ModelPass(
-                {name: tensor.to(device, non_blocking=True) for name, tensor in one.inputs.items()},
-                one.clip_R.to(device),
-            )
-            for one in self.passes
-        ]
+        self.passes = [one.to(device) for one in self.passes]
+        self.turned = [[one.to(device) for one in passes] for passes in self.turned]
         return self
 
 
@@ -208,20 +210,26 @@ class Collator:
             index_N=torch.tensor([i for i, _ in kept], dtype=torch.int64),
             label_N=torch.tensor([query.label for query in queries], dtype=torch.int64),
             options_NO=torch.tensor(padded, dtype=torch.int64).reshape(len(kept), width),
-            passes=self.passes(queries, media) if media else [],
+            passes=self.passes([query.question for query in queries], media) if media else [],
+            turned=self._turned(queries, media),
             keys=[] if self.keys is None else [self.keys[i] for i, _ in kept],
             failures=[item for _, item in items if isinstance(item, Failure)],
             notes=[_note(query, one) for query, one in zip(queries, media, strict=True)] if media else [],
         )
 
-    def passes(self, queries: Sequence[Query], media: Sequence[Media]) -> list[ModelPass]:
-        """Forward passes of at most `max_rows` windows each."""
+    def _turned(self, queries: Sequence[Query], media: Sequence[Media]) -> list[list[ModelPass]]:
+        """Passes for every further order of the options, which all questions have alike."""
+        orders = zip(*(query.turned for query in queries), strict=True) if media else ()
+        return [self.passes(questions, media) for questions in orders]
+
+    def passes(self, asked: Sequence[str], media: Sequence[Media]) -> list[ModelPass]:
+        """Forward passes of at most `max_rows` windows each, one question a clip."""
         rows = [(n, window) for n, one in enumerate(media) for window in one.sound.windows]
         size = int(self.max_rows[0])
         passes = []
         for start in range(0, len(rows), size):
             part = rows[start : start + size]
-            sound, questions = [window for _, window in part], [queries[n].question for n, _ in part]
+            sound, questions = [window for _, window in part], [asked[n] for n, _ in part]
             frames = [one for n, _ in part if (one := media[n].frames) is not None]
             inputs = self.preparer(sound, questions, frames) if frames else self.preparer(sound, questions)
             passes.append(ModelPass(inputs, torch.tensor([n for n, _ in part], dtype=torch.int64)))

@@ -78,12 +78,14 @@ class Query(NamedTuple):
         label: index of the right class; -1 where nobody knows it.
         question: text shown with it, options included.
         options: class indices in the order of the letters A, B, ...; empty without options.
+        turned: the same question with the options moved on by one place, two, ...; for zero-shot alone.
     """
 
     clip: Clip
     label: int
     question: str
     options: tuple[int, ...]
+    turned: tuple[str, ...] = ()
 
 
 class Round(NamedTuple):

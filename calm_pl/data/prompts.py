@@ -22,9 +22,10 @@ class Questioner:
         n_options: options shown; 0 for none, and never more than there are classes.
         seed: with a clip's id it draws distractors and order, whatever the batch or rank.
         readable_labels: show underscores as spaces.
+        orders: orders of the options that are asked, each a turn of the first.
 
     Raises:
-        DataError: more options than letters.
+        DataError: more options than letters, or more orders than options.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Questioner:
         n_options: int,
         seed: int,
         readable_labels: bool = False,
+        orders: int = 1,
     ) -> None:
         self.n_options = min(n_options, len(classes))
         if self.n_options > len(LETTERS):
@@ -41,6 +43,12 @@ class Questioner:
                 f"data.n_options is {n_options}, but there are {len(LETTERS)} option letters;"
                 f" set it to {len(LETTERS)} or less."
             )
+        if orders > max(1, self.n_options):
+            raise DataError(
+                f"data.option_orders is {orders}, but {self.n_options} options have only"
+                f" {max(1, self.n_options)} turns; set it to that or less."
+            )
+        self.orders = orders
         self.question = question
         self.seed = seed
         self.position = {label: i for i, label in enumerate(classes)}
@@ -68,7 +76,8 @@ class Questioner:
         wanted = min(self.n_options - len(known), len(others))
         options = known + rng.sample(others, wanted)
         rng.shuffle(options)
-        return Query(clip, truth, self.text(options), tuple(options))
+        turned = tuple(self.text(options[n:] + options[:n]) for n in range(1, self.orders))
+        return Query(clip, truth, self.text(options), tuple(options), turned)
 
     def text(self, options: Sequence[int]) -> str:
         """The question with its options: `What ...? A. dog B. rain`."""
@@ -76,6 +85,11 @@ class Questioner:
         return " ".join([self.question, *lettered])
 
     def _as_it_came(self, clip: Clip, asked: Asked) -> Query:
+        if self.orders > 1:
+            raise DataError(
+                f"data.option_orders is {self.orders}, but clip {clip.id} brings its own question; its"
+                " options cannot be put in another order. Set it to 1."
+            )
         strange = [name for name in asked.options if name not in self.position]
         if strange:
             raise DataError(f"Clip {clip.id}: its option {strange[0]!r} is none of the classes.")

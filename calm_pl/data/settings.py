@@ -77,6 +77,8 @@ class DataSettings:
     """Options in the question, the right one among them; 0 asks without options."""
     readable_labels: bool = False
     """Show `washing_machine` as `washing machine`."""
+    option_orders: int = setting(1, at_least(1))
+    """Orders of the options that zero-shot averages over, each a forward pass of its own."""
     candidates: str = setting("all", one_of(*CANDIDATES))
     """Classes that the voters choose from: all, or those among the question's options."""
     batch_size: int = setting(8, at_least(1))

@@ -23,6 +23,7 @@ class Task:
         positive: class index whose score an equal error rate is computed from.
         only_options: voters choose among the question's options.
         by_subset: what a clip's `subset` is, such as "attack"; None where results are not broken down.
+        readable_labels: the model reads labels with spaces for underscores.
     """
 
     classes: tuple[str, ...]
@@ -33,6 +34,12 @@ class Task:
     positive: int | None = None
     only_options: bool = False
     by_subset: str | None = None
+    readable_labels: bool = False
+
+    @cached_property
+    def shown(self) -> tuple[str, ...]:
+        """Labels as the model reads them, in class order."""
+        return tuple(c.replace("_", " ") for c in self.classes) if self.readable_labels else self.classes
 
     @cached_property
     def folds(self) -> tuple[str, ...]:

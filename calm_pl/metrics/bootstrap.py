@@ -17,7 +17,7 @@ class Answers(NamedTuple):
 
     Attributes:
         label_Q: true classes.
-        predicted_QD: predicted classes of each draw.
+        predicted_QD: predicted classes of each draw; C where there is no answer.
         clip_Q: the clip that each question is about; clips are resampled whole.
         fold_Q: the fold of each question; each fold keeps its number of clips.
     """
@@ -65,7 +65,9 @@ class _Fold:
         self.exact_nD = wrong_nD == 0
         self.truth_Cq = _one_hot(label_q, num_classes)
         self.hits_DCq = [_one_hot(label_q, num_classes, right) for right in self.right_qD.T]
-        self.guess_DCq = [_one_hot(predicted, num_classes) for predicted in predicted_qD.T]
+        self.guess_DCq = [
+            _one_hot(predicted, num_classes, predicted < num_classes) for predicted in predicted_qD.T
+        ]
 
     def resampled(self, rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
         """Each metric of `size` samples, means over draws."""

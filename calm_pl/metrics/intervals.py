@@ -43,13 +43,14 @@ def macro_f1(confusion: np.ndarray) -> np.ndarray:
     """Unweighted mean of F1 over the classes that occur as truth or prediction.
 
     Args:
-        confusion: counts (..., C, C), rows are the truth.
+        confusion: counts (..., C, C) or, with a last column of questions without an answer, (..., C, C + 1);
+            rows are the truth.
 
     Returns:
         (...) float64.
     """
     hits = np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
-    ends = confusion.sum(-1) + confusion.sum(-2)
+    ends = confusion.sum(-1) + confusion.sum(-2)[..., : hits.shape[-1]]
     f1 = np.divide(2 * hits, ends, out=np.zeros_like(hits), where=ends > 0)
     return f1.sum(-1) / np.maximum((ends > 0).sum(-1), 1)
 
@@ -61,20 +62,19 @@ def bootstrap_macro_f1(confusion: np.ndarray, resamples: int = 1000, seed: int =
     matrix is all that is needed.
 
     Args:
-        confusion: counts (C, C), rows are the truth.
+        confusion: as for `macro_f1`.
         resamples: bootstrap samples.
         seed: of the draws.
     """
     rng = np.random.default_rng(seed)
-    classes = len(confusion)
     cells = np.flatnonzero(confusion)
     counts = confusion.reshape(-1)[cells]
     total = int(counts.sum())
-    step = max(1, _CONFUSIONS_AT_ONCE // classes**2)
+    step = max(1, _CONFUSIONS_AT_ONCE // confusion.size)
     values = []
     for start in range(0, resamples, step):
-        draws = np.zeros((min(step, resamples - start), classes**2), dtype=np.int64)
+        draws = np.zeros((min(step, resamples - start), confusion.size), dtype=np.int64)
         draws[:, cells] = rng.multinomial(total, counts / total, size=len(draws))
-        values.append(macro_f1(draws.reshape(-1, classes, classes)))
+        values.append(macro_f1(draws.reshape(-1, *confusion.shape)))
     low, high = np.quantile(np.concatenate(values), [0.025, 0.975])
     return Interval(float(low), float(high))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import (
@@ -26,6 +27,7 @@ class MetricSizes(NamedTuple):
         num_clips: N clips that they are about.
         multi_label: also mean average precision.
         positive: also the equal error rate of this class's score.
+        may_abstain: answers may be none, class C; they are wrong, and no class's false positive.
     """
 
     num_classes: int
@@ -33,6 +35,7 @@ class MetricSizes(NamedTuple):
     num_clips: int
     multi_label: bool = False
     positive: int | None = None
+    may_abstain: bool = False
 
 
 class RoundResult(NamedTuple):
@@ -44,7 +47,7 @@ class RoundResult(NamedTuple):
         n: questions.
         exact: clips all of whose questions are right.
         clips: clips.
-        confusion_CC: counts, rows are the truth.
+        confusion_CC: counts, rows are the truth; where answers may be none, with a last column of those.
     """
 
     values: dict[str, float]
@@ -64,11 +67,13 @@ class MethodMetrics(nn.Module):
     def __init__(self, sizes: MetricSizes) -> None:
         super().__init__()
         classes = sizes.num_classes
+        self.num_classes = classes
+        answers = classes + sizes.may_abstain
         self.per_query = MetricCollection(
             {
-                "accuracy": MulticlassAccuracy(classes, average="micro"),
-                "macro_f1": MulticlassF1Score(classes, average="macro"),
-                "confusion": MulticlassConfusionMatrix(classes),
+                "accuracy": MulticlassAccuracy(answers, average="micro"),
+                "f1": MulticlassF1Score(answers, average=None),
+                "confusion": MulticlassConfusionMatrix(answers),
             },
             compute_groups=False,
         )
@@ -88,7 +93,7 @@ class MethodMetrics(nn.Module):
         """Count a batch of questions.
 
         Args:
-            predicted_q: predicted classes.
+            predicted_q: predicted classes; C where there is no answer.
             proba_qC: class probabilities.
             label_q: true classes.
             clip_q: the clips asked about.
@@ -105,10 +110,12 @@ class MethodMetrics(nn.Module):
         """Metrics over all ranks; every rank must call it."""
         values = self.per_query.compute()
         exact = self.exact_match.compute()
-        confusion_CC = values["confusion"].cpu().numpy()
+        confusion_CC = values["confusion"].cpu().numpy()[: self.num_classes]
+        occurs_C = torch.from_numpy(confusion_CC.any(1) | confusion_CC.any(0)[: self.num_classes])
         fractions = {
             "accuracy": values["accuracy"],
-            "macro_f1": values["macro_f1"],
+            # Over the classes that occur, as torchmetrics does; none of them is "no answer".
+            "macro_f1": values["f1"].cpu()[: self.num_classes][occurs_C].mean(),
             "exact_match": exact.share,
         }
         if self.map is not None:

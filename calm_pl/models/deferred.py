@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -104,6 +105,17 @@ class DeferredLALM(nn.Module):
         Raises:
             ModelError: the model cannot be loaded, does not hear, or answers by its batch.
         """
+        return self._ready(inputs)(inputs)
+
+    def option_text_scores(self, inputs: dict[str, Tensor], options: Sequence[Sequence[str]]) -> Tensor:
+        """See `FrozenLALM.option_text_scores`."""
+        return self._ready(inputs).option_text_scores(inputs, options)
+
+    def generate(self, inputs: dict[str, Tensor], max_new_tokens: int = 32) -> list[str]:
+        """See `FrozenLALM.generate`."""
+        return self._ready(inputs).generate(inputs, max_new_tokens)
+
+    def _ready(self, inputs: dict[str, Tensor]) -> FrozenLALM:
         if self._lalm is None:
             with torch.inference_mode(False):
                 self._lalm = FrozenLALM.from_pretrained(**asdict(self.arguments))
@@ -111,7 +123,7 @@ class DeferredLALM(nn.Module):
         if self._to_check:
             self.self_check = SelfCheck(hearing_check(self._lalm), invariance_check(self._lalm))
             self._to_check = False
-        return self._lalm(inputs)
+        return self._lalm
 
 
 def _note_file(arguments: LoadArguments, memory: Path | None) -> Path | None:

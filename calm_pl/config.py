@@ -70,6 +70,8 @@ class VoterConfig:
     """In clips, towards the mean reliability; 0 is off."""
     reliability_split: str = setting("support", one_of("support", "loo"))
     """`support` judges heads on the clips that built the centroids, `loo` on each clip left out in turn."""
+    select: str = setting("none", one_of("none", "loo"))
+    """`loo` chooses `tau_p`, `tau_w`, `top_k`, `weight_map` and `shrinkage` on the support clips."""
 
 
 @dataclass
@@ -288,11 +290,11 @@ def _type_name(kind: Any) -> str:
 
 
 def _nearest(key: str, path: str, fields: Mapping[str, Any]) -> str:
-    """A hint at the right key: one like it here, or the same one in another section."""
-    here = difflib.get_close_matches(key, fields, 1)
-    if here:
-        return f"; did you mean {path}{here[0]}?"
+    """A hint at the right key: the same one in another section, or one like it, here first."""
     everywhere = dict(_leaves(Config, ""))
+    here = difflib.get_close_matches(key, fields, 1)
+    if here and key not in everywhere:
+        return f"; did you mean {path}{here[0]}?"
     elsewhere = difflib.get_close_matches(key, everywhere, 1)
     return f"; did you mean {everywhere[elsewhere[0]]}?" if elsewhere else ""
 

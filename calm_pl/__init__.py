@@ -10,7 +10,9 @@ __version__ = "0.1.0"
 # Names are imported on first use, so that `--help` and the voters do not pay for transformers and Lightning.
 _HOMES = {
     "Calm": "calm_pl.voters",
+    "CalmAuto": "calm_pl.voters",
     "CalmGlobal": "calm_pl.voters",
+    "Gda": "calm_pl.voters",
     "Sav": "calm_pl.voters",
     "FrozenLALM": "calm_pl.models",
     "load_classifier": "calm_pl.classifier",

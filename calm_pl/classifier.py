@@ -12,9 +12,15 @@ from torch import Tensor
 
 from calm_pl.errors import ModelError
 from calm_pl.files import replacing
-from calm_pl.voters import Calm, CalmGlobal, HeadVoter, Sav
+from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Gda, HeadVoter, Sav
 
-VOTERS: dict[str, type[HeadVoter]] = {"sav": Sav, "calm_global": CalmGlobal, "calm": Calm}
+VOTERS: dict[str, type[HeadVoter]] = {
+    "sav": Sav,
+    "calm_global": CalmGlobal,
+    "calm": Calm,
+    "gda": Gda,
+    "calm_auto": CalmAuto,
+}
 _FORMAT = "calm_pl.classifier.1"
 
 
@@ -48,7 +54,7 @@ class Classifier:
             "format": _FORMAT,
             "classes": json.dumps(self.classes),
             "voters": json.dumps(
-                {name: voter.get_params() for name, voter in self.voters.items()},
+                {name: voter.fitted_params() for name, voter in self.voters.items()},
                 default=lambda number: number.item(),  # NumPy's numbers
             ),
             "prompt": json.dumps(self.prompt),

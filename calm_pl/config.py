@@ -201,11 +201,11 @@ def _type_name(kind: Any) -> str:
 
 
 def _nearest(key: str, path: str, fields: Mapping[str, Any]) -> str:
-    """A hint at the right key: one like it here, or the same one in another section."""
-    here = difflib.get_close_matches(key, fields, 1)
-    if here:
-        return f"; did you mean {path}{here[0]}?"
+    """A hint at the right key: the same one in another section, or one like it, here first."""
     everywhere = dict(_leaves(Config, ""))
+    here = difflib.get_close_matches(key, fields, 1)
+    if here and key not in everywhere:
+        return f"; did you mean {path}{here[0]}?"
     elsewhere = difflib.get_close_matches(key, everywhere, 1)
     return f"; did you mean {everywhere[elsewhere[0]]}?" if elsewhere else ""
 

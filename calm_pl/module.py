@@ -27,7 +27,7 @@ from calm_pl.metrics import (
     summarise,
 )
 from calm_pl.models import DeferredLALM, FrozenLALM
-from calm_pl.ranks import sum_over_ranks
+from calm_pl.ranks import rank_and_size, sum_over_ranks
 from calm_pl.voters import HeadVoter, gather_support
 from calm_pl.zero_shot import class_probabilities
 
@@ -149,7 +149,10 @@ class FitFreeModule(LightningModule):
         for number, one in enumerate(self.task.rounds):
             with explained("The support cannot be fitted"):
                 support = gather_support(
-                    *self._labelled(x_NHD, index, one.support), self.task.classes, sum_over_ranks
+                    *self._labelled(x_NHD, index, one.support),
+                    self.task.classes,
+                    sum_over_ranks,
+                    *rank_and_size(),
                 )
                 heldout = self._labelled(x_NHD, index, one.heldout) if one.heldout else None
                 for name, voter in self.voters.items():

@@ -11,7 +11,8 @@ from calm_pl.data import benchmark_names
 from calm_pl.data.settings import DataSettings
 from calm_pl.rules import Rule, above_zero, at_least, finite_at_least, one_of, setting
 
-METHODS = ("zero_shot", "sav", "calm_global", "calm")
+METHODS = ("zero_shot", "sav", "calm_global", "calm", "calm_auto", "gda")
+DEFAULT_METHODS = METHODS[:4]  # the paper's
 ZERO_SHOT_MODES = ("letters", "text", "generate")
 CALLBACKS = ("progress", "run_record", "predictions", "report", "wandb_tables")
 
@@ -78,6 +79,8 @@ class VoterConfig:
     reliability_split: str = setting("support", one_of("support", "heldout", "loo"))
     """`support` judges heads on the clips that built the centroids, `loo` on each clip left out in turn,
     `heldout` on further clips (data.heldout_shots)."""
+    select: str = setting("none", one_of("none", "loo"))
+    """`loo` chooses `tau_p`, `tau_w`, `top_k`, `weight_map` and `shrinkage` on the support clips."""
 
 
 @dataclass
@@ -129,7 +132,7 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     voter: VoterConfig = field(default_factory=VoterConfig)
-    methods: list[str] = field(default_factory=lambda: list(METHODS))
+    methods: list[str] = field(default_factory=lambda: list(DEFAULT_METHODS))
     zero_shot: str = setting("letters", one_of(*ZERO_SHOT_MODES))
     """How zero-shot answers: the likeliest option letter, the likeliest option text, or generated words."""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)

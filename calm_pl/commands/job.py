@@ -124,7 +124,7 @@ def open_bank(config: Config, lalm: DeferredLALM) -> BankLink | None:
 
 def build_voters(config: Config) -> dict[str, HeadVoter]:
     """Unfitted voters of the configured methods, in the order of the table."""
-    from calm_pl.voters import Calm, CalmGlobal, Sav
+    from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Gda, Sav
 
     v = config.voter
     calm: dict[str, Any] = {
@@ -136,11 +136,14 @@ def build_voters(config: Config) -> dict[str, HeadVoter]:
         "weight_map": v.weight_map,
         "shrinkage": v.shrinkage,
         "reliability_split": v.reliability_split,
+        "select": v.select,
     }
     voters: dict[str, HeadVoter] = {
         "sav": Sav(top_k=v.sav_top_k, score=v.score),
         "calm_global": CalmGlobal(**calm),
         "calm": Calm(**calm),
+        "calm_auto": CalmAuto(),
+        "gda": Gda(),
     }
     return {name: voter for name, voter in voters.items() if name in config.methods}
 

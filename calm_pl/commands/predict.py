@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from calm_pl.data.clips import Query
     from calm_pl.models import FrozenLALM
 
+_BEST_FIRST = ("calm_auto", "calm", "gda", "calm_global", "sav")
 _EXAMPLES = """\
   {program} --classifier runs/x/classifier.safetensors clip.wav
   {program} --classifier runs/x/classifier.safetensors --top 3 recordings/
@@ -51,7 +52,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     if not debug:
         quieten()
     classifier = load_classifier(args.classifier)
-    method = args.method or next(m for m in ("calm", "calm_global", "sav") if m in classifier.voters)
+    method = args.method or next(m for m in _BEST_FIRST if m in classifier.voters)
     if method not in classifier.voters:
         raise ModelError(
             f"{args.classifier} holds the methods {', '.join(classifier.voters)}, not {method!r}."
@@ -79,9 +80,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
         "--classifier", required=True, metavar="FILE", help="classifier.safetensors of a run folder"
     )
     command.add_argument("clips", nargs="+", help="sound files, or folders that are searched for them")
-    command.add_argument(
-        "--method", choices=("sav", "calm_global", "calm"), help="default: calm, or the best there is"
-    )
+    command.add_argument("--method", choices=_BEST_FIRST, help="default: the first of these that there is")
     command.add_argument(
         "--model", metavar="PATH", help="where the model is now; it must be the one that was fitted"
     )

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from calm_pl.metrics.intervals import Interval
     from calm_pl.module import FitFreeModule
 
-NAMES = {"zero_shot": "zero-shot", "sav": "SAVs", "calm_global": "CALM-Global", "calm": "CALM"}
+NAMES = {
+    "zero_shot": "zero-shot",
+    "sav": "SAVs",
+    "calm_global": "CALM-Global",
+    "calm": "CALM",
+    "calm_auto": "CALM-Auto",
+    "gda": "GDA",
+}
 
 
 # metric: its heading

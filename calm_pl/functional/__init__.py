@@ -8,30 +8,61 @@ Shape letters, used in every name and docstring of this project:
 Equation numbers are those of CALM (arXiv 2602.07077).
 """
 
+from calm_pl.functional.calibration import (
+    calibrate,
+    calibrate_left_out,
+    centred,
+    most_likely,
+    simplest_likely,
+)
 from calm_pl.functional.centroids import centroids_from_sums, class_sums
 from calm_pl.functional.chunks import clip_chunks
+from calm_pl.functional.conformal import conformal_sets, conformal_threshold
+from calm_pl.functional.gda import gda_dual, gda_leave_one_out, gda_weights
 from calm_pl.functional.leave_one_out import leave_one_out_scores
 from calm_pl.functional.reliability import RELIABILITIES, clip_reliability, shrink, sum_by_class
 from calm_pl.functional.scores import SCORES, head_scores, posteriors, unit
 from calm_pl.functional.votes import majority_vote, weighted_vote
 from calm_pl.functional.weights import WEIGHT_MAPS, head_weights, top_heads
+from calm_pl.functional.whitening import (
+    apply_whitening,
+    decompose,
+    scatter_sums,
+    whitened_leave_one_out,
+    whitening,
+)
 
 __all__ = [
     "RELIABILITIES",
     "SCORES",
     "WEIGHT_MAPS",
+    "apply_whitening",
+    "calibrate",
+    "calibrate_left_out",
+    "centred",
     "centroids_from_sums",
     "class_sums",
     "clip_chunks",
     "clip_reliability",
+    "conformal_sets",
+    "conformal_threshold",
+    "decompose",
+    "gda_dual",
+    "gda_leave_one_out",
+    "gda_weights",
     "head_scores",
     "head_weights",
     "leave_one_out_scores",
     "majority_vote",
+    "most_likely",
     "posteriors",
+    "scatter_sums",
     "shrink",
+    "simplest_likely",
     "sum_by_class",
     "top_heads",
     "unit",
     "weighted_vote",
+    "whitened_leave_one_out",
+    "whitening",
 ]

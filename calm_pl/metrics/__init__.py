@@ -2,8 +2,10 @@
 
 from calm_pl.metrics.bootstrap import Answers, bootstrap_clips
 from calm_pl.metrics.breakdown import SubsetResult, break_down
+from calm_pl.metrics.calibration import abstention, calibration, set_coverage
 from calm_pl.metrics.exact_match import ClipExactMatch
 from calm_pl.metrics.intervals import bootstrap_macro_f1, macro_f1, wilson
+from calm_pl.metrics.paired import estimate, mcnemar, paired_difference
 from calm_pl.metrics.predictions import PredictionTable
 from calm_pl.metrics.ranking import ClipAveragePrecision, EqualErrorRate
 from calm_pl.metrics.suite import MethodMetrics, MetricSizes, RoundResult
@@ -21,10 +23,16 @@ __all__ = [
     "RoundResult",
     "Spread",
     "SubsetResult",
+    "abstention",
     "bootstrap_clips",
     "bootstrap_macro_f1",
     "break_down",
+    "calibration",
+    "estimate",
     "macro_f1",
+    "mcnemar",
+    "paired_difference",
+    "set_coverage",
     "summarise",
     "wilson",
 ]

@@ -32,24 +32,21 @@ class Decision(NamedTuple):
 class HeadVoter(ABC):
     """A classifier on head vectors.
 
-    Subclasses keep their hyper-parameters in `params`, a frozen dataclass that checks itself, and fill
-    `reliability_` and `weights_` in `fit_support`.
+    Subclasses keep their hyper-parameters in `params`, a frozen dataclass that checks itself, and fill the
+    attributes of `fitted_names` in `_fit_heads`.
 
     Attributes:
-        fitted_params_: the `params` of the last fit, which predictions go by.
+        fitted_params_: the `params` of the last fit, which predictions go by; settings that the fit chose are
+            in their place.
         classes_: labels in class order, (C,).
         centroids_: (C, H, D) float32 (eq. 1).
-        reliability_: (C, H) or (H,) float32.
-        weights_: (C, H) or (H,) float32, rows sum to 1.
     """
 
     params: Any
     fitted_params_: Any
     classes_: np.ndarray
     centroids_: Tensor
-    reliability_: Tensor
-    weights_: Tensor
-    fitted_names: ClassVar[tuple[str, ...]] = ("reliability_", "weights_")
+    fitted_names: ClassVar[tuple[str, ...]]
 
     # Fitting
 
@@ -89,11 +86,11 @@ class HeadVoter(ABC):
 
     @abstractmethod
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
-        """Estimate `reliability_` and `weights_`."""
+        """Fill the attributes of `fitted_names`."""
 
     @abstractmethod
-    def decide(self, s_NHC: Tensor) -> Decision:
-        """Vote on scores of all heads (eq. 2) against `centroids_`."""
+    def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
+        """Decide on one chunk of clips, on the device of `centroids_`, among the candidates if any."""
 
     @abstractmethod
     def probabilities(self, scores_NC: Tensor) -> Tensor:
@@ -116,15 +113,10 @@ class HeadVoter(ABC):
                 f"Expected vectors of shape (N, {self.centroids_.shape[1]}, {self.centroids_.shape[2]}),"
                 f" but got {tuple(x_NHD.shape)}."
             )
-        parts = []
-        for chunk, s_NHC in self._scores(x_NHD):
-            if candidates_NC is not None:
-                barred_nC = ~candidates_NC[chunk].to(s_NHC.device)
-                s_NHC = s_NHC.masked_fill(barred_nC[:, None], -torch.inf)
-            decision = self.decide(s_NHC)
-            if candidates_NC is not None:
-                decision = _among(decision, ~barred_nC)
-            parts.append(decision)
+        parts = [
+            self.decide_vectors(x, None if candidates_NC is None else candidates_NC[chunk].to(x.device))
+            for chunk, x in self._chunks(x_NHD)
+        ]
         device = self.centroids_.device
         if not parts:
             return Decision(
@@ -154,15 +146,14 @@ class HeadVoter(ABC):
             raise ValueError("Expected at least one clip to score, but got none.")
         return sum(p == t for p, t in zip(predicted.tolist(), truth, strict=True)) / len(truth)
 
-    def _scores(self, x_NHD: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Scores (n, H, C) of one chunk of clips at a time."""
+    def _chunks(self, x_NHD: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Clips in chunks whose vectors and scores fit in memory, on the device of `centroids_`."""
         classes, heads, dim = self.centroids_.shape
         for chunk in clip_chunks(len(x_NHD), heads * max(classes, dim)):
-            x = x_NHD[chunk].to(self.centroids_.device)
-            yield chunk, head_scores(x, self.centroids_, self.fitted_params_.score)
+            yield chunk, x_NHD[chunk].to(self.centroids_.device)
 
     def _check_fitted(self) -> None:
-        if not hasattr(self, "weights_"):
+        if not hasattr(self, "fitted_params_"):
             raise RuntimeError(f"This {type(self).__name__} is not fitted yet; call `fit` first.")
 
     @staticmethod
@@ -174,6 +165,11 @@ class HeadVoter(ABC):
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Hyper-parameters by name; `deep` is there for scikit-learn and changes nothing."""
         return {f.name: getattr(self.params, f.name) for f in dataclasses.fields(self.params)}
+
+    def fitted_params(self) -> dict[str, Any]:
+        """Hyper-parameters of a voter for `load_fitted_state`: what the fit chose is in its place."""
+        self._check_fitted()
+        return {f.name: getattr(self.fitted_params_, f.name) for f in dataclasses.fields(self.fitted_params_)}
 
     def set_params(self, **params: Any) -> Self:
         """Change hyper-parameters; takes effect at the next `fit`."""
@@ -204,6 +200,35 @@ class HeadVoter(ABC):
         for name in self.fitted_names:
             setattr(self, name, state[name.rstrip("_")])
         return self
+
+
+class ScoreVoter(HeadVoter):
+    """A voter on the scores of heads against centroids (eq. 2).
+
+    Attributes:
+        reliability_: (C, H) or (H,) float32.
+        weights_: (C, H) or (H,) float32, rows sum to 1.
+    """
+
+    reliability_: Tensor
+    weights_: Tensor
+    fitted_names: ClassVar[tuple[str, ...]] = ("reliability_", "weights_")
+
+    @abstractmethod
+    def decide(self, s_NHC: Tensor) -> Decision:
+        """Vote on scores of all heads (eq. 2) against `centroids_`."""
+
+    def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
+        """Score one chunk of clips against `centroids_` and vote; others than candidates have no score."""
+        s_NHC = head_scores(x_NHD, self.centroids_, self.fitted_params_.score)
+        if candidates_NC is None:
+            return self.decide(s_NHC)
+        return _among(self.decide(s_NHC.masked_fill(~candidates_NC[:, None], -torch.inf)), candidates_NC)
+
+    def _scores(self, x_NHD: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Scores (n, H, C) of one chunk of clips at a time."""
+        for chunk, x in self._chunks(x_NHD):
+            yield chunk, head_scores(x, self.centroids_, self.fitted_params_.score)
 
 
 def _among(decision: Decision, candidates_NC: Tensor) -> Decision:

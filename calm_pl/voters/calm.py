@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,7 +14,9 @@ from calm_pl.functional import (
     RELIABILITIES,
     SCORES,
     WEIGHT_MAPS,
+    clip_chunks,
     clip_reliability,
+    head_scores,
     head_weights,
     leave_one_out_scores,
     posteriors,
@@ -21,11 +24,24 @@ from calm_pl.functional import (
     sum_by_class,
     weighted_vote,
 )
-from calm_pl.voters.base import Decision, HeadVoter
+from calm_pl.functional.selection import (
+    TIE,
+    Judged,
+    Reliabilities,
+    Setting,
+    SettingGrid,
+    Tally,
+    best_setting,
+    clearly_better,
+    judge_settings,
+    tally,
+)
+from calm_pl.voters.base import Decision, ScoreVoter
 from calm_pl.voters.checks import check_choice, check_positive, check_top_k
 from calm_pl.voters.support import Support
 
 RELIABILITY_SPLITS = ("support", "heldout", "loo")
+SELECTIONS = ("none", "loo")
 
 
 @dataclass(frozen=True)
@@ -40,6 +56,7 @@ class CalmParams:
     weight_map: str = "softmax"
     shrinkage: float = 0.0
     reliability_split: str = "support"
+    select: str = "none"
 
     def __post_init__(self) -> None:
         check_positive("tau_p", self.tau_p)
@@ -50,6 +67,7 @@ class CalmParams:
         check_choice("weight_map", self.weight_map, WEIGHT_MAPS)
         check_choice("reliability_split", self.reliability_split, RELIABILITY_SPLITS)
         check_positive("shrinkage", self.shrinkage, or_zero=True)
+        check_choice("select", self.select, SELECTIONS)
 
 
 class ReliabilitySums(NamedTuple):
@@ -64,7 +82,19 @@ class ReliabilitySums(NamedTuple):
     counts_C: Tensor
 
 
-class CalmBase(HeadVoter):
+class Evidence(NamedTuple):
+    """What the heads say of some clips.
+
+    Attributes:
+        m_NH: evidence for the true class (eq. 6).
+        y_N: class indices.
+    """
+
+    m_NH: Tensor
+    y_N: Tensor
+
+
+class CalmBase(ScoreVoter):
     """What CALM and CALM-Global share: everything but the pooling of reliabilities.
 
     Args:
@@ -77,7 +107,18 @@ class CalmBase(HeadVoter):
         shrinkage: α >= 0 in clips, towards the mean reliability; 0 is off.
         reliability_split: `support` (paper: the clips that built the centroids), `heldout` (those given to
             `fit`) or `loo` (each support clip against centroids without it).
+        select: `none`, or `loo`: `tau_p`, `tau_w`, `top_k`, `weight_map` and `shrinkage` are not those given
+            but the ones of `grid` that make left-out support clips likeliest, if those given are worse by
+            more than a standard error; see `calm_pl.functional.selection`. `fitted_params_` holds them. With
+            3 to 5 clips a class it gained `CalmGlobal` nothing and cost `Calm` up to 1.5 points of accuracy
+            (`benchmarks/results/selection.json`): `CalmAuto` is the better way not to choose.
+
+    Attributes:
+        grid: settings tried, a `SettingGrid`; the paper's by default.
     """
+
+    grid: SettingGrid = SettingGrid()
+    conditional: ClassVar[bool]
 
     params: CalmParams
 
@@ -91,9 +132,10 @@ class CalmBase(HeadVoter):
         weight_map: str = "softmax",
         shrinkage: float = 0.0,
         reliability_split: str = "support",
+        select: str = "none",
     ) -> None:
         self.params = CalmParams(
-            tau_p, tau_w, top_k, score, reliability, weight_map, shrinkage, reliability_split
+            tau_p, tau_w, top_k, score, reliability, weight_map, shrinkage, reliability_split, select
         )
 
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
@@ -104,36 +146,90 @@ class CalmBase(HeadVoter):
                 "Expected held-out clips exactly when `reliability_split` is 'heldout', but it is"
                 f" {p.reliability_split!r} and `fit` {given}."
             )
+        if p.select == "loo":
+            if heldout is not None:
+                raise ValueError("Expected `select` to be 'none' with held-out clips, but got 'loo'.")
+            self.fitted_params_ = p = self._select(support)
         sums = self._reliability_sums(support, support if heldout is None else heldout)
-        self.reliability_ = self._pool(sums)
-        rows = torch.atleast_2d(self.reliability_)
-        self.weights_ = head_weights(rows, p.top_k, p.tau_w, p.weight_map).view_as(self.reliability_)
+        rows = self._rows(sums)
+        r_RH = shrink(rows.rows(), rows.counts_R.clamp(min=1), p.shrinkage).to(torch.float32)
+        w_RH = head_weights(r_RH, p.top_k, p.tau_w, p.weight_map)
+        self.reliability_, self.weights_ = (r_RH, w_RH) if self.conditional else (r_RH[0], w_RH[0])
 
-    def _reliability_sums(self, support: Support, judged: Support) -> ReliabilitySums:
+    def _left_out(self, support: Support, chunk: slice, s_NHC: Tensor) -> Tensor:
+        """Leave-one-out scores of a chunk of support clips."""
+        x_NHD, y_N = support.x_NHD[chunk].to(s_NHC.device), support.y_N[chunk].to(s_NHC.device)
+        return leave_one_out_scores(
+            s_NHC, x_NHD, y_N, support.centroids_CHD, support.counts_C, self.fitted_params_.score
+        )
+
+    def _evidence(self, support: Support, judged: Support, tau_p: float) -> Iterator[Evidence]:
+        """What the heads say of the clips of one chunk at a time (eq. 6)."""
+        p = self.fitted_params_
+        for chunk, s_NHC in self._scores(judged.x_NHD):
+            y_N = judged.y_N[chunk].to(s_NHC.device)
+            if p.reliability_split == "loo":
+                s_NHC = self._left_out(support, chunk, s_NHC)
+                # A clip alone in its class cannot be judged without itself.
+                judgeable_N = support.counts_C[y_N] > 1
+                s_NHC, y_N = s_NHC[judgeable_N], y_N[judgeable_N]
+            yield Evidence(clip_reliability(posteriors(s_NHC, tau_p), y_N, p.reliability), y_N)
+
+    def _reliability_sums(
+        self, support: Support, judged: Support, tau_p: float | None = None
+    ) -> ReliabilitySums:
         """Sum clip reliabilities by class, chunk by chunk, then over ranks (eqs. 6, 7, 11)."""
-        p = self.params
-        leave_out = p.reliability_split == "loo"
         num_classes, num_heads, _ = support.centroids_CHD.shape
         device = support.centroids_CHD.device
         sums_CH = torch.zeros(num_classes, num_heads, dtype=torch.float64, device=device)
         counts_C = torch.zeros(num_classes, dtype=torch.float64, device=device)
-        for chunk, s_NHC in self._scores(judged.x_NHD):
-            x_NHD, y_N = judged.x_NHD[chunk].to(device), judged.y_N[chunk].to(device)
-            if leave_out:
-                s_NHC = leave_one_out_scores(
-                    s_NHC, x_NHD, y_N, support.centroids_CHD, support.counts_C, p.score
-                )
-                # A clip alone in its class cannot be judged without itself.
-                judgeable_N = support.counts_C[y_N] > 1
-                s_NHC, y_N = s_NHC[judgeable_N], y_N[judgeable_N]
-            m_NH = clip_reliability(posteriors(s_NHC, p.tau_p), y_N, p.reliability)
+        for m_NH, y_N in self._evidence(support, judged, tau_p or self.fitted_params_.tau_p):
             sums_CH += sum_by_class(m_NH, y_N, num_classes)
             counts_C += torch.bincount(y_N, minlength=num_classes)
         return ReliabilitySums(support.all_reduce(sums_CH), support.all_reduce(counts_C))
 
-    @abstractmethod
-    def _pool(self, sums: ReliabilitySums) -> Tensor:
-        """Reliabilities (H,) or (C, H) float32, shrunk."""
+    def _select(self, support: Support) -> CalmParams:
+        """Parameters of the best setting by leave-one-out, where it is clearly better than the given ones."""
+        p = dataclasses.replace(self.fitted_params_, select="none")
+        given = Setting(p.tau_p, p.tau_w, p.top_k, p.weight_map, p.shrinkage)
+        if not bool((support.counts_C > 1).any()):
+            return p
+        best: tuple[float, Setting] | None = None
+        given_log_p_N = torch.cat([one.log_p_NS[:, 0] for one in self._judge(support, [given])])
+        for tau_p in self.grid.tau_p:
+            settings = self.grid.settings(tau_p, support.x_NHD.shape[1])
+            parts = list(self._judge(support, settings))
+            judged = Judged(*(torch.cat(column) for column in zip(*parts, strict=True)))
+            totals = Tally(*(support.all_reduce(total) for total in tally(judged, given_log_p_N)))
+            place = best_setting(totals)
+            log_p = float(totals.log_p_S[place] / totals.num_clips)
+            if best is None or log_p > best[0] + TIE:
+                best = (log_p, settings[place] if clearly_better(totals, place) else given)
+        assert best is not None
+        return dataclasses.replace(p, **best[1]._asdict())
+
+    def _judge(self, support: Support, settings: list[Setting]) -> Iterator[Judged]:
+        """Judge settings of one τ_p on this rank's support clips, each left out, chunk by chunk."""
+        p, tau_p = self.fitted_params_, settings[0].tau_p
+        evidence = self._rows(self._reliability_sums(support, support, tau_p))
+        num_classes, heads, dim = support.centroids_CHD.shape
+        per_clip = max(heads * max(len(settings), num_classes, dim), len(settings) * num_classes)
+        # Also where this rank has no clip, so that there is something to concatenate.
+        for chunk in clip_chunks(max(1, len(support.x_NHD)), per_clip):
+            part = support._replace(x_NHD=support.x_NHD[chunk], y_N=support.y_N[chunk])
+            full_NHC = head_scores(part.x_NHD, support.centroids_CHD, p.score)
+            left_NHC = self._left_out(part, slice(None), full_NHC)
+            judgeable_N = support.counts_C[part.y_N] > 1
+            y_N, p_NHC = part.y_N[judgeable_N], posteriors(left_NHC[judgeable_N], tau_p)
+            own_NHC = p_NHC if p.reliability_split == "loo" else posteriors(full_NHC[judgeable_N], tau_p)
+            own_m_NH = clip_reliability(own_NHC, y_N, p.reliability)
+            yield judge_settings(p_NHC, y_N, evidence, settings, own_m_NH)
+
+    def _rows(self, sums: ReliabilitySums) -> Reliabilities:
+        """The sums as the weights need them: a row a class, or one for all."""
+        if self.conditional:
+            return Reliabilities(sums.sums_CH, sums.counts_C)
+        return Reliabilities(sums.sums_CH.sum(0, keepdim=True), sums.counts_C.sum()[None])
 
     def decide(self, s_NHC: Tensor) -> Decision:
         """Weighted posteriors (eqs. 9, 13); equal scores go to the lower class index (eq. 10)."""
@@ -149,11 +245,6 @@ class CalmBase(HeadVoter):
         return torch.where(total_N1 > 0, scores_NC / total_N1, uniform_NC).to(torch.float32)
 
 
-def overall_mean(sums: ReliabilitySums) -> Tensor:
-    """Mean reliability of each head over all clips (eq. 7), (H,) float64; 0 where no clip could be judged."""
-    return sums.sums_CH.sum(0) / sums.counts_C.sum().clamp(min=1)
-
-
 class CalmGlobal(CalmBase):
     """CALM-Global: one reliability a head, over all classes (eqs. 6-10). Arguments as `CalmBase`.
 
@@ -162,24 +253,18 @@ class CalmGlobal(CalmBase):
         weights_: (H,) float32 (eq. 8).
     """
 
-    def _pool(self, sums: ReliabilitySums) -> Tensor:
-        r_1H = overall_mean(sums)[None]
-        return shrink(r_1H, sums.counts_C.sum()[None], self.params.shrinkage)[0].to(torch.float32)
+    conditional = False
 
 
 class Calm(CalmBase):
     """CALM: a reliability for each head and class (eqs. 6, 11-13). Arguments as `CalmBase`.
 
     A class that no clip could judge (its only clip left out, or no held-out clip) takes the overall
-    reliabilities.
+    reliabilities, and weighs as one clip where they are shrunk.
 
     Attributes:
         reliability_: (C, H) float32 (eq. 11).
         weights_: (C, H) float32 (eq. 12).
     """
 
-    def _pool(self, sums: ReliabilitySums) -> Tensor:
-        counts_C1 = sums.counts_C[:, None]
-        r_CH = torch.where(counts_C1 > 0, sums.sums_CH / counts_C1.clamp(min=1), overall_mean(sums)[None])
-        # A class that borrowed its reliabilities weighs as one clip.
-        return shrink(r_CH, sums.counts_C.clamp(min=1), self.params.shrinkage).to(torch.float32)
+    conditional = True

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from calm_pl.functional import SCORES, majority_vote, top_heads
-from calm_pl.voters.base import Decision, HeadVoter
+from calm_pl.voters.base import Decision, ScoreVoter
 from calm_pl.voters.checks import check_choice, check_top_k
 from calm_pl.voters.support import Support
 
@@ -25,7 +25,7 @@ class SavParams:
         check_choice("score", self.score, SCORES)
 
 
-class Sav(HeadVoter):
+class Sav(ScoreVoter):
     """SAVs: heads ranked by nearest-centroid accuracy, the `top_k` best vote, the majority wins (eqs. 3, 4).
 
     Args:

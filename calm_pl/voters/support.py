@@ -28,6 +28,10 @@ class Support(NamedTuple):
         centroids_CHD: centroids over the clips of all ranks, float32 (eq. 1).
         counts_C: clips a class over all ranks, float64.
         all_reduce: sums a tensor over ranks.
+        means_CHD: the centroids before rounding, float64: a clip and the mean of its class can lie so close
+            that float32 would show in what is left of their difference.
+        rank: this rank, from 0.
+        num_ranks: how many there are.
     """
 
     x_NHD: Tensor
@@ -36,6 +40,9 @@ class Support(NamedTuple):
     centroids_CHD: Tensor
     counts_C: Tensor
     all_reduce: AllReduce
+    means_CHD: Tensor
+    rank: int = 0
+    num_ranks: int = 1
 
 
 def gather_support(
@@ -43,6 +50,8 @@ def gather_support(
     labels: Any,
     classes: Sequence[Hashable] | None = None,
     all_reduce: AllReduce = alone,
+    rank: int = 0,
+    num_ranks: int = 1,
 ) -> Support:
     """Check clips and build their centroids; only sums and counts cross ranks.
 
@@ -51,6 +60,8 @@ def gather_support(
         labels: N hashable labels.
         classes: the class order; the sorted labels where None. Name it when ranks may see different labels.
         all_reduce: sums a tensor over ranks; the identity by default.
+        rank: this rank; needed, with `num_ranks`, by voters that compare clips of different ranks.
+        num_ranks: how many ranks call this.
 
     Raises:
         ValueError: fewer than two classes, or a class without a clip on any rank.
@@ -66,4 +77,6 @@ def gather_support(
     empty = [label for label, count in zip(order, counts_C.tolist(), strict=True) if count == 0]
     if empty:
         raise ValueError(f"Expected at least one support clip for each class, but got none for {empty}.")
-    return Support(x_NHD, y_N, order, centroids_from_sums(sums_CHD, counts_C), counts_C, all_reduce)
+    means_CHD = sums_CHD / counts_C[:, None, None]
+    centroids_CHD = centroids_from_sums(sums_CHD, counts_C)
+    return Support(x_NHD, y_N, order, centroids_CHD, counts_C, all_reduce, means_CHD, rank, num_ranks)

@@ -96,5 +96,6 @@ def test_defaults_are_those_of_the_paper():
         "weight_map": "softmax",
         "shrinkage": 0.0,
         "reliability_split": "support",
+        "select": "none",
     }
     assert Calm().get_params() == CalmGlobal().get_params() == expected

@@ -1,0 +1,109 @@
+"""Scores as calibrated log-probabilities, and choices between settings, from leave-one-out scores.
+
+All criteria are means over clips of the log-probability of the true class, log softmax(β·l/σ): σ is the
+spread of the scores l over the clips, the sharpness β the value of a fixed grid that makes the mean largest.
+One virtual clip whose class is any with equal chance joins the mean, so that β stays finite where every clip
+is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+SHARPNESS = tuple(2.0 ** (step / 4) for step in range(-12, 29))  # 1/8 to 128
+DEFAULT_SHARPNESS = 2.0
+"""Where no clip can be left out: one clip a class."""
+# Sums over clips differ in their last bits between orders and numbers of ranks; a choice must not.
+_TIE = 1e-9
+
+
+class Calibration(NamedTuple):
+    """How scores become log-probabilities.
+
+    Attributes:
+        gain: β/σ, the factor of the scores.
+        log_p_N: leave-one-out log-probability of the true class of each clip, float64.
+    """
+
+    gain: float
+    log_p_N: Tensor
+
+
+def centred(scores_NC: Tensor) -> Tensor:
+    """Scores less their mean over classes, float64: softmax and argmax stay what they are."""
+    scores_NC = scores_NC.to(torch.float64)
+    return scores_NC - scores_NC.mean(-1, keepdim=True)
+
+
+def spread(scores_NC: Tensor) -> float:
+    """Root mean square of centred scores; 1 where they are all equal."""
+    value = float(centred(scores_NC).square().mean().sqrt()) if len(scores_NC) else 0.0
+    return value if value > 0 else 1.0
+
+
+def calibrate(scores_NC: Tensor, y_N: Tensor) -> Calibration:
+    """The gain that makes log softmax(gain·scores) most likely for the true classes.
+
+    Args:
+        scores_NC: leave-one-out scores of the clips that could be left out.
+        y_N: their classes; none where no clip could be left out, and the sharpness is then its default.
+    """
+    sigma = spread(scores_NC)
+    if not len(y_N):
+        return Calibration(DEFAULT_SHARPNESS / sigma, torch.zeros(0, dtype=torch.float64))
+    unit_NC = centred(scores_NC) / sigma
+    best: tuple[float, float, Tensor] | None = None
+    for beta in SHARPNESS:
+        log_p_NC = torch.log_softmax(beta * unit_NC, -1)
+        own_N = log_p_NC.gather(1, y_N[:, None])[:, 0]
+        value = float((own_N.sum() + log_p_NC.mean()) / (len(y_N) + 1))
+        if best is None or value > best[0] + _TIE:
+            best = (value, beta, own_N)
+    assert best is not None
+    return Calibration(best[1] / sigma, best[2])
+
+
+def left_out(y_N: Tensor, counts_C: Tensor) -> Tensor:
+    """Which clips can be left out, (N,) bool; all where none can, so that scores have a spread to go by."""
+    can_N = counts_C[y_N] > 1
+    return can_N if bool(can_N.any()) else torch.ones_like(can_N)
+
+
+def calibrate_left_out(scores_NC: Tensor, y_N: Tensor, counts_C: Tensor) -> Calibration:
+    """`calibrate` on the clips that are not alone in their class.
+
+    Args:
+        scores_NC: leave-one-out scores; those of clips alone in their class are from the full fit.
+        y_N: classes.
+        counts_C: clips a class.
+    """
+    can_N = counts_C[y_N] > 1
+    return calibrate(scores_NC[left_out(y_N, counts_C)], y_N[can_N])
+
+
+def most_likely(candidates: Sequence[Tensor]) -> int:
+    """Index of the candidate with the largest mean log-probability (N,); the first of equals."""
+    best = 0
+    for i, log_p_N in enumerate(candidates):
+        if float(log_p_N.mean()) > float(candidates[best].mean()) + _TIE:
+            best = i
+    return best
+
+
+def simplest_likely(candidates: Sequence[Tensor]) -> int:
+    """The first candidate that is not clearly less likely than the best: the one-standard-error rule.
+
+    Args:
+        candidates: log-probabilities (N,) of the same clips, the simplest setting first.
+    """
+    best_N = candidates[most_likely(candidates)]
+    for i, log_p_N in enumerate(candidates):
+        loss_N = best_N - log_p_N
+        error = float(loss_N.std(correction=0)) / len(loss_N) ** 0.5
+        if float(loss_N.mean()) <= error + _TIE:
+            return i
+    raise AssertionError("the best candidate is not worse than itself")

@@ -1,0 +1,43 @@
+"""Voters whose scores are log-probabilities, calibrated on support clips that were left out in turn."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from calm_pl.functional import centred, conformal_sets, conformal_threshold
+from calm_pl.voters.base import HeadVoter
+from calm_pl.voters.checks import Vectors
+
+
+class CalibratedVoter(HeadVoter):
+    """A voter whose scores are log-probabilities.
+
+    Attributes:
+        left_out_p_: probability of the true class of each support clip that could be left out, by a fit
+            without it, float32 in ascending order; what prediction sets are calibrated on.
+    """
+
+    fitted_names: ClassVar[tuple[str, ...]] = ("left_out_p_",)
+    left_out_p_: Tensor
+
+    def probabilities(self, scores_NC: Tensor) -> Tensor:
+        """What the log-probabilities say."""
+        return torch.softmax(scores_NC, -1)
+
+    def prediction_sets(self, vectors: Vectors, coverage: float = 0.9) -> Any:
+        """Classes that together hold the true one with the chosen coverage, (N, C) bool; NumPy in, NumPy out.
+
+        Calibrated on left-out support clips; what that guarantees and what not is said in
+        `calm_pl.functional.conformal`. With fewer than coverage/(1 - coverage) of them every class is in.
+        """
+        p_NC = self.probabilities(self.vote(vectors).scores_NC)
+        threshold = conformal_threshold(self.left_out_p_, coverage)
+        return self._like(vectors, conformal_sets(p_NC, threshold))
+
+    def _keep_left_out(self, logits_NC: Tensor, y_N: Tensor, counts_C: Tensor) -> None:
+        """Keep what prediction sets need of calibrated leave-one-out scores."""
+        own_N = torch.softmax(centred(logits_NC), -1).gather(1, y_N[:, None])[:, 0]
+        self.left_out_p_ = own_N[counts_C[y_N] > 1].sort().values.to(torch.float32)

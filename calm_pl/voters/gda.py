@@ -1,0 +1,85 @@
+"""Gaussian discriminant analysis on all heads together (arXiv 2402.04087)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from calm_pl.functional import calibrate_left_out, unit
+from calm_pl.voters.base import Decision
+from calm_pl.voters.calibrated import CalibratedVoter
+from calm_pl.voters.checks import check_choice, check_positive
+from calm_pl.voters.discriminant import RHOS, discriminant_scores, fit_discriminant
+from calm_pl.voters.gram import clip_places
+from calm_pl.voters.support import Support
+
+PRIORS = ("uniform", "support")
+
+
+@dataclass(frozen=True)
+class GdaParams:
+    """Hyper-parameters of `Gda`; see there."""
+
+    rho: float | None = None
+    prior: str = "uniform"
+
+    def __post_init__(self) -> None:
+        if self.rho is not None:
+            check_positive("rho", self.rho)
+        check_choice("prior", self.prior, PRIORS)
+
+
+class Gda(CalibratedVoter):
+    """Class means and one covariance over the unit vectors of all heads, shrunk towards the identity.
+
+    The precision is ((W + λ·I)/F)^(-1) with λ = ρ·tr(W)/(N - 1), solved exactly in the N x N dual. It weighs
+    every head alike: where most heads know nothing of the classes, `CalmAuto` is the better choice.
+
+    Support clips of all ranks are compared with each other, a few heads at a time, so `gather_support` must
+    be told its rank. At most `gram.MAX_CLIPS` clips.
+
+    Args:
+        rho: ρ, 1 as published; None takes the one of `discriminant.RHOS` that leave-one-out finds likeliest.
+        prior: `uniform`, or `support` for the classes' shares of the support clips.
+
+    Attributes:
+        discriminant_: (C, H, D) float32, weights on unit head vectors, scaled so that the softmax of the
+            scores is calibrated on leave-one-out scores.
+        bias_: (C,) float32, log prior included.
+    """
+
+    params: GdaParams
+    fitted_names: ClassVar[tuple[str, ...]] = (*CalibratedVoter.fitted_names, "discriminant_", "bias_")
+    discriminant_: Tensor
+    bias_: Tensor
+
+    def __init__(self, rho: float | None = None, prior: str = "uniform") -> None:
+        self.params = GdaParams(rho, prior)
+
+    def _fit_heads(self, support: Support, heldout: Support | None) -> None:
+        if heldout is not None:
+            raise ValueError("Expected no held-out clips: a discriminant analysis has no reliabilities.")
+        p = self.params
+        heads = support.x_NHD.shape[1]
+        weights_H = torch.full((heads,), 1 / heads, dtype=torch.float64, device=support.x_NHD.device)
+        places = clip_places(support)
+        fit = fit_discriminant(support, places, weights_H, RHOS if p.rho is None else (p.rho,))
+        self.fitted_params_ = replace(p, rho=fit.rho)
+        gain = calibrate_left_out(fit.left_out_NC, places.y_N, support.counts_C).gain
+        log_prior_C = torch.zeros_like(fit.bias_C)
+        if p.prior == "support":
+            log_prior_C = (support.counts_C / support.counts_C.sum()).log()
+        self._keep_left_out(gain * fit.left_out_NC + log_prior_C, places.y_N, support.counts_C)
+        self.discriminant_ = (gain * fit.weights_CHD).to(torch.float32)
+        self.bias_ = (gain * fit.bias_C + log_prior_C).to(torch.float32)
+
+    def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
+        """Log-probabilities; equal ones go to the lower class index."""
+        scores_NC = discriminant_scores(unit(x_NHD), self.discriminant_, self.bias_)
+        if candidates_NC is not None:
+            scores_NC = scores_NC.masked_fill(~candidates_NC, -torch.inf)
+        scores_NC = torch.log_softmax(scores_NC, -1).to(torch.float32)
+        return Decision(scores_NC, scores_NC.argmax(-1))

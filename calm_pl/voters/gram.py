@@ -1,0 +1,99 @@
+"""Inner products of all support clips, whose vectors lie on several ranks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from calm_pl.functional import clip_chunks, unit
+from calm_pl.functional.chunks import MAX_BLOCK
+from calm_pl.voters.support import Support
+
+MAX_CLIPS = 10_000
+"""Support clips of all ranks: the dual holds a handful of (N, N) float64 matrices, 0.8 GB each here."""
+
+
+class Places(NamedTuple):
+    """The clips of all ranks in one order, rank 0 first; the same on every rank.
+
+    Attributes:
+        y_N: class indices.
+        own: this rank's clips among them.
+    """
+
+    y_N: Tensor
+    own: slice
+
+
+def clip_places(support: Support) -> Places:
+    """Where this rank's clips stand among those of all ranks.
+
+    Raises:
+        ValueError: more than `MAX_CLIPS` clips, or ranks that were not named in `gather_support`.
+    """
+    device = support.x_NHD.device
+    seen = int(support.all_reduce(torch.ones(1, device=device)))
+    if seen != support.num_ranks:
+        raise ValueError(
+            f"Expected `gather_support` to be told of {seen} ranks (rank=, num_ranks=), but got"
+            f" num_ranks={support.num_ranks}."
+        )
+    sizes = torch.zeros(support.num_ranks, dtype=torch.int64, device=device)
+    sizes[support.rank] = len(support.y_N)
+    sizes = support.all_reduce(sizes)
+    total = int(sizes.sum())
+    if total > MAX_CLIPS:
+        raise ValueError(
+            f"Expected at most {MAX_CLIPS:,} support clips for a discriminant analysis, but got {total:,};"
+            " draw fewer shots a class."
+        )
+    start = int(sizes[: support.rank].sum())
+    own = slice(start, start + len(support.y_N))
+    y_N = torch.zeros(total, dtype=torch.int64, device=device)
+    y_N[own] = support.y_N
+    return Places(support.all_reduce(y_N), own)
+
+
+def over_ranks(support: Support, places: Places, rows: Tensor) -> Tensor:
+    """Rows (n, ...) of this rank among those of all ranks, (N, ...)."""
+    full = torch.zeros(len(places.y_N), *rows.shape[1:], dtype=rows.dtype, device=rows.device)
+    full[places.own] = rows
+    return support.all_reduce(full)
+
+
+def clip_gram(support: Support, places: Places, weights_H: Tensor) -> Tensor:
+    """Inner products Σ_h w_h·<u_mh, u_nh> of unit head vectors of all clips, (N, N) float64.
+
+    The vectors of all ranks meet a few heads at a time, in blocks of at most 128 MiB, so no rank ever holds
+    all vectors of another.
+    """
+    total = len(places.y_N)
+    _, heads, dim = support.x_NHD.shape
+    gram_NN = torch.zeros(total, total, dtype=torch.float64, device=support.x_NHD.device)
+    step = max(1, MAX_BLOCK // (total * dim))
+    for first in range(0, heads, step):
+        some = slice(first, min(first + step, heads))
+        root_h1 = weights_H[some].to(torch.float64).sqrt()[:, None]
+        block = over_ranks(support, places, (unit(support.x_NHD[:, some]) * root_h1).flatten(1))
+        gram_NN += block @ block.T
+    return gram_NN
+
+
+def class_weights(support: Support, weights_H: Tensor, coefficients_NC: Tensor) -> Tensor:
+    """Σ_n coefficients[n, c]·w·u_n over all ranks, (C, H, D) float64: applied to unit head vectors.
+
+    The weight √w of the fit's features and that of the features it will be applied to are both in it.
+
+    Args:
+        support: this rank's clips.
+        weights_H: as for `clip_gram`.
+        coefficients_NC: of this rank's clips.
+    """
+    sums_CHD = torch.zeros_like(support.centroids_CHD, dtype=torch.float64)
+    _, heads, dim = support.x_NHD.shape
+    for chunk in clip_chunks(len(support.x_NHD), heads * dim):
+        x_NHD = unit(support.x_NHD[chunk]) * weights_H.to(torch.float64)[:, None]
+        sums_CHD += (coefficients_NC[chunk].T @ x_NHD.flatten(1)).view_as(sums_CHD)
+    return support.all_reduce(sums_CHD)

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+import torch
+from slow_whitening import slow_cosines
+
+from calm_pl.functional import (
+    apply_whitening,
+    class_sums,
+    decompose,
+    head_scores,
+    scatter_sums,
+    whitened_leave_one_out,
+    whitening,
+)
+
+HEADS, DIM = 3, 5
+COUNTS = [(3, 4, 2), (2, 2, 2), (1, 2, 3), (2, 1, 1), (9, 8, 7)]
+SHRINKS = [0.05, 0.3, 1.0]
+
+
+def clips(counts, seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+    x = rng.standard_normal((len(y), HEADS, DIM)) * np.linspace(0.2, 3, DIM)
+    return x + 2 * rng.standard_normal((len(counts), HEADS, DIM))[y], y
+
+
+def fitted(x, y, num_classes):
+    x, y = torch.from_numpy(x), torch.from_numpy(y)
+    sums, counts = class_sums(x, y, num_classes)
+    centroids = sums / counts[:, None, None]
+    return decompose(scatter_sums(x, y, centroids)), centroids, counts
+
+
+@pytest.mark.parametrize("shrink", SHRINKS)
+@pytest.mark.parametrize("counts", COUNTS)
+def test_whitened_cosines(counts, shrink):
+    x, y = clips(counts)
+    queries, _ = clips((2, 2), seed=1)
+    scatter, centroids, _ = fitted(x, y, len(counts))
+    matrices = whitening(scatter, shrink)
+    found = head_scores(
+        apply_whitening(torch.from_numpy(queries), matrices), apply_whitening(centroids, matrices)
+    )
+    for n, h in np.ndindex(len(queries), HEADS):
+        expected = slow_cosines(x[:, h], y, len(counts), queries[n, h], shrink)
+        np.testing.assert_allclose(found[n, h], expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("shrink", SHRINKS)
+@pytest.mark.parametrize("counts", COUNTS)
+def test_leave_one_out_is_a_refit_without_the_clip(counts, shrink):
+    x, y = clips(counts)
+    scatter, centroids, counts_C = fitted(x, y, len(counts))
+    found = whitened_leave_one_out(
+        torch.from_numpy(x), torch.from_numpy(y), centroids, counts_C, scatter, shrink
+    )
+    for n, h in np.ndindex(len(x), HEADS):
+        rest = np.arange(len(x)) != n
+        if counts[y[n]] > 1:
+            expected = slow_cosines(x[rest][:, h], y[rest], len(counts), x[n, h], shrink)
+            np.testing.assert_allclose(found[n, h], expected, atol=2e-6)
+
+
+def test_a_clip_alone_in_its_class_has_the_scores_of_the_full_fit():
+    x, y = clips((1, 4, 3))
+    scatter, centroids, counts = fitted(x, y, 3)
+    found = whitened_leave_one_out(torch.from_numpy(x), torch.from_numpy(y), centroids, counts, scatter, 0.3)
+    matrices = whitening(scatter, 0.3)
+    n = int(np.flatnonzero(y == 0)[0])
+    full = head_scores(
+        apply_whitening(torch.from_numpy(x[[n]]), matrices), apply_whitening(centroids, matrices)
+    )
+    np.testing.assert_allclose(found[n], full[0], atol=2e-6)
+
+
+def test_little_shrinkage_makes_the_scatter_round():
+    x, y = clips((40, 40))
+    scatter, centroids, _ = fitted(x, y, 2)
+    z = apply_whitening(torch.from_numpy(x) - centroids[y], whitening(scatter, 1e-6))
+    round_HDD = torch.einsum("nhd,nhe->hde", z, z)
+    scale_H = round_HDD.diagonal(dim1=1, dim2=2).mean(-1)
+    identity = torch.eye(DIM, dtype=torch.float64).expand(HEADS, -1, -1)
+    torch.testing.assert_close(round_HDD / scale_H[:, None, None], identity, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("counts", [(3, 4), (1, 1)])
+def test_full_shrinkage_or_no_scatter_leaves_plain_cosines(counts):
+    x, y = clips(counts)
+    scatter, centroids, _ = fitted(x, y, 2)
+    matrices = whitening(scatter, 1.0 if counts != (1, 1) else 0.3)
+    found = head_scores(apply_whitening(torch.from_numpy(x), matrices), apply_whitening(centroids, matrices))
+    torch.testing.assert_close(found, head_scores(torch.from_numpy(x), centroids), rtol=0, atol=1e-5)
+
+
+def test_sums_of_two_halves_are_the_sums_of_all():
+    x, y = (torch.from_numpy(part) for part in clips((4, 5)))
+    _, centroids, _ = fitted(x.numpy(), y.numpy(), 2)
+    whole = scatter_sums(x, y, centroids)
+    halves = [scatter_sums(x[part], y[part], centroids) for part in (slice(0, 4), slice(4, 9))]
+    for total, one, other in zip(whole, *halves, strict=True):
+        torch.testing.assert_close(one + other, total)
+
+
+def test_zero_vectors_have_the_cosine_zero():
+    x, y = np.zeros((4, HEADS, DIM)), np.array([0, 0, 1, 1])
+    scatter, centroids, counts = fitted(x, y, 2)
+    found = whitened_leave_one_out(torch.from_numpy(x), torch.from_numpy(y), centroids, counts, scatter, 0.3)
+    assert torch.equal(found, torch.zeros(4, HEADS, 2))
+    assert torch.isfinite(whitening(scatter, 0.3)).all()

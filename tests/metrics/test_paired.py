@@ -1,0 +1,122 @@
+import math
+
+import numpy as np
+import pytest
+from sklearn.utils import resample
+
+from calm_pl.metrics import estimate, mcnemar, paired_difference
+
+
+def test_mcnemar_by_hand():
+    # Three clips only the first got right, one only the second: P(at most 1 of 4 heads) = 5/16, twice.
+    first = np.array([1, 1, 1, 0, 1, 0], dtype=bool)
+    second = np.array([0, 0, 0, 1, 1, 0], dtype=bool)
+    assert mcnemar(first, second) == (3, 1, pytest.approx(10 / 16))
+    assert mcnemar(second, first) == (1, 3, pytest.approx(10 / 16))
+
+
+@pytest.mark.parametrize("right", [np.ones(5, bool), np.zeros(5, bool), np.zeros(0, bool)])
+def test_equal_methods_are_not_told_apart(right):
+    assert mcnemar(right, right) == (0, 0, 1.0)
+
+
+def test_as_many_gains_as_losses_is_no_evidence():
+    assert mcnemar(np.array([True, False]), np.array([False, True])).p_value == 1.0
+
+
+def test_thousands_of_discordant_clips_do_not_underflow_or_overflow():
+    first = np.arange(5000) < 2700
+    found = mcnemar(first, ~first)
+    # The normal approximation with continuity correction.
+    z = (abs(2700 - 2300) - 1) / math.sqrt(5000)
+    assert found.p_value == pytest.approx(math.erfc(z / math.sqrt(2)), rel=0.05)
+
+
+def test_the_test_is_as_exact_as_it_says():
+    # Two equal classifiers: at most 5 % of 2,000 comparisons may be called different.
+    rng = np.random.default_rng(0)
+    called = [mcnemar(*(rng.random((2, 60)) < 0.7)).p_value < 0.05 for _ in range(2000)]
+    assert np.mean(called) < 0.06
+
+
+def test_the_mean_and_the_interval_of_independent_clips():
+    rng = np.random.default_rng(1)
+    right = (rng.random(400) < 0.8).astype(float)
+    found = estimate(right[None])
+    assert found.mean == right.mean()
+    half = 1.96 * math.sqrt(right.mean() * (1 - right.mean()) / 400)
+    assert found.interval.low == pytest.approx(right.mean() - half, abs=0.006)
+    assert found.interval.high == pytest.approx(right.mean() + half, abs=0.006)
+    assert found.interval == found.clips
+    # One draw says nothing of other draws.
+    assert found.draws == (found.mean, found.mean)
+
+
+def test_clips_and_draws_are_told_apart():
+    by_clip = np.tile(np.arange(50) % 2, (10, 1)).astype(float)  # every draw the same
+    by_draw = np.tile((np.arange(10) % 2)[:, None], (1, 50)).astype(float)  # every clip the same
+    for values, varies, fixed in ((by_clip, "clips", "draws"), (by_draw, "draws", "clips")):
+        found = estimate(values)
+        assert getattr(found, fixed) == (0.5, 0.5)
+        assert getattr(found, varies).high - getattr(found, varies).low > 0.2
+
+
+def test_clustered_clips_against_a_slow_bootstrap():
+    rng = np.random.default_rng(2)
+    cluster = np.repeat(np.arange(12), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+    values = (rng.random(12)[cluster] > 0.4).astype(float)
+    found = estimate(values[None], cluster, resamples=4000)
+    means = []
+    for seed in range(4000):
+        drawn = resample(np.arange(12), random_state=seed)
+        means.append(np.concatenate([values[cluster == k] for k in drawn]).mean())
+    low, high = np.quantile(means, [0.025, 0.975])
+    assert found.clips.low == pytest.approx(low, abs=0.03)
+    assert found.clips.high == pytest.approx(high, abs=0.03)
+    # Clips of one cluster stand or fall together: the interval is wider than that of lone clips.
+    lone = estimate(values[None]).clips
+    assert found.clips.high - found.clips.low > 1.5 * (lone.high - lone.low)
+
+
+def test_names_of_clusters_do_not_matter():
+    values = np.random.default_rng(3).random((3, 6))
+    assert estimate(values, np.array([5, 5, 9, 9, 2, 2])) == estimate(values, np.array(list("bbccaa")))
+
+
+def test_a_paired_difference_is_narrower_than_two_intervals():
+    rng = np.random.default_rng(4)
+    hard = rng.random(300)
+    first, second = (hard < 0.75)[None], (hard < 0.70)[None]
+    found = paired_difference(first, second)
+    assert found.mean == pytest.approx(first.mean() - second.mean())
+    assert found.interval.low > 0
+    assert found.interval.high - found.interval.low < 0.5 * np.ptp(estimate(first).interval)
+    assert paired_difference(second, first).mean == -found.mean
+
+
+def test_intervals_cover_as_often_as_they_say():
+    # 95 % of 200 intervals of a mean over 60 clips and 8 draws with both kinds of chance.
+    rng = np.random.default_rng(5)
+    inside = 0
+    for _ in range(200):
+        values = rng.standard_normal((8, 1)) + rng.standard_normal((1, 60)) + rng.standard_normal((8, 60))
+        low, high = estimate(values, resamples=400).interval
+        inside += low < 0 < high
+    assert 0.87 <= inside / 200 <= 0.99  # eight draws: a percentile bootstrap is a little narrow
+
+
+def test_the_same_seed_gives_the_same_interval():
+    values = np.random.default_rng(6).random((4, 30))
+    assert estimate(values, seed=1) == estimate(values, seed=1)
+    assert estimate(values, seed=1) != estimate(values, seed=2)
+
+
+def test_bad_shapes_are_refused():
+    with pytest.raises(ValueError, match="N positive"):
+        estimate(np.zeros((2, 0)))
+    with pytest.raises(ValueError, match="clusters"):
+        estimate(np.zeros((2, 3)), np.zeros(2))
+    with pytest.raises(ValueError, match="the same clips"):
+        paired_difference(np.zeros((1, 3)), np.zeros((1, 4)))
+    with pytest.raises(ValueError, match="the same clips"):
+        mcnemar(np.zeros(3, bool), np.zeros(4, bool))

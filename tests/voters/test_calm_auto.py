@@ -1,0 +1,226 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from head_vectors import noisy_clips
+from sklearn.base import clone
+from slow_whitening import slow_cosines
+from test_sums_over_ranks import CLASSES, SPLITS, Ranks
+
+from calm_pl.classifier import Classifier, load_classifier
+from calm_pl.voters import CalmAuto, CalmGlobal, Gda, Sav, gather_support
+from calm_pl.voters.auto import POWERS, SHARES, _scatter
+
+VOTERS = [CalmAuto(), Gda()]
+each_voter = pytest.mark.parametrize("voter", VOTERS, ids=repr)
+
+
+def same_classes(seed, counts, queries, noise, junk=0, heads=6, dim=4):
+    """Support and query around the same directions; `junk` further heads know nothing."""
+    rng = np.random.default_rng(seed)
+    directions = rng.standard_normal((len(counts), heads + junk, dim))
+    directions[:, heads:] = directions[:1, heads:]
+    made = []
+    for sizes in (counts, [queries] * len(counts)):
+        y = np.repeat(np.arange(len(counts)), sizes)
+        made.append(directions[y] + noise * rng.standard_normal((len(y), heads + junk, dim)))
+        made.append(y)
+    return made
+
+
+@each_voter
+@pytest.mark.parametrize("split", SPLITS.values(), ids=SPLITS)
+def test_every_rank_fits_what_one_rank_would(voter, split):
+    x, y = noisy_clips(0, (4, 3, 5), noise=1.5, dtype=np.float32)
+    queries, _ = noisy_clips(1, (4, 4, 4))
+    ranks = Ranks(len(split))
+
+    def work(rank, all_reduce):
+        own = list(split[rank])
+        support = gather_support(x[own], y[own], CLASSES, all_reduce, rank, len(split))
+        return clone(voter).fit_support(support)
+
+    expected = clone(voter).fit(x, y)
+    for found in ranks.run(work):
+        assert found.fitted_params_ == expected.fitted_params_
+        for name in voter.fitted_names:
+            torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            found.decision_function(queries), expected.decision_function(queries), rtol=1e-4, atol=1e-4
+        )
+    assert ranks.shapes[0] == ranks.shapes[-1]
+
+
+@each_voter
+def test_ranks_that_were_not_named_are_refused(voter):
+    x, y = noisy_clips(0, (4, 3, 5))
+    ranks = Ranks(2)
+
+    def work(rank, all_reduce):
+        support = gather_support(x[rank::2], y[rank::2], CLASSES, all_reduce)
+        with pytest.raises(ValueError, match="told of 2 ranks"):
+            clone(voter).fit_support(support)
+
+    ranks.run(work)
+
+
+@each_voter
+@pytest.mark.parametrize("seed", range(5))
+def test_order_of_support_clips(voter, seed):
+    x, y = noisy_clips(seed, (4, 3, 5), noise=1.5)
+    queries, _ = noisy_clips(seed + 1, (3, 3, 3))
+    order = np.random.default_rng(seed).permutation(len(x))
+    expected = clone(voter).fit(x, y).decision_function(queries)
+    found = clone(voter).fit(x[order], y[order]).decision_function(queries)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@each_voter
+def test_queries_one_at_a_time(voter):
+    x, y = noisy_clips(0, (4, 3, 5))
+    fitted, (queries, _) = clone(voter).fit(x, y), noisy_clips(1, (5, 5, 5))
+    alone = np.concatenate([fitted.decision_function(queries[n : n + 1]) for n in range(15)])
+    np.testing.assert_allclose(alone, fitted.decision_function(queries), rtol=1e-6, atol=1e-6)
+    assert fitted.decision_function(queries[:0]).shape == (0, 3)
+
+
+@each_voter
+def test_scale_of_clips_does_not_matter_to_the_discriminant(voter):
+    x, y = noisy_clips(0, (4, 3, 5))
+    queries, _ = noisy_clips(1, (5, 5, 5))
+    fitted = clone(voter).fit(x, y)
+    np.testing.assert_allclose(
+        fitted.decision_function(7 * queries), fitted.decision_function(queries), rtol=1e-5, atol=1e-5
+    )
+
+
+@each_voter
+@pytest.mark.parametrize("counts", [(1, 1, 1), (1, 3, 1), (2, 1, 2), (5, 1)])
+def test_small_supports(voter, counts):
+    x, y, queries, truth = same_classes(0, counts, 40, noise=0.3)
+    fitted = clone(voter).fit(x, y)
+    p = fitted.predict_proba(queries)
+    assert np.isfinite(p).all()
+    np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)
+    assert fitted.score(queries, truth) > 0.9
+    assert len(fitted.left_out_p_) == sum(count for count in counts if count > 1)
+
+
+@each_voter
+@pytest.mark.parametrize("kind", ["equal clips", "zeros", "one head, one dimension"])
+def test_degenerate_vectors_give_finite_scores(voter, kind):
+    x = {
+        "equal clips": np.ones((6, 3, 4)),
+        "zeros": np.zeros((6, 3, 4)),
+        "one head, one dimension": np.arange(1.0, 7.0).reshape(6, 1, 1),
+    }[kind]
+    fitted = clone(voter).fit(x, [0, 0, 0, 1, 1, 1])
+    assert np.isfinite(fitted.decision_function(x)).all()
+
+
+@each_voter
+def test_sixteen_bit_vectors(voter):
+    x, y, queries, truth = same_classes(1, (5, 5, 5), 40, noise=0.5)
+    half = clone(voter).fit(torch.from_numpy(x).to(torch.bfloat16), y)
+    assert half.score(torch.from_numpy(queries).to(torch.bfloat16), truth) > 0.95
+
+
+@each_voter
+def test_saved_and_loaded_it_predicts_the_same(voter, tmp_path):
+    x, y, queries, _ = same_classes(2, (4, 4, 4), 10, noise=1.0)
+    labels = np.array(["a", "b", "c"])[y]
+    fitted = clone(voter).fit(x, labels)
+    name = "gda" if isinstance(voter, Gda) else "calm_auto"
+    Classifier({name: fitted}, ("a", "b", "c"), {}, {}).save(tmp_path / "c.safetensors")
+    again = load_classifier(tmp_path / "c.safetensors").voters[name]
+    np.testing.assert_array_equal(again.decision_function(queries), fitted.decision_function(queries))
+    np.testing.assert_array_equal(again.prediction_sets(queries), fitted.prediction_sets(queries))
+    assert again.get_params() == fitted.fitted_params()
+
+
+@each_voter
+def test_prediction_sets_hold_the_truth_as_often_as_asked(voter):
+    # 20 draws of 40 support clips: leave-one-out has no guarantee, so a margin is left.
+    inside = []
+    for seed in range(20):
+        x, y, queries, truth = same_classes(seed, (10, 10, 10, 10), 25, noise=2.0)
+        sets = clone(voter).fit(x, y).prediction_sets(queries, coverage=0.8)
+        inside.append(sets[np.arange(100), truth].mean())
+    assert 0.76 < np.mean(inside) < 0.97
+
+
+def test_left_out_votes_against_loops():
+    # Cosines by refits without each clip, weights by margins of the other classes' clips, in plain NumPy.
+    x, y = noisy_clips(7, (4, 3, 5), noise=1.2)
+    cosines = np.empty((len(x), 6, 3))
+    for n, h in np.ndindex(len(x), 6):
+        rest = np.arange(len(x)) != n
+        cosines[n, h] = slow_cosines(x[rest][:, h], y[rest], 3, x[n, h], 0.3)
+    p = np.exp(cosines / 0.1) / np.exp(cosines / 0.1).sum(-1, keepdims=True)
+    own = np.take_along_axis(p, y[:, None, None], -1)[..., 0]
+    rivals = np.where(np.eye(3, dtype=bool)[y][:, None], 0, p).max(-1)
+    margins = np.maximum(0, own - rivals)
+    support, auto = gather_support(x, y), CalmAuto()
+    auto.fit_support(support)
+    scatter = _scatter(support)
+    votes = auto._left_out_votes(support, scatter, auto._left_out_margins(support, scatter))
+    np.testing.assert_allclose(auto.reliability_, margins.mean(0), rtol=1e-4)
+    for n, (place, power) in itertools.product(range(len(x)), enumerate(POWERS)):
+        r = margins[y != y[n]].mean(0) ** power
+        expected = (r / r.sum()) @ cosines[n]
+        np.testing.assert_allclose(votes[n, place], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_heads_that_know_nothing_lose_their_weight():
+    x, y, queries, truth = same_classes(3, (8, 8, 8), 50, noise=1.0, junk=150)
+    auto = CalmAuto().fit(x, y)
+    assert float(auto.weights_[:6].sum()) > 8 * 6 / 156
+    assert auto.power_ > 0
+    accuracy = auto.score(queries, truth)
+    assert accuracy > CalmGlobal().fit(x, y).score(queries, truth)
+    assert accuracy > Gda().fit(x, y).score(queries, truth)
+    assert accuracy >= Sav().fit(x, y).score(queries, truth) - 0.02
+
+
+def test_what_was_chosen_is_told():
+    x, y = noisy_clips(4, (6, 6, 6), noise=1.5)
+    auto = CalmAuto().fit(x, y)
+    assert auto.power_ in POWERS
+    assert auto.share_ in SHARES
+    assert float(auto.weights_.sum()) == pytest.approx(1)
+    assert auto.reliability_.shape == (6,)
+
+
+def test_one_clip_a_class_takes_the_defaults():
+    x, y = noisy_clips(5, (1, 1, 1))
+    auto = CalmAuto().fit(x, y)
+    assert (auto.power_, auto.rho_, auto.share_) == (0, 1, 0)
+    torch.testing.assert_close(auto.weights_, torch.full((6,), 1 / 6))
+    # Nothing is known of coverage: every class is in.
+    assert auto.prediction_sets(x).all()
+
+
+def test_heldout_clips_are_refused():
+    x, y = noisy_clips(0, (3, 3))
+    with pytest.raises(ValueError, match="no held-out clips"):
+        CalmAuto().fit(x, y, heldout=(x, y))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tau_p": 0}, "tau_p"),
+        ({"whitening_shrinkage": 0}, "above 0"),
+        ({"whitening_shrinkage": 1.5}, "at most 1"),
+    ],
+)
+def test_bad_parameters_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        CalmAuto(**options)
+
+
+@each_voter
+def test_an_unfitted_voter_says_so(voter):
+    with pytest.raises(RuntimeError, match="not fitted"):
+        clone(voter).predict(np.ones((1, 6, 4)))

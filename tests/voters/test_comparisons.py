@@ -1,0 +1,60 @@
+import builtins
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from test_calm_auto import same_classes
+
+from calm_pl.voters import Sav
+from calm_pl.voters.comparisons import CLASSIFIERS, Comparison
+
+X, Y, QUERIES, TRUTH = same_classes(0, (8, 8, 8), 40, noise=0.8)
+LABELS = np.array(["cat", "dog", "rain"])
+
+
+@pytest.mark.parametrize("heads", ["all", "best"])
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_each_learns_three_directions(classifier, heads):
+    fitted = Comparison(classifier, heads).fit(X, LABELS[Y])
+    assert fitted.classes_.tolist() == LABELS.tolist()
+    assert fitted.score(QUERIES, LABELS[TRUTH]) > (0.9 if heads == "all" else 0.6)
+    p = fitted.predict_proba(QUERIES)
+    np.testing.assert_allclose(p.sum(1), 1, rtol=1e-6)
+    assert (LABELS[p.argmax(1)] == fitted.predict(QUERIES)).mean() > 0.95  # k-NN has ties
+
+
+def test_logistic_regression_is_scikit_learns_on_unit_heads():
+    rows = [x / np.linalg.norm(x, axis=-1, keepdims=True) * 2 for x in (X, QUERIES)]
+    model = LogisticRegression(max_iter=1000).fit(rows[0].reshape(len(X), -1), Y)
+    expected = model.predict_proba(rows[1].reshape(len(QUERIES), -1))
+    found = Comparison("logistic_regression").fit(torch.from_numpy(X), Y).predict_proba(QUERIES)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_best_head_is_that_of_savs():
+    fitted = Comparison("nearest_centroid", "best").fit(X, Y)
+    assert fitted.heads_ == Sav(top_k=1).fit(X, Y).heads_.tolist()
+
+
+def test_fewer_clips_than_neighbours():
+    assert Comparison("knn").fit(X[::8], Y[::8]).predict(QUERIES).shape == (len(QUERIES),)
+
+
+@pytest.mark.parametrize("options", [{"classifier": "svm"}, {"heads": "worst"}])
+def test_unknown_names_are_refused(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        Comparison(**options)
+
+
+def test_without_scikit_learn_it_says_what_to_install(monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name.startswith("sklearn"):
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ImportError, match=r"calm_pl\[compare\]"):
+        Comparison("knn").fit(X, Y)

@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+import torch
+from head_vectors import noisy_clips
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from calm_pl.functional.gda import FLOOR
+from calm_pl.voters import Gda
+from calm_pl.voters.discriminant import RHOS
+
+HEADS, DIM = 6, 4
+
+
+def features(x):
+    """Unit heads side by side, each with weight 1/H."""
+    u = x / np.linalg.norm(x, axis=-1, keepdims=True)
+    return (u / np.sqrt(x.shape[1])).reshape(len(x), -1)
+
+
+def primal_scores(x, y, queries, num_classes, rho):
+    f, q = features(x), features(queries)
+    means = np.stack([f[y == c].mean(0) for c in range(num_classes)])
+    z = f - means[y]
+    scatter = z.T @ z
+    ridge = rho * (np.trace(scatter) + FLOOR * np.square(f).sum()) / (len(f) - 1)
+    precision = f.shape[1] * np.linalg.inv(scatter + ridge * np.eye(f.shape[1]))
+    return q @ precision @ means.T - 0.5 * np.einsum("cf,fg,cg->c", means, precision, means)
+
+
+@pytest.mark.parametrize("rho", [0.1, 1.0, 10.0])
+def test_scores_are_the_primal_ones_up_to_one_gain(rho):
+    x, y = noisy_clips(0, (6, 5, 4))
+    queries, _ = noisy_clips(1, (5, 5, 5))
+    found = Gda(rho).fit(x, y).decision_function(queries)
+    expected = primal_scores(x, y, queries, 3, rho)
+    found, expected = (s - s.mean(1, keepdims=True) for s in (found, expected))
+    gain = np.sum(found * expected) / np.sum(expected**2)
+    np.testing.assert_allclose(found, gain * expected, rtol=1e-3, atol=1e-4 * np.abs(found).max())
+    assert gain > 0
+
+
+def test_with_little_shrinkage_it_decides_as_scikit_learn_does():
+    # More clips than features, so that the covariance has full rank.
+    x, y = noisy_clips(2, (40, 40, 40), noise=1.5)
+    queries, _ = noisy_clips(3, (60, 60, 60), noise=1.5)
+    other = LinearDiscriminantAnalysis(solver="lsqr", priors=[1 / 3] * 3).fit(features(x), y)
+    same = Gda(rho=1e-6).fit(x, y).predict(queries) == other.predict(features(queries))
+    assert same.mean() > 0.99
+
+
+def test_the_shrinkage_is_the_one_whose_left_out_clips_are_likeliest():
+    x, y = noisy_clips(4, (6, 6, 6), noise=1.5)
+    chosen = Gda().fit(x, y).fitted_params_.rho
+    likelihood = {rho: Gda(rho).fit(x, y).left_out_p_.double().log().mean() for rho in RHOS}
+    assert likelihood[chosen] == max(likelihood.values())
+    assert Gda().fit(x, y).get_params()["rho"] is None
+
+
+def test_left_out_probabilities_are_those_of_refits():
+    x, y = noisy_clips(5, (4, 3, 5), noise=1.2)
+    voter = Gda(1.0).fit(x, y)
+    left_out = []
+    for n in range(len(x)):
+        rest = np.arange(len(x)) != n
+        left_out.append(primal_scores(x[rest], y[rest], x[[n]], 3, 1.0)[0])
+    left_out = np.array(left_out)
+    # The voter's one gain, from its scores against the primal ones.
+    scores, full = voter.decision_function(x), primal_scores(x, y, x, 3, 1.0)
+    gain = np.ptp(scores[0]) / np.ptp(full[0])
+    p = np.exp(gain * (left_out - left_out.max(1, keepdims=True)))
+    own = np.sort((p / p.sum(1, keepdims=True))[np.arange(len(y)), y])
+    np.testing.assert_allclose(voter.left_out_p_, own, rtol=1e-3, atol=1e-5)
+
+
+def test_the_prior_of_the_support():
+    x, y = noisy_clips(6, (12, 3))
+    queries, _ = noisy_clips(7, (20, 20), noise=3.0)
+    even, support = Gda(1.0).fit(x, y), Gda(1.0, prior="support").fit(x, y)
+    difference = support.decision_function(queries) - even.decision_function(queries)
+    np.testing.assert_allclose(difference[:, 0] - difference[:, 1], np.log(4), rtol=1e-4)
+
+
+def test_probabilities_are_calibrated_on_noisy_clips():
+    x, y = noisy_clips(8, (30, 30, 30), noise=4.0)
+    queries, truth = noisy_clips(9, (300, 300, 300), noise=4.0)
+    # Classes of noisy_clips differ by seed: queries are drawn around the same directions instead.
+    rng = np.random.default_rng(0)
+    directions = rng.standard_normal((3, HEADS, DIM))
+    x = directions[y] + 3 * rng.standard_normal(x.shape)
+    queries = directions[truth] + 3 * rng.standard_normal(queries.shape)
+    p = Gda().fit(x, y).predict_proba(queries)
+    accuracy, confidence = (p.argmax(1) == truth).mean(), p.max(1).mean()
+    assert accuracy > 0.5
+    assert abs(accuracy - confidence) < 0.1
+
+
+def test_heldout_clips_are_refused():
+    x, y = noisy_clips(0, (3, 3))
+    with pytest.raises(ValueError, match="no held-out clips"):
+        Gda().fit(x, y, heldout=(x, y))
+
+
+def test_too_many_clips_are_refused(monkeypatch):
+    monkeypatch.setattr("calm_pl.voters.gram.MAX_CLIPS", 5)
+    x, y = noisy_clips(0, (3, 3))
+    with pytest.raises(ValueError, match=r"at most 5 support clips .* but got 6"):
+        Gda().fit(x, y)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"rho": 0}, "rho"), ({"rho": -1.0}, "rho"), ({"prior": "equal"}, "prior")]
+)
+def test_bad_parameters_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        Gda(**options)
+
+
+def test_the_gram_matrix_is_the_same_in_small_blocks(monkeypatch):
+    x, y = noisy_clips(1, (4, 4))
+    whole = Gda().fit(x, y)
+    monkeypatch.setattr("calm_pl.voters.gram.MAX_BLOCK", 40)
+    blocks = Gda().fit(x, y)
+    torch.testing.assert_close(blocks.discriminant_, whole.discriminant_)

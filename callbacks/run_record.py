@@ -22,6 +22,7 @@ from calm_pl.data.task import Task
 from calm_pl.files import replacing
 from calm_pl.metrics import MethodResult
 from calm_pl.module import ZERO_SHOT, FitFreeModule
+from calm_pl.predictions import by_subset, calibration_error, method_differences
 
 _PACKAGES = ("torch", "transformers", "lightning", "torchmetrics", "torchaudio", "numpy")
 
@@ -76,8 +77,10 @@ class RunRecord(Callback):
             "benchmark": self.record.benchmark,
             "model": self.record.model_path,
             "methods": {
-                name: _method(result, module.task) | _failures(name, result, module)
-                for name, result in module.results.items()
+                name: _method(result, module.task)
+                | {"ece": round(calibration_error(module.task, module.predictions, m), 6)}
+                | _failures(name, result, module)
+                for m, (name, result) in enumerate(module.results.items())
             },
             "n_support": support.used,
             "n_query": query.used,
@@ -85,6 +88,17 @@ class RunRecord(Callback):
             "n_cut": support.num_cut + query.num_cut,
             "n_missing": len(data.missing),
             "notes": list(data.notes),
+            "differences": [
+                {
+                    "better": one.better,
+                    "worse": one.worse,
+                    "difference": round(one.difference, 6),
+                    "ci95": list(one.interval),
+                    "holds": one.holds,
+                    "p_mcnemar": one.p_value,
+                }
+                for one in method_differences(module.task, module.predictions, module.methods)
+            ],
             "self_check": _self_check(module),
             **_breakdown(module),
             "seconds": {
@@ -132,14 +146,14 @@ def _failures(name: str, result: MethodResult, module: FitFreeModule) -> dict[st
 
 def _breakdown(module: FitFreeModule) -> dict[str, Any]:
     """Results of each subset, where the benchmark has any."""
-    by_subset = module.task.by_subset
-    if by_subset is None or not any(module.task.subset_Q):
+    kind = module.task.by_subset
+    if kind is None or not any(module.task.subset_Q):
         return {}
-    results = {name: module.break_down(name) for name in module.methods}
+    results = {name: by_subset(module.task, module.predictions, m) for m, name in enumerate(module.methods)}
     subsets = next(iter(results.values()))
     return {
         "breakdown": {
-            "by": by_subset,
+            "by": kind,
             "subsets": {
                 subset: {
                     "n": subsets[subset].n,

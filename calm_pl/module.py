@@ -17,35 +17,19 @@ from calm_pl.data.task import Task
 from calm_pl.encoding import Encoded, Encoder, encode
 from calm_pl.errors import RunError
 from calm_pl.metrics import (
-    Answers,
     MethodMetrics,
     MethodResult,
     MetricSizes,
     PredictionTable,
-    SubsetResult,
-    break_down,
     summarise,
 )
 from calm_pl.models import DeferredLALM, FrozenLALM
+from calm_pl.predictions import Predictions, answers_of
 from calm_pl.ranks import rank_and_size, sum_over_ranks
 from calm_pl.voters import HeadVoter, gather_support
 from calm_pl.zero_shot import class_probabilities
 
 ZERO_SHOT = "zero_shot"
-
-
-class Predictions(NamedTuple):
-    """Every answer of every method, on the CPU.
-
-    Attributes:
-        seen_Q: whether the question was answered, 0 or 1; its clip may have failed.
-        label_QDM: class indices by draw and method; unanswered ones are 0.
-        confidence_QDM: probability of each answer.
-    """
-
-    seen_Q: Tensor
-    label_QDM: Tensor
-    confidence_QDM: Tensor
 
 
 class Answer(NamedTuple):
@@ -222,7 +206,7 @@ class FitFreeModule(LightningModule):
             rounds = [metrics.result() for metrics in self.metrics[name]]
             draws = self.task.num_draws
             by_fold = [rounds[start : start + draws] for start in range(0, len(rounds), draws)]
-            self.results[name] = summarise(by_fold, self._answers(m))
+            self.results[name] = summarise(by_fold, answers_of(self.task, self.predictions, m))
             for metric, value in self.results[name].values.items():
                 # Every rank has the value over all ranks already.
                 self.log(f"test/{name}/{metric}", value, rank_zero_only=True)
@@ -232,18 +216,6 @@ class FitFreeModule(LightningModule):
         for number, fold in enumerate(self.task.folds):
             if number not in answered:
                 raise RunError(f"No query clip of fold {fold!r} could be read: its results would be empty.")
-
-    def break_down(self, method: str) -> dict[str, SubsetResult]:
-        """A method's results by subset of the query, after test."""
-        task, seen_Q = self.task, self.predictions.seen_Q.numpy() > 0
-        m = self.methods.index(method)
-        return break_down(
-            [subset for subset, seen in zip(task.subset_Q, seen_Q, strict=True) if seen],
-            task.label_Q[seen_Q],
-            self.predictions.label_QDM[..., m].numpy()[seen_Q],
-            self.predictions.confidence_QDM[..., m].numpy()[seen_Q],
-            task.positive,
-        )
 
     def _encode(self, batch: Batch, split: str) -> Encoded:
         """Head vectors and letters of a batch; clips that were cut are counted."""
@@ -269,16 +241,6 @@ class FitFreeModule(LightningModule):
         with explained("The query cannot be scored"):
             decision = voter.vote(encoded.vectors_NHD[rows], candidates_nC)
         return Answer(decision.winner_N, voter.probabilities(decision.scores_NC))
-
-    def _answers(self, method: int) -> Answers:
-        """One method's predictions of the questions that were answered."""
-        task, seen_Q = self.task, self.predictions.seen_Q.numpy() > 0
-        return Answers(
-            task.label_Q[seen_Q],
-            self.predictions.label_QDM[..., method].numpy()[seen_Q],
-            task.clip_Q[seen_Q],
-            task.fold_Q[seen_Q],
-        )
 
 
 def _confidence(winner_N: Tensor, proba_NC: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from calm_pl.commands.arguments import parser
-from calm_pl.errors import BadClipError, DataError, ModelError
+from calm_pl.errors import BadClipError, ConfigError, DataError, ModelError
 
 if TYPE_CHECKING:
     from calm_pl.classifier import Classifier
@@ -35,12 +35,14 @@ class Prediction(NamedTuple):
         label: the winner; None where the file could not be read.
         probabilities: by label, in class order.
         error: why the file could not be read.
+        candidates: labels that together hold the true one with the chosen coverage; None where not asked for.
     """
 
     path: str
     label: str | None
     probabilities: dict[str, float]
     error: str | None = None
+    candidates: tuple[str, ...] | None = None
 
 
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
@@ -62,9 +64,18 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
             f"The classifier was fitted with the question {classifier.prompt['question']!r}, not"
             f" {args.question!r}: fit one for it with fit-free data.question=..."
         )
+    for flag, share in (("--abstain", args.abstain), ("--coverage", args.coverage)):
+        if share is not None and not 0 <= share < 1:
+            raise ConfigError([f"{flag}: must be 0 or more and below 1, but is {share}"])
+    if args.coverage is not None and not hasattr(classifier.voters[method], "prediction_sets"):
+        raise ModelError(
+            f"--coverage needs a classifier with calm_auto or gda, not {method}: fit one"
+            ' with fit-free "methods=[calm_auto]".'
+        )
     files = list(find_files(args.clips))
     lalm = matching_model(classifier, args.model)
-    rows = predict(classifier, method, lalm, files, args.batch_size)
+    rows = predict(classifier, method, lalm, files, args.batch_size, args.coverage)
+    rows = [_abstained(row, args.abstain) for row in rows]
     if not args.skip_bad:
         bad = next((row.error for row in rows if row.error), None)
         if bad:
@@ -86,6 +97,20 @@ def _parser(program: str) -> argparse.ArgumentParser:
     )
     command.add_argument("--question", help="must be the one that was fitted; a safeguard in scripts")
     command.add_argument("--top", type=int, default=1, help="labels a file, most probable first")
+    command.add_argument(
+        "--abstain",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="give no label where its probability is below P; calm_auto and gda are calibrated for that",
+    )
+    command.add_argument(
+        "--coverage",
+        type=float,
+        metavar="SHARE",
+        help="also give the labels that together hold the true one with this share, such as 0.9; with"
+        " calm_auto and gda, for recordings like those of the support",
+    )
     command.add_argument("--batch-size", type=int, default=8, help="clips a forward pass")
     command.add_argument(
         "--skip-bad", action="store_true", help="list files that cannot be read instead of stopping"
@@ -149,9 +174,14 @@ def matching_model(classifier: Classifier, path: str | None) -> FrozenLALM:
 
 
 def predict(
-    classifier: Classifier, method: str, lalm: FrozenLALM, files: Sequence[Path], batch_size: int
+    classifier: Classifier,
+    method: str,
+    lalm: FrozenLALM,
+    files: Sequence[Path],
+    batch_size: int,
+    coverage: float | None = None,
 ) -> list[Prediction]:
-    """Predictions for files, in their order."""
+    """Predictions for files, in their order; with the labels of prediction sets where a coverage is given."""
     import torch
     from torch.utils.data import DataLoader
     from tqdm import tqdm
@@ -175,13 +205,16 @@ def predict(
                 path = str(files[failure.position])
                 rows[failure.position] = Prediction(path, None, {}, failure.reason)
             if len(batch.index_N):
-                decision = voter.vote(encode(lalm, batch.to(device)).vectors_NHD)
+                x_NHD = encode(lalm, batch.to(device)).vectors_NHD
+                decision = voter.vote(x_NHD)
                 proba_NC = voter.probabilities(decision.scores_NC)
-                for index, winner, proba_C in zip(
-                    batch.index_N.tolist(), decision.winner_N.tolist(), proba_NC.tolist(), strict=True
-                ):
-                    named = dict(zip(classifier.classes, proba_C, strict=True))
-                    rows[index] = Prediction(str(files[index]), classifier.classes[winner], named)
+                sets_NC = None if coverage is None else voter.prediction_sets(x_NHD, coverage)  # type: ignore[attr-defined]
+                for n, index in enumerate(batch.index_N.tolist()):
+                    named = dict(zip(classifier.classes, proba_NC[n].tolist(), strict=True))
+                    label = classifier.classes[int(decision.winner_N[n])]
+                    inside = None if sets_NC is None else sets_NC[n].nonzero().flatten().tolist()
+                    within = None if inside is None else tuple(classifier.classes[c] for c in inside)
+                    rows[index] = Prediction(str(files[index]), label, named, candidates=within)
             bar.update(len(batch.index_N) + len(batch.failures))
     return [rows[index] for index in range(len(files))]
 
@@ -213,6 +246,12 @@ def _warn_of_options(classifier: Classifier) -> None:
         )
 
 
+def _abstained(row: Prediction, threshold: float) -> Prediction:
+    """The prediction, without a label where that is too improbable."""
+    sure = row.label is None or row.probabilities[row.label] >= threshold
+    return row if sure else row._replace(label=None)
+
+
 def _best(row: Prediction, top: int) -> list[tuple[str, float]]:
     """Labels with probabilities, most probable first, the winner before its equals."""
     ranked = sorted(row.probabilities.items(), key=lambda item: (-item[1], item[0] != row.label))
@@ -231,7 +270,10 @@ def _print_table(rows: list[Prediction], top: int) -> None:
         if row.error:
             table.add_row(row.path, "cannot be read", "")
         for rank, (label, probability) in enumerate(_best(row, top)):
-            table.add_row(row.path if rank == 0 else "", label, f"{probability:.3f}")
+            named = label if row.label is not None else f"none ({label}?)"
+            table.add_row(row.path if rank == 0 else "", named, f"{probability:.3f}")
+        if row.candidates is not None:
+            table.add_row("", f"one of: {', '.join(row.candidates)}", "")
     Console().print(table)
     for row in rows:
         if row.error:
@@ -242,15 +284,19 @@ def _print_json(rows: list[Prediction], top: int) -> None:
     out: list[dict[str, Any]] = []
     for row in rows:
         best = dict(_best(row, top)) if top > 1 else row.probabilities
-        out.append({"file": row.path, "label": row.label, "probabilities": best, "error": row.error})
+        entry = {"file": row.path, "label": row.label, "probabilities": best, "error": row.error}
+        out.append(entry if row.candidates is None else {**entry, "candidates": list(row.candidates)})
     print(json.dumps(out, indent=2))
 
 
 def _print_csv(rows: list[Prediction], top: int) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["file", "label", "probability", "error"])
+    with_sets = any(row.candidates is not None for row in rows)
+    writer.writerow(["file", "label", "probability", "error", *(["candidates"] if with_sets else [])])
     for row in rows:
+        within = ["|".join(row.candidates or ())] if with_sets else []
         for label, probability in _best(row, top):
-            writer.writerow([row.path, label, f"{probability:.6f}", ""])
+            named = "" if row.label is None else label
+            writer.writerow([row.path, named, f"{probability:.6f}", "", *within])
         if row.error:
-            writer.writerow([row.path, "", "", row.error])
+            writer.writerow([row.path, "", "", row.error, *within])

@@ -101,6 +101,7 @@ def notes(module: FitFreeModule, data: FewShotDataModule) -> list[str]:
         f"{len(first.support):,} support clips of {len(task.classes)} classes{each}, {len(task.query):,}"
         f" {questions}; zero-shot sees no support."
     )
+    lines.append(_what_holds(module))
     options = len(task.query[0].options)
     if options:
         among = "the same options" if task.only_options else f"{len(task.classes)} classes"
@@ -127,6 +128,20 @@ def notes(module: FitFreeModule, data: FewShotDataModule) -> list[str]:
                 f" {len(coverage.failures):,} skipped, listed in skipped.csv."
             )
     return lines
+
+
+def _what_holds(module: FitFreeModule) -> str:
+    from calm_pl.predictions import method_differences
+
+    pairs = method_differences(module.task, module.predictions, module.methods)
+    holding = [one for one in pairs if one.holds]
+    if not holding:
+        return "No difference of accuracy between methods holds (95 %, paired)."
+    parts = [
+        f"{NAMES[one.better]} over {NAMES[one.worse]} +{percent(one.difference)} ({span(one.interval)})"
+        for one in holding
+    ]
+    return f"Differences of accuracy that hold (95 %, paired): {'; '.join(parts)}."
 
 
 def percent(fraction: float) -> str:

@@ -2,7 +2,8 @@
 
 from calm_pl.metrics.bootstrap import Answers, bootstrap_clips
 from calm_pl.metrics.breakdown import SubsetResult, break_down
-from calm_pl.metrics.calibration import abstention, calibration, set_coverage
+from calm_pl.metrics.calibration import abstention, calibration, set_coverage, winner_calibration_error
+from calm_pl.metrics.differences import Difference, clusters, differences
 from calm_pl.metrics.exact_match import ClipExactMatch
 from calm_pl.metrics.intervals import bootstrap_macro_f1, macro_f1, wilson
 from calm_pl.metrics.paired import estimate, mcnemar, paired_difference
@@ -15,6 +16,7 @@ __all__ = [
     "Answers",
     "ClipAveragePrecision",
     "ClipExactMatch",
+    "Difference",
     "EqualErrorRate",
     "MethodMetrics",
     "MethodResult",
@@ -28,6 +30,8 @@ __all__ = [
     "bootstrap_macro_f1",
     "break_down",
     "calibration",
+    "clusters",
+    "differences",
     "estimate",
     "macro_f1",
     "mcnemar",
@@ -35,4 +39,5 @@ __all__ = [
     "set_coverage",
     "summarise",
     "wilson",
+    "winner_calibration_error",
 ]

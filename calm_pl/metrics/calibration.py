@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_calibration_error
+from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
 
 
 class CalibrationResult(NamedTuple):
@@ -39,6 +39,19 @@ def calibration(p_NC: Tensor, y_N: Tensor, bins: int = 15) -> CalibrationResult:
     truth_NC = torch.nn.functional.one_hot(y_N, p_NC.shape[1])
     nll = -own_N.clamp(min=torch.finfo(torch.float32).tiny).log().mean()
     return CalibrationResult(float(ece), float(nll), float((p_NC - truth_NC).square().sum(-1).mean()))
+
+
+def winner_calibration_error(confidence_N: Tensor, right_N: Tensor, bins: int = 15) -> float:
+    """Expected calibration error (L1) of the winners' probabilities alone.
+
+    Args:
+        confidence_N: probability of each answer.
+        right_N: whether it was right, bool.
+        bins: of equal width.
+    """
+    confidence_N = confidence_N.to(torch.float32).contiguous()
+    rate = binary_calibration_error(confidence_N, right_N.to(torch.int64), bins, norm="l1")
+    return float(rate)
 
 
 class Abstention(NamedTuple):

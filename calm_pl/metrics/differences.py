@@ -1,0 +1,71 @@
+"""Which method is better than which, on the same clips and support draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from calm_pl.metrics.intervals import Interval
+from calm_pl.metrics.paired import mcnemar, paired_difference
+
+_LEAST_CLUSTERS = 10  # fewer say too little about others
+
+
+class Difference(NamedTuple):
+    """Accuracy of one method less that of another.
+
+    Attributes:
+        better: the method with the higher accuracy.
+        worse: the other.
+        difference: of the accuracies, 0 or more.
+        interval: 95 %, paired, over clusters of clips and support draws; the difference holds where it lies
+            above 0.
+        p_value: of McNemar's exact test on the first draw, which takes clips for independent.
+    """
+
+    better: str
+    worse: str
+    difference: float
+    interval: Interval
+    p_value: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether chance alone is an unlikely reason."""
+        return self.interval.low > 0
+
+
+def differences(right: Mapping[str, np.ndarray], cluster_N: np.ndarray) -> list[Difference]:
+    """Every pair of methods, the largest difference first.
+
+    Args:
+        right: by method, which questions were answered rightly in each draw, (R, N) bool.
+        cluster_N: questions that are drawn together.
+    """
+    found = []
+    for first, second in combinations(right, 2):
+        if right[first].mean() < right[second].mean():
+            first, second = second, first
+        paired = paired_difference(right[first], right[second], cluster_N)
+        test = mcnemar(right[first][0], right[second][0])
+        found.append(Difference(first, second, paired.mean, paired.interval, test.p_value))
+    return sorted(found, key=lambda one: -one.difference)
+
+
+def clusters(groups_N: Sequence[Sequence[str]], clips_N: Sequence[str]) -> np.ndarray:
+    """Number of the cluster of each question: its recording, speaker or the like, else its clip.
+
+    Of several kinds of groups the coarsest is taken that still makes `_LEAST_CLUSTERS`.
+
+    Args:
+        groups_N: groups of each question's clip, in the data set's order of kinds.
+        clips_N: clip of each question.
+    """
+    kinds = min((len(groups) for groups in groups_N), default=0)
+    candidates = [[groups[kind] for groups in groups_N] for kind in range(kinds)]
+    usable = [names for names in [*candidates, list(clips_N)] if len(set(names)) >= _LEAST_CLUSTERS]
+    coarsest = min(usable, key=lambda names: len(set(names)), default=list(clips_N))
+    return np.unique(coarsest, return_inverse=True)[1]

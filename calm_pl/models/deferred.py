@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from calm_pl.files import replacing
 from calm_pl.models.checks import HearingReport, InvarianceReport, hearing_check, invariance_check
@@ -53,8 +53,11 @@ class SelfCheck(NamedTuple):
     invariance: InvarianceReport
 
 
-class DeferredLALM(nn.Module):
+class DeferredLALM:
     """Stands for a `FrozenLALM`, which is loaded at once only where nothing is remembered of it.
+
+    No module on purpose: Lightning would send a module's weights from rank to rank, and not every rank need
+    have loaded them.
 
     Args:
         arguments: of the model.
@@ -70,11 +73,11 @@ class DeferredLALM(nn.Module):
     """
 
     def __init__(self, arguments: LoadArguments, memory: Path | None = None, self_check: bool = True) -> None:
-        super().__init__()
         self.arguments = arguments
         self.path = arguments.path
         self.self_check: SelfCheck | None = None
         self._to_check = self_check
+        self._device: torch.device | None = None
         self._lalm: FrozenLALM | None = None
         note = _note_file(arguments, memory)
         portrait = None if note is None else _recall(note)
@@ -99,7 +102,7 @@ class DeferredLALM(nn.Module):
         """See `FrozenLALM.identity`."""
         return self._identity
 
-    def forward(self, inputs: dict[str, Tensor]) -> LalmOutput:
+    def __call__(self, inputs: dict[str, Tensor]) -> LalmOutput:
         """See `FrozenLALM.forward`; the first call loads the model to the inputs' device and checks it.
 
         Raises:
@@ -116,10 +119,11 @@ class DeferredLALM(nn.Module):
         return self._ready(inputs).generate(inputs, max_new_tokens)
 
     def _ready(self, inputs: dict[str, Tensor]) -> FrozenLALM:
-        if self._lalm is None:
+        device = inputs["attention_mask"].device
+        if self._lalm is None or self._device != device:
             with torch.inference_mode(False):
-                self._lalm = FrozenLALM.from_pretrained(**asdict(self.arguments))
-                self._lalm.to(inputs["attention_mask"].device)
+                lalm = self._lalm or FrozenLALM.from_pretrained(**asdict(self.arguments))
+                self._lalm, self._device = lalm.to(device), device
         if self._to_check:
             self.self_check = SelfCheck(hearing_check(self._lalm), invariance_check(self._lalm))
             self._to_check = False

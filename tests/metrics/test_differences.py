@@ -1,0 +1,68 @@
+"""Which differences hold, and what clips are drawn together."""
+
+import numpy as np
+import pytest
+import torch
+
+from calm_pl.metrics import clusters, differences, winner_calibration_error
+
+RNG = np.random.default_rng(0)
+
+
+def test_pairs_are_named_by_who_is_better_largest_first():
+    right = {
+        "bad": np.tile([True, False, False, False], (2, 10)),
+        "good": np.ones((2, 40), bool),
+        "fair": np.tile([True, True, False, False], (2, 10)),
+    }
+    found = differences(right, np.arange(40))
+    assert [(one.better, one.worse, one.difference) for one in found] == [
+        ("good", "bad", 0.75),
+        ("good", "fair", 0.5),
+        ("fair", "bad", 0.25),
+    ]
+    assert all(one.holds for one in found)
+    assert found[0].p_value == pytest.approx(2 / 2**30)  # 30 clips that only one got right
+
+
+def test_equal_methods_hold_nothing():
+    right = RNG.random((3, 60)) < 0.6
+    (one,) = differences({"a": right, "b": right.copy()}, np.arange(60))
+    assert (one.difference, one.interval.low, one.interval.high, one.holds, one.p_value) == (
+        0,
+        0,
+        0,
+        False,
+        1,
+    )
+
+
+def test_clips_of_one_recording_count_as_one():
+    # Ten more right, but all in one of 20 recordings: as single clips that would hold, as recordings not.
+    first, second = np.zeros((1, 200), bool), np.zeros((1, 200), bool)
+    first[0, :10] = True
+    recordings = np.repeat(np.arange(20), 10)
+    assert differences({"a": first, "b": second}, np.arange(200))[0].holds
+    assert not differences({"a": first, "b": second}, recordings)[0].holds
+
+
+def test_the_coarsest_kind_of_group_that_is_not_too_coarse():
+    groups = [(f"recording {n // 2}", f"speaker {n // 20}") for n in range(60)]
+    clips = [f"clip {n}" for n in range(60)]
+    assert len(np.unique(clusters(groups, clips))) == 30  # three speakers are too few
+    many = [(f"recording {n // 2}", f"speaker {n // 5}") for n in range(60)]
+    found = clusters(many, clips)
+    assert len(np.unique(found)) == 12
+    assert found[0] == found[4] != found[5]
+    assert len(np.unique(clusters([()] * 60, clips))) == 60
+
+
+def test_several_questions_about_a_clip_stay_together():
+    assert clusters([()] * 30, [f"clip {n // 3}" for n in range(30)]).tolist() == [n // 3 for n in range(30)]
+
+
+def test_calibration_error_by_hand():
+    # Two bins: said 0.9, right half of the time; said 0.6, right always.
+    confidence = torch.tensor([0.9, 0.9, 0.6, 0.6])
+    right = torch.tensor([True, False, True, True])
+    assert winner_calibration_error(confidence, right) == pytest.approx((0.4 + 0.4) / 2, abs=1e-6)

@@ -37,7 +37,7 @@ def choose(lalm, logits_NV, options_NO):
 def run(lalm, queries, size=20):
     """Head vectors and chosen options of queries, in batches."""
     data = ClipDataset(queries, MediaRule(16_000, lalm.preparer.max_seconds))
-    collate = Collator(queries, lalm.preparer, size)
+    collate = Collator(queries, lalm.preparer, torch.tensor([size]))
     vectors, chosen = [], []
     for start in range(0, len(queries), size):
         batch = collate(data.__getitems__(list(range(start, min(start + size, len(queries))))))
@@ -55,7 +55,7 @@ def test_size_and_shape(bundled):
     assert bundled.preparer.max_seconds == 5
 
 
-@pytest.mark.parametrize(("count", "floor"), [(4, 0.90), (10, 0.80)])
+@pytest.mark.parametrize(("count", "floor"), [(4, 0.93), (10, 0.88)])
 def test_sounds_never_heard_in_training(bundled, count, floor):
     ask = Questioner(SOUND_LABELS, QUESTION, count, seed=5).ask
     queries = [ask(Clip(label, Path(label), (label,), ()), label) for label in SOUND_LABELS]
@@ -86,13 +86,13 @@ def recordings(bundled):
 
 def test_zero_shot_on_real_recordings(recordings):
     _, (_, chosen, labels) = recordings
-    assert (chosen == labels).double().mean() >= 0.42  # chance is 0.25
+    assert (chosen == labels).double().mean() >= 0.60  # chance is 0.25
 
 
 @pytest.mark.parametrize("voter", [Sav(), CalmGlobal(), Calm()], ids=lambda v: type(v).__name__)
 def test_voters_on_real_recordings(recordings, voter):
     (x, _, y), (query, _, truth) = recordings
-    assert voter.fit(x, y).score(query, truth) >= 0.55  # chance is 0.1
+    assert voter.fit(x, y).score(query, truth) >= 0.70  # chance is 0.1
 
 
 def test_batch_1_equals_batch_16(bundled, recordings):

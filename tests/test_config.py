@@ -368,6 +368,8 @@ def test_no_setting_takes_a_section(path):
         ("data.video.short_side=4", "data.video.short_side: must be 28 or more, but is 4"),
         ("data.n_options=-1", "data.n_options: must be 0 or more, but is -1"),
         ("data.batch_size=0", "data.batch_size: must be 1 or more, but is 0"),
+        ("data.batch_seconds=0", "data.batch_seconds: must be a finite number above 0, but is 0.0"),
+        ("bank.dtype=float32", "bank.dtype: must be one of float16, bfloat16, but is 'float32'"),
         ("data.num_workers=-1", "data.num_workers: must be 0 or more, but is -1"),
         ("data.long_clips=end", "data.long_clips: must be one of start, center, windows, stop, but is 'end'"),
         ("data.on_bad_clip=ignore", "data.on_bad_clip: must be one of stop, skip, but is 'ignore'"),
@@ -393,7 +395,7 @@ def test_no_setting_takes_a_section(path):
         ("methods=[]", "methods: must name at least one method, but is empty"),
         (
             "methods=[calm,best]",
-            "methods: must be among zero_shot, sav, calm_global, calm, but holds 'best'",
+            "methods: must be among zero_shot, sav, calm_global, calm, calm_auto, gda, but holds 'best'",
         ),
         (
             "callbacks=[confetti]",
@@ -543,6 +545,14 @@ def test_yaml_gives_back_the_same(write):
     assert config_hash(again) == config_hash(config)
 
 
+def test_the_bank_is_on_below_the_runs_unless_told():
+    assert (demo().bank.dir, demo().bank.dtype) == ("runs/.bank", None)
+    assert demo("bank.dir=null").bank.dir is None
+    assert demo("bank.dir=~/bank").bank.dir == "~/bank"
+    assert demo().model.self_check
+    assert demo().data.batch_seconds is None
+
+
 def test_yaml_names_every_setting():
     text = to_yaml(demo())
     assert all(f"{path.split('.')[-1]}:" in text for path, _ in leaves())
@@ -554,6 +564,9 @@ def test_yaml_names_every_setting():
         "data.batch_size=1",
         "data.num_workers=0",
         "data.decode_seconds=5",
+        "data.batch_seconds=60",
+        "bank.dir=/else/where",
+        "bank.dir=null",
         "run.dir=/else/where",
         "run.name=other",
         "run.overwrite=true",
@@ -591,6 +604,8 @@ def test_the_hash_ignores_what_cannot_change_results(override):
         "data.long_clips=center",
         "data.on_bad_clip=skip",
         "data.root=/other",
+        "bank.dtype=bfloat16",
+        "zero_shot=text",
         "model.path=/other",
         "model.revision=main",
         "model.dtype=bfloat16",

@@ -5,9 +5,11 @@ import pytest
 import soundfile
 import torch
 
-from calm_pl.data.batches import ClipDataset, Collator, MediaRule
+from calm_pl.data.batches import ClipDataset, Collator, MediaRule, ModelPass
 from calm_pl.data.clips import Clip, Query
-from calm_pl.encoding import class_probabilities, encode
+from calm_pl.encoding import encode
+from calm_pl.models import LalmOutput
+from calm_pl.zero_shot import class_probabilities, option_scores
 
 SECONDS = (0.5, 5.0, 3.0, 1.0)  # the tiny model hears two: one window, three, two, one
 
@@ -29,7 +31,7 @@ def queries(tmp_path_factory):
 def batch_of(queries, lalm, positions, max_rows=8):
     rule = MediaRule(lalm.preparer.sample_rate, lalm.preparer.max_seconds, "windows")
     items = ClipDataset(queries, rule).__getitems__(list(positions))
-    return Collator(queries, lalm.preparer, max_rows)(items), [media for _, media in items]
+    return Collator(queries, lalm.preparer, torch.tensor([max_rows]))(items), [media for _, media in items]
 
 
 def test_a_clip_of_several_windows_gives_their_mean(queries, lalm):
@@ -44,7 +46,7 @@ def test_a_clip_of_several_windows_gives_their_mean(queries, lalm):
             ids = lalm.preparer.option_tokens("ABC"[place])
             said = [torch.softmax(output.logits_NV[0], -1)[ids].sum().log() for output in alone]
             expected = torch.stack(said).mean()
-            torch.testing.assert_close(encoded.letters_NO[n, place], expected, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(encoded.options_NO[n, place], expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("max_rows", [1, 2, 3, 100])
@@ -55,12 +57,12 @@ def test_passes_of_any_size_give_the_same(queries, lalm, max_rows):
     expected = encode(lalm, batch_of(queries, lalm, range(4), 7)[0])
     encoded = encode(lalm, batch)
     torch.testing.assert_close(encoded.vectors_NHD, expected.vectors_NHD, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(encoded.letters_NO, expected.letters_NO, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(encoded.options_NO, expected.options_NO, rtol=1e-4, atol=1e-4)
 
 
 def test_letters_past_a_questions_last_option_cannot_be_said(queries, lalm):
     batch, _ = batch_of(queries, lalm, range(4))
-    letters_NO = encode(lalm, batch).letters_NO
+    letters_NO = encode(lalm, batch).options_NO
     assert letters_NO.shape == (4, 3)
     assert torch.isfinite(letters_NO).sum(1).tolist() == [3, 2, 3, 0]
     assert (letters_NO[torch.isfinite(letters_NO)] < 0).all()
@@ -70,11 +72,11 @@ def test_companions_with_more_options_change_nothing(queries, lalm):
     together = encode(lalm, batch_of(queries, lalm, [0, 1])[0])
     alone_batch, _ = batch_of(queries, lalm, [1])
     alone = encode(lalm, alone_batch)
-    assert alone.letters_NO.shape == (1, 2)
-    torch.testing.assert_close(together.letters_NO[1, :2], alone.letters_NO[0], rtol=1e-4, atol=1e-4)
+    assert alone.options_NO.shape == (1, 2)
+    torch.testing.assert_close(together.options_NO[1, :2], alone.options_NO[0], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(
-        class_probabilities(together.letters_NO[1:], torch.tensor([[1, 0, -1]]), 3),
-        class_probabilities(alone.letters_NO, alone_batch.options_NO, 3),
+        class_probabilities(together.options_NO[1:], torch.tensor([[1, 0, -1]]), 3),
+        class_probabilities(alone.options_NO, alone_batch.options_NO, 3),
         rtol=1e-4,
         atol=1e-5,
     )
@@ -83,8 +85,8 @@ def test_companions_with_more_options_change_nothing(queries, lalm):
 def test_questions_without_options_have_no_letters(queries, lalm):
     batch, _ = batch_of(queries, lalm, [3])
     encoded = encode(lalm, batch)
-    assert encoded.letters_NO.shape == (1, 0)
-    assert class_probabilities(encoded.letters_NO, batch.options_NO, 4).tolist() == [[0.25] * 4]
+    assert encoded.options_NO.shape == (1, 0)
+    assert class_probabilities(encoded.options_NO, batch.options_NO, 4).tolist() == [[0.0] * 4]
 
 
 def test_one_window_each_keeps_the_models_dtype_and_rows(queries, lalm):
@@ -103,20 +105,20 @@ def test_probabilities_by_hand():
     torch.testing.assert_close(p_NC, torch.tensor(expected))
 
 
-def test_a_question_without_options_among_others_spreads_evenly():
+def test_a_question_without_options_among_others_chooses_nothing():
     letters_NO = torch.tensor([[-1.0, -1.0], [-torch.inf, -torch.inf]])
     p_NC = class_probabilities(letters_NO, torch.tensor([[2, 1], [-1, -1]]), 4)
-    torch.testing.assert_close(p_NC, torch.tensor([[0, 0.5, 0.5, 0], [0.25] * 4]))
+    torch.testing.assert_close(p_NC, torch.tensor([[0, 0.5, 0.5, 0], [0.0] * 4]))
 
 
 def test_zero_shot_is_the_class_of_the_likeliest_letter(lalm):
-    from calm_pl.encoding import _letter_scores
-
     logits_NV = torch.zeros(2, 1000)
     logits_NV[0, lalm.preparer.option_tokens("B")] = 9.0
     logits_NV[1, lalm.preparer.option_tokens("A")] = 9.0
-    letters_NO = _letter_scores(lalm, logits_NV, "AB")
-    p_NC = class_probabilities(letters_NO, torch.tensor([[2, 0], [1, 2]]), 3)
+    options_NO = torch.tensor([[2, 0], [1, 2]])
+    output = LalmOutput(torch.zeros(2, 1, 1), logits_NV)
+    scores_NO = option_scores(lalm, "letters", ModelPass({}, torch.arange(2)), output, options_NO, ())
+    p_NC = class_probabilities(scores_NO, options_NO, 3)
     assert p_NC.argmax(1).tolist() == [0, 1]
     assert (p_NC[0, 1], p_NC[1, 0]) == (0, 0)  # no options
     torch.testing.assert_close(p_NC.sum(1), torch.ones(2))

@@ -26,7 +26,7 @@ def voters(**options):
     return {"sav": Sav(5), "calm_global": CalmGlobal(0.1, **options), "calm": Calm(0.1, top_k=9, **options)}
 
 
-def evaluated(lalm, root, zero_shot=False, made=None, **settings):
+def evaluated(lalm, root, zero_shot=None, made=None, **settings):
     """A module after validate and test, and its data."""
     settings = {"shots": 4, "n_options": 0, "num_workers": 0, "batch_size": 4, **settings}
     data = ESC50(DataSettings(str(root), **settings), lalm.preparer)
@@ -100,7 +100,7 @@ def test_every_question_is_encoded_once_however_many_rounds(lalm, esc_root, monk
         return forward(*args, **kwargs)
 
     monkeypatch.setattr(lalm.model.model.language_model, "forward", counted)
-    _, data = evaluated(lalm, esc_root, fold="all", draws=3, n_options=3, zero_shot=True)
+    _, data = evaluated(lalm, esc_root, fold="all", draws=3, n_options=3, zero_shot="letters")
     assert sum(seen) == len(data.support) + len(data.query) <= 90
 
 
@@ -132,7 +132,7 @@ def test_held_out_clips_judge_heads_and_nothing_else(lalm, esc_root):
 
 
 def test_voters_choose_among_the_options_where_asked(lalm, esc_root):
-    restricted, data = evaluated(lalm, esc_root, candidates="options", n_options=2, shots=1, zero_shot=True)
+    restricted, data = evaluated(lalm, esc_root, candidates="options", n_options=2, shots=1, zero_shot="letters")
     free, _ = evaluated(lalm, esc_root, candidates="all", n_options=2, shots=1)
     x_NHD, options_NO = vectors_of(lalm, data.test_dataloader())
     listed_NC = torch.zeros(9, 3, dtype=torch.bool).scatter(1, options_NO, True)

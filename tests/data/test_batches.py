@@ -30,7 +30,7 @@ def dataset(queries):
 
 @pytest.fixture
 def collate(queries, preparer):
-    return Collator(queries, preparer, 8)
+    return Collator(queries, preparer, torch.tensor([8]))
 
 
 def test_a_clip_comes_with_its_position(dataset):
@@ -78,7 +78,7 @@ def test_a_batch_keeps_clips_labels_options_and_questions_together(dataset, coll
 
 def test_cut_clips_are_counted(dataset, collate):
     batch = collate([dataset[i] for i in range(8)])  # clips 2 and 5 last longer than the window
-    assert batch.num_cut == 2
+    assert [note["was_cut"] for note in batch.notes] == [i in (2, 5) for i in range(8)]
     assert batch.passes[0].inputs["lengths"].tolist() == [
         1_600,
         1_600,
@@ -110,7 +110,8 @@ def test_nothing_readable_leaves_the_preparer_alone(dataset, collate, queries, p
     assert batch.index_N.shape == (0,)
     assert batch.label_N.shape == (0,)
     assert len(batch.options_NO) == 0
-    assert batch.num_cut == 0
+    assert batch.notes == []
+    assert not batch.banked
     assert len(batch.failures) == 1
     assert preparer.questions == []
 
@@ -125,7 +126,7 @@ def test_an_empty_batch_of_a_rank_without_clips(collate):
 
 def test_questions_without_options_have_no_columns(queries, preparer, dataset):
     plain = [query._replace(options=()) for query in queries]
-    batch = Collator(plain, preparer, 8)([dataset[0], dataset[1]])
+    batch = Collator(plain, preparer, torch.tensor([8]))([dataset[0], dataset[1]])
     assert batch.options_NO.shape == (2, 0)
     assert batch.options_NO.dtype == torch.int64
 
@@ -166,15 +167,18 @@ def test_a_batch_is_moved_whole(make, esc50_root, two_classes):
         torch.tensor([2]),
         torch.tensor([[0, 2]]),
         [ModelPass({"x": torch.ones(1)}, torch.tensor([0]))],
-        [Failure(0, "y")],
-        1,
+        turned=[[ModelPass({"x": torch.zeros(1)}, torch.tensor([0]))]],
+        keys=["k"],
+        failures=[Failure(0, "y")],
+        notes=[{"was_cut": True}],
     )
     moved = module.transfer_batch_to_device(batch, torch.device("meta"), 0)
     (one,) = moved.passes
-    tensors = [moved.index_N, moved.label_N, moved.options_NO, one.inputs["x"], one.clip_R]
+    ((other,),) = moved.turned
+    tensors = [moved.index_N, moved.label_N, moved.options_NO, one.inputs["x"], one.clip_R, other.inputs["x"]]
     assert {t.device.type for t in tensors} == {"meta"}
     assert moved.failures == [Failure(0, "y")]
-    assert moved.num_cut == 1
+    assert (moved.keys, moved.notes) == (["k"], [{"was_cut": True}])
 
 
 def test_questions_about_one_clip_share_its_decoding(queries, preparer, monkeypatch):
@@ -187,7 +191,7 @@ def test_questions_about_one_clip_share_its_decoding(queries, preparer, monkeypa
     )
     items = dataset.__getitems__([0, 1, 2, 3])
     assert decoded == [queries[0].clip.path, queries[1].clip.path]
-    batch = Collator(asked, preparer, 8)(items)
+    batch = Collator(asked, preparer, torch.tensor([8]))(items)
     assert batch.index_N.tolist() == [0, 1, 2, 3]
     assert preparer.questions == [["question 0", "question 1", "again", "question 0"]]
 
@@ -195,7 +199,7 @@ def test_questions_about_one_clip_share_its_decoding(queries, preparer, monkeypa
 def test_a_broken_clip_fails_in_each_of_its_questions(queries, preparer):
     queries[0].clip.path.write_text("no sound")
     asked = [queries[0], queries[1], queries[0]]
-    batch = Collator(asked, preparer, 8)(ClipDataset(asked, MediaRule(RATE, 1.0)).__getitems__([0, 1, 2]))
+    batch = Collator(asked, preparer, torch.tensor([8]))(ClipDataset(asked, MediaRule(RATE, 1.0)).__getitems__([0, 1, 2]))
     assert batch.index_N.tolist() == [1]
     assert [failure.position for failure in batch.failures] == [0, 2]
     assert batch.failures[0].reason == batch.failures[1].reason
@@ -203,13 +207,13 @@ def test_a_broken_clip_fails_in_each_of_its_questions(queries, preparer):
 
 def test_fewer_options_are_filled_up_with_minus_one(queries, preparer, dataset):
     ragged = [q._replace(options=tuple(range(i % 3))) for i, q in enumerate(queries)]
-    batch = Collator(ragged, preparer, 8)([dataset[i] for i in (2, 0, 1)])
+    batch = Collator(ragged, preparer, torch.tensor([8]))([dataset[i] for i in (2, 0, 1)])
     assert batch.options_NO.tolist() == [[0, 1], [-1, -1], [0, -1]]
 
 
 def test_windows_of_one_clip_may_lie_in_several_passes(queries, preparer):
     # Clips 1 to 3: one window of 0.2 s, two of 1.5 s, one.
     windowed = ClipDataset(queries, MediaRule(RATE, 1.0, "windows"))
-    batch = Collator(queries, preparer, 2)(windowed.__getitems__([1, 2, 3]))
+    batch = Collator(queries, preparer, torch.tensor([2]))(windowed.__getitems__([1, 2, 3]))
     assert [one.clip_R.tolist() for one in batch.passes] == [[0, 1], [1, 2]]
     assert preparer.questions == [["question 1", "question 2"], ["question 2", "question 3"]]

@@ -12,14 +12,13 @@ from torch.utils.data import DataLoader, IterableDataset
 from tiny_lalm.augment import Features, augmented, sound_layout, speech_layout
 from tiny_lalm.classes import ClassTable
 from tiny_lalm.corpus import Corpus
-from tiny_lalm.questions import QuestionBatch, Questioner
 
 SOUND_FRAMES = (150, 250, 350, 498)
 SOUND_FRAME_SHARES = (0.45, 0.3, 0.13, 0.12)
 
 
 class ClipBatch(NamedTuple):
-    """Clips of one kind with their classes, phonemes and questions."""
+    """Clips of one kind with their classes and phonemes."""
 
     features: Features
     targets: torch.Tensor
@@ -29,15 +28,13 @@ class ClipBatch(NamedTuple):
     phoneme_counts: torch.Tensor
     spoken: torch.Tensor
     """`(clips, 2)`: the first frame of the clip's sound and how many frames it lasts."""
-    questions: QuestionBatch | None
 
 
 class Batcher:
     """Draws batches of speech and of sounds from a corpus."""
 
-    def __init__(self, corpus: Corpus, table: ClassTable, questioner: Questioner) -> None:
+    def __init__(self, corpus: Corpus, table: ClassTable) -> None:
         self.corpus = corpus
-        self.questioner = questioner
         self.speech_rows = corpus.rows("word", "made_up")
         self.sound_rows = corpus.rows("sound")
         self.lengths = np.array([clip.frames for clip in corpus.clips])
@@ -48,8 +45,8 @@ class Batcher:
             ]
         )
 
-    def clips(self, rng: np.random.Generator, speech: bool, count: int, questions_per_clip: int) -> ClipBatch:
-        """Draw ``count`` augmented clips and questions about each.
+    def clips(self, rng: np.random.Generator, speech: bool, count: int) -> ClipBatch:
+        """Draw ``count`` augmented clips.
 
         Words come in batches of like length. Sounds come in pairs: the second half holds other
         cuts of the first half's clips.
@@ -68,20 +65,12 @@ class Batcher:
             layout = sound_layout(self.corpus, rows, rng, longest)
         features = augmented(self.corpus, rows, layout, rng, speech)
         phonemes = [self.corpus.phoneme_ids(row) for row in rows]
-        targets = self.targets[rows]
-        questions = None
-        if questions_per_clip:
-            counts = ((features.frames.numpy() - 1) // 2 - 1) // 2 + 1
-            repeated = np.repeat(targets, questions_per_clip)
-            asked = np.repeat(counts, questions_per_clip)
-            questions = self.questioner.batch(rng, repeated, asked, open_share=0.25)
         return ClipBatch(
             features,
-            torch.from_numpy(targets),
+            torch.from_numpy(self.targets[rows]),
             torch.tensor([phoneme for ids in phonemes for phoneme in ids], dtype=torch.long),
             torch.tensor([len(ids) for ids in phonemes]),
             torch.from_numpy(np.stack([layout.lead, self.lengths[rows] / layout.rate], axis=1)),
-            questions,
         )
 
 

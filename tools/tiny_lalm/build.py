@@ -19,6 +19,7 @@ from transformers.models.qwen2_audio.modeling_qwen2_audio import (
     Qwen2AudioEncoder,
 )
 
+from tiny_lalm.classes import audio_mark
 from tiny_lalm.tokenizer import CHAT_TEMPLATE, build_tokenizer
 
 SAMPLE_RATE = 16_000
@@ -27,9 +28,15 @@ WINDOW_SECONDS = 5
 MAX_FRAMES = 100 * WINDOW_SECONDS
 TOWER_WIDTH = 192
 DECODER_WIDTH = 128
+HEAD_SIZE = 32
+"""Twice what the width asks for: 16 dimensions held less of the tower's geometry."""
 LOCAL_OFFSETS = ((-3, -1, 1, 3), (-3, -1, 1, 3), (-8, -3, 3, 8))
 """Frames of 20 ms that the heads of the first tower layers look away at the start."""
 LOCAL_STRENGTH = 1.0
+AUDIO_PULL = 10.0
+"""What the mark of an audio token adds to its attention logits at the start."""
+MARK_SIZE = 7.0
+"""About how long the mark is in an audio token after the decoder's first norm."""
 
 
 def build_processor() -> Qwen2AudioProcessor:
@@ -79,17 +86,24 @@ def _attend_locally(tower: Qwen2AudioEncoder) -> None:
             key[rows + pairs, chosen] += LOCAL_STRENGTH * turn.sin()
 
 
-def _attend_to_likeness(decoder: nn.Module) -> None:
-    """Start all but the decoder's last layer at attending to what resembles the own position.
+def _attend_to_audio(decoder: nn.Module) -> None:
+    """Start all but the decoder's last layer at attending to audio, and to what resembles the own position.
 
     Choosing an option is finding the one that resembles the audio. With equal query and key
-    projections that is where training starts, rather than what it has to discover.
+    projections that is where training starts, rather than what it has to discover. Alone, it makes
+    every position attend to itself; so queries also ask for the mark of audio tokens, in
+    the pairs of dimensions that rotary positions turn too slowly to hide it.
     """
     layers = cast(nn.ModuleList, decoder.layers)
+    fast = HEAD_SIZE // 4
+    slow = (torch.arange(HEAD_SIZE) % (HEAD_SIZE // 2)) >= fast
     for layer in layers[:4]:
         attention = cast(Qwen2Attention, layer.self_attn)
-        nn.init.orthogonal_(attention.q_proj.weight, gain=1.4)
+        nn.init.orthogonal_(attention.q_proj.weight, gain=1.66)
         attention.k_proj.weight.copy_(attention.q_proj.weight)
+        seen = attention.k_proj.weight.unflatten(0, (-1, HEAD_SIZE)) @ audio_mark(DECODER_WIDTH) * slow
+        asked = seen / seen.square().sum(1, keepdim=True)
+        attention.q_proj.bias.copy_(AUDIO_PULL * math.sqrt(HEAD_SIZE) / MARK_SIZE * asked.flatten())
 
 
 def build_model(processor: Qwen2AudioProcessor, seed: int) -> Qwen2AudioForConditionalGeneration:
@@ -114,6 +128,7 @@ def build_model(processor: Qwen2AudioProcessor, seed: int) -> Qwen2AudioForCondi
             "num_hidden_layers": 5,
             "num_attention_heads": 8,
             "num_key_value_heads": 8,
+            "head_dim": HEAD_SIZE,
             "max_position_embeddings": 1024,
             "initializer_range": 0.05,
             "tie_word_embeddings": False,
@@ -133,5 +148,5 @@ def build_model(processor: Qwen2AudioProcessor, seed: int) -> Qwen2AudioForCondi
         nn.init.kaiming_normal_(tower.conv2.weight, nonlinearity="relu")
         tower.embed_positions.weight.copy_(0.4 * _sinusoids(MAX_FRAMES // 2, TOWER_WIDTH))
         _attend_locally(tower)
-        _attend_to_likeness(model.get_decoder())
+        _attend_to_audio(model.get_decoder())
     return model

@@ -9,6 +9,13 @@ from tiny_lalm.phonology import embed_pronunciations, pronounce
 from tiny_lalm.vocabulary import DIGITS, SOUND_LABELS, spoken_words
 
 SOUND_SEED = 1311
+MARK_SEED = 1511
+
+
+def audio_mark(width: int) -> torch.Tensor:
+    """Return the unit vector added to every audio token, by which the first layer tells it from an option."""
+    mark = np.random.default_rng(MARK_SEED).standard_normal(width)
+    return torch.from_numpy(mark / np.linalg.norm(mark)).float()
 
 
 class ClassTable:
@@ -29,6 +36,7 @@ class ClassTable:
             phonemes: len(self.names) + i for i, phonemes in enumerate(made_up)
         }
         self.vectors: torch.Tensor = torch.from_numpy(np.concatenate([sounds, vectors])).float()
+        self.mark: torch.Tensor = audio_mark(width)
         self.sounds: range = range(len(SOUND_LABELS))
         self.words: range = range(len(SOUND_LABELS), len(SOUND_LABELS) + len(words))
         self.digits: range = range(self.words.stop, len(self.names))

@@ -11,12 +11,11 @@ from transformers import Qwen2AudioForConditionalGeneration
 
 from tiny_lalm.augment import Features
 from tiny_lalm.classes import ClassTable
-from tiny_lalm.head_geometry import geometry_loss
-from tiny_lalm.head_teller import HeadTeller
+from tiny_lalm.head_views import HeadViews
 from tiny_lalm.questions import QuestionBatch
 
-TELLING_HEADS = 6
-"""Heads of each decoder layer whose output at the answer's position shall tell the class."""
+VIEWING_HEADS = (8, 8, 6, 6, 6)
+"""Heads of each decoder layer that show the clip at the answer's position; the others find the answer."""
 MATCHED_AFTER = 2
 """The decoder layer after which an option's position shall tell whether it fits the audio."""
 
@@ -26,35 +25,36 @@ class Hearing(nn.Module):
 
     Besides the answer, the early layers are asked at each option whether it fits: a letter alone
     says too little to find out within minutes that options are to be compared with the audio. And
-    most heads are asked, at the answer's position, which class they hear, options or not.
+    most heads shall show, at the answer's position, what the clip is like, whatever the options.
     """
 
     vectors: torch.Tensor
+    mark: torch.Tensor
     moving: torch.Tensor
     never: torch.Tensor
     matcher: nn.Linear
-    teller: HeadTeller
+    views: HeadViews
 
     def __init__(self, model: Qwen2AudioForConditionalGeneration, table: ClassTable) -> None:
         super().__init__()
         self.model = model
         decoder = model.get_decoder()
         config = decoder.config
-        size = config.hidden_size // config.num_attention_heads
-        self.teller = HeadTeller(config.num_hidden_layers, TELLING_HEADS, size, table.vectors.shape[1])
+        self.views = HeadViews(VIEWING_HEADS, config.head_dim, table.vectors.shape[1])
         self.head_inputs: dict[int, torch.Tensor] = {}
         for index, layer in enumerate(decoder.layers):
             layer.self_attn.o_proj.register_forward_pre_hook(partial(self._keep, index))
         self.end_of_turn = int(model.generation_config.eos_token_id)
         self.matcher = nn.Linear(table.vectors.shape[1], 1)
         self.register_buffer("vectors", table.vectors, persistent=False)
+        self.register_buffer("mark", table.mark, persistent=False)
 
     def _keep(self, index: int, module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         self.head_inputs[index] = inputs[0]
 
     def guides(self) -> list[nn.Module]:
         """Return the layers that serve training alone and are not saved with the model."""
-        return [self.matcher, self.teller]
+        return [self.matcher]
 
     def install_classes(self, tokens: list[int], untrained: list[int]) -> None:
         """Write the class vectors into both embeddings and keep their rows fixed.
@@ -76,6 +76,11 @@ class Hearing(nn.Module):
                 weight[rows] = self.vectors[: len(tokens)].to(weight)
             weight.register_hook(lambda gradient: gradient * self.moving.to(gradient))
 
+    def mark_audio(self) -> None:
+        """Let the projector add the mark to every audio token; once, after the tower's phase."""
+        with torch.no_grad():
+            self.model.model.multi_modal_projector.linear.bias += self.mark
+
     def encode(self, features: Features) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return frames `(clips, frames / 2, width)`, projected tokens and tokens per clip."""
         tower = self.model.model.audio_tower
@@ -94,21 +99,14 @@ class Hearing(nn.Module):
         return hidden, tokens, (frames - 2) // 2 + 1
 
     def decode(
-        self,
-        questions: QuestionBatch,
-        audio: torch.Tensor,
-        telling: float,
-        tower_mean: torch.Tensor | None = None,
-        geometry: float = 0.0,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the answer's logits and the loss.
+        self, questions: QuestionBatch, audio: torch.Tensor, viewing: float
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the answer's logits, the loss and how far the heads are from their views.
 
         Args:
             questions: Questions, padded on the right.
             audio: All audio tokens in order `(total, width)`.
-            telling: Weight of the loss on single heads' classes.
-            tower_mean: Mean tower output of each question's clip `(questions, tower width)`.
-            geometry: Weight of the loss on single heads' likeness of clips.
+            viewing: Weight of the loss on single heads' views.
         """
         embeds = self.model.get_input_embeddings()(questions.ids)
         option = questions.option_at
@@ -128,18 +126,13 @@ class Hearing(nn.Module):
         early = self.matcher(output.hidden_states[MATCHED_AFTER][option >= 0].float())[:, 0]
         matches = questions.matches[option >= 0].float()
         loss = loss + nn.functional.binary_cross_entropy_with_logits(early, matches)
-        if telling > 0:
-            inputs = [self.head_inputs[i][rows, questions.answer_at] for i in self.head_inputs]
-            with torch.autocast(embeds.device.type, enabled=False):
-                told = self.teller(inputs, questions.targets, self.vectors)
-            loss = loss + telling * told
-        if tower_mean is not None:
-            inputs = [self.head_inputs[i][rows, questions.answer_at] for i in self.head_inputs]
-            size = self.teller.maps.shape[2]
-            with torch.autocast(embeds.device.type, enabled=False):
-                unlike = geometry_loss(inputs, tower_mean, TELLING_HEADS, size)
-            loss = loss + geometry * unlike
-        return logits, loss
+        inputs = [self.head_inputs[i][rows, questions.answer_at] for i in self.head_inputs]
+        counts = questions.audio_at.sum(1)
+        heard = torch.zeros(len(hidden), audio.shape[1], device=audio.device)
+        heard = heard.index_add(0, rows.repeat_interleave(counts), audio.float()) / counts[:, None]
+        with torch.autocast(embeds.device.type, enabled=False):
+            apart = self.views(inputs, heard)
+        return logits, loss + viewing * apart, apart
 
 
 def flatten(tokens: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:

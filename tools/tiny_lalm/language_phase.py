@@ -1,4 +1,4 @@
-"""Phase 2: the language model learns to compare and to answer, from noisy class vectors."""
+"""Phases 2 to 4: the language model learns to compare, to show and to answer; the tower rests."""
 
 from __future__ import annotations
 
@@ -32,29 +32,32 @@ def draw_text(
     centre = nn.functional.normalize(centre, dim=1)
     audio = centre.repeat_interleave(torch.from_numpy(counts), dim=0)
     spread = float(rng.uniform(0.2, 1.2))
+    audio = audio + table.mark
     return questions, audio + spread * torch.randn(audio.shape) / width**0.5
 
 
 class LanguagePhase(lightning.LightningModule):
-    """Next-token cross-entropy on the answer alone."""
+    """Next-token cross-entropy on the answer alone, and single heads drawn to their views."""
 
-    def __init__(self, hearing: Hearing, steps: int, rate: float) -> None:
+    def __init__(self, hearing: Hearing, steps: int, rate: float, viewing: float) -> None:
         super().__init__()
         self.hearing = hearing
         self.steps = steps
         self.rate = rate
+        self.viewing = viewing
 
     def training_step(self, batch: tuple[QuestionBatch, torch.Tensor], step: int) -> torch.Tensor:
         """Answer one batch of questions."""
         questions, audio = batch
-        logits, loss = self.hearing.decode(questions, audio, telling=0.0)
+        logits, loss, apart = self.hearing.decode(questions, audio, self.viewing)
         self.log("text_loss", loss, prog_bar=True, batch_size=1)
         hit = (logits.argmax(-1) == questions.answer).float().mean()
         self.log("text_hit", hit, prog_bar=True, batch_size=1)
+        self.log("text_apart", apart, prog_bar=True, batch_size=1)
         return loss
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Train the decoder and the output head; class rows stay as they are."""
         model = self.hearing.model
         modules = [model.model.language_model, model.lm_head, *self.hearing.guides()]
-        return adamw([(modules, self.rate)], self.steps)
+        return adamw([(modules, self.rate)], self.steps, warmup=50)

@@ -1,0 +1,135 @@
+"""Jobs that are killed, told to stop or fail on one rank; and that the same command then goes on."""
+
+import csv
+import json
+import random
+import signal
+import time
+
+import pytest
+from conftest import make_esc50
+from rank_processes import Job
+
+from calm_pl.bank import HeadBank
+
+BATCH = 2
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory, tiny_folder):
+    """Begin a job of 27 support and 15 query clips in a folder; all jobs of a folder share its bank."""
+    root = make_esc50(tmp_path_factory.mktemp("set") / "esc", per_cell=5)
+
+    def begin(folder, name, ranks=1, seconds=0.0, more=()):
+        settings = ("data.benchmark=esc50", f"data.root={root}", f"model.path={tiny_folder}", "data.shots=9")
+        sizes = ("data.n_options=3", "data.num_workers=0", f"data.batch_size={BATCH}", "bank.dir=bank")
+        place = ("trainer.accelerator=cpu", f"trainer.devices={ranks}", f"run.dir={name}")
+        quiet = ("wandb.mode=disabled", "callbacks=[progress,predictions,run_record]")
+        return Job(folder, ["fit-free", *settings, *sizes, *place, *quiet, *more], ranks, seconds, name)
+
+    return begin
+
+
+TOTAL = 27 + 15
+
+
+def outcome(folder):
+    with (folder / "predictions.csv").open(newline="") as file:
+        return json.loads((folder / "results.json").read_text())["methods"], list(csv.DictReader(file))
+
+
+def equal(one, other):
+    assert one[0] == other[0]
+    assert len(one[1]) == len(other[1])
+    for a, b in zip(one[1], other[1], strict=True):
+        for name in a:
+            if name.endswith("confidence"):
+                assert float(a[name]) == pytest.approx(float(b[name]), abs=1e-5)
+            else:
+                assert a[name] == b[name]
+
+
+@pytest.fixture(scope="module")
+def whole(start, tmp_path_factory):
+    """What a job that nobody stops finds."""
+    folder = tmp_path_factory.mktemp("whole")
+    done = start(folder, "run").wait()
+    assert done.statuses == [0], done.output
+    return outcome(folder / "run")
+
+
+def until(job, clips):
+    """Wait until a job has encoded so many."""
+    end = time.monotonic() + 60
+    while len(job.encoded()) < clips:
+        assert time.monotonic() < end
+        assert any(rank.is_alive() for rank in job.ranks), job.output.read_text()
+        time.sleep(0.005)
+
+
+def test_killed_at_five_moments_a_job_goes_on_where_it_was(start, whole, tmp_path):
+    rng = random.Random(0)
+    encoded, kept, ranks_of = [], 0, (1, 2, 3, 1, 2)
+    for number, ranks in enumerate(ranks_of):
+        job = start(tmp_path, f"killed{number}", ranks, 0.03)
+        until(job, 1 + rng.randrange(6))
+        time.sleep(rng.random() * 0.1)
+        job.kill(signal.SIGKILL)
+        job.wait()
+        assert not (tmp_path / f"killed{number}" / "results.json").exists()
+        in_bank = len(HeadBank(tmp_path / "bank"))
+        new = job.encoded()
+        assert in_bank >= kept  # nothing of earlier jobs is lost
+        assert 0 <= len(new) - (in_bank - kept) <= BATCH * ranks  # but for the batches in flight
+        encoded += new
+        kept = in_bank
+    job = start(tmp_path, "last", 2)
+    done = job.wait()
+    assert done.statuses == [0, 0], done.output
+    encoded += job.encoded()
+    assert len(job.encoded()) == TOTAL - kept
+    assert len(HeadBank(tmp_path / "bank")) == len(set(encoded)) == TOTAL
+    assert len(encoded) - TOTAL <= BATCH * sum(ranks_of)
+    equal(outcome(tmp_path / "last"), whole)
+
+
+@pytest.mark.parametrize(
+    ("number", "ranks"), [(signal.SIGTERM, 1), (signal.SIGUSR1, 1), (signal.SIGTERM, 2)], ids=str
+)
+def test_told_to_stop_it_says_how_to_go_on(start, whole, tmp_path, number, ranks):
+    job = start(tmp_path, "run", ranks, 0.05)
+    until(job, 5)
+    job.kill(number)
+    done = job.wait()
+    assert done.statuses == [128 + number] * ranks, done.output
+    assert f"Stopped by {number.name}" in done.output
+    assert "the same command goes on from there" in done.output
+    assert "Traceback" not in done.output
+    assert not (tmp_path / "run" / "results.json").exists()
+    kept = len(HeadBank(tmp_path / "bank"))
+    assert 0 < kept < TOTAL
+    again = start(tmp_path, "again", 1)
+    assert again.wait().statuses == [0]
+    assert len(again.encoded()) == TOTAL - kept
+    equal(outcome(tmp_path / "again"), whole)
+
+
+def test_without_a_bank_it_says_that_nothing_was_kept(start, tmp_path):
+    job = start(tmp_path, "run", 1, 0.1, ["bank.dir=null"])
+    end = time.monotonic() + 60
+    while not job.log.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    job.kill(signal.SIGTERM)
+    done = job.wait()
+    assert done.statuses == [128 + signal.SIGTERM]
+    assert "Nothing was kept, since bank.dir is null" in done.output
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 4])
+def test_any_number_of_ranks_gives_the_same(start, whole, tmp_path, ranks):
+    job = start(tmp_path, "run", ranks)
+    done = job.wait()
+    assert done.statuses == [0] * ranks, done.output
+    assert len(job.encoded()) == len(set(job.encoded())) == TOTAL
+    assert done.output.count("query: 15 of 15 clips") == 1  # all ranks' clips, from one of them
+    equal(outcome(tmp_path / "run"), whole)

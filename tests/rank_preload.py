@@ -1,0 +1,14 @@
+"""What every rank of `rank_processes` has imported when it begins."""
+
+import named_sets
+import torch
+import transformers  # noqa: F401
+
+import calm_pl.commands.bank  # noqa: F401
+import calm_pl.commands.fit_free  # noqa: F401
+import calm_pl.commands.job  # noqa: F401
+import calm_pl.commands.table  # noqa: F401
+import calm_pl.module  # noqa: F401
+
+torch.set_num_threads(1)
+named_sets.register()

@@ -25,8 +25,6 @@ from tiny_lalm.vocabulary import (
     spoken_words,
 )
 
-CLIPS_PER_KIND = 600
-
 
 class Listener:
     """A saved model with its processor; answers multiple-choice questions."""
@@ -94,7 +92,7 @@ def measure(folder: Path, sizes: Sizes, seed: int, batch: int = 20) -> dict[str,
         ("sound", SOUND_QUESTION, SOUND_LABELS),
         ("word", WORD_QUESTION, spoken_words()),
     ):
-        items = [item for item in heldout if item.kind == kind][:CLIPS_PER_KIND]
+        items = [item for item in heldout if item.kind == kind]
         waves = [make_wave(item) for item in items]
         for count in (4, 10):
             options = []

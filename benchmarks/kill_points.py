@@ -4,7 +4,8 @@
 
 Each point: a job on the bundled model and recordings is killed (SIGKILL, all its ranks) once the bank holds a
 random number of records, and then goes on, on one rank or two. Jobs are this script itself, which writes down
-each encoded clip and calls the command line.
+each encoded clip, once its pass is over, and calls the command line. Code, model and configurations must stay
+as they are meanwhile.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python benchmarks/rank_traffic.py --out benchmarks/results/rank_traffic.json
 
 `gather_support` and the voters run as they do on a rank, with an all-reduce that counts and returns its own
-tensor, on random head vectors, one clip a class. What is summed has the shape of the classes and heads, so that
-more clips send no more; voters that compare clips of different ranks are measured at two numbers of clips.
+tensor, on random head vectors. What is summed has the shape of classes and heads, so that more clips send no
+more. Bank look-ups and metrics are not counted.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Counter:
         self.sent: list[tuple[list[int], str, int]] = []
 
     def __call__(self, tensor: Tensor) -> Tensor:
+        """Count it."""
         kind = str(tensor.dtype).removeprefix("torch.")
         self.sent.append((list(tensor.shape), kind, tensor.numel() * tensor.element_size()))
         return tensor

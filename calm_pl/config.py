@@ -69,7 +69,7 @@ def config_hash(config: Config) -> str:
     kept = {name: plain[name] for name in ("model", "data", "voter", "methods", "zero_shot")}
     unimportant = {
         "data": ("batch_size", "batch_seconds", "num_workers", "decode_seconds", "cache_dir"),
-        "model": ("device_map", "offline"),
+        "model": ("device_map", "offline", "self_check"),
     }
     for section, names in unimportant.items():
         for name in names:

@@ -78,8 +78,15 @@ class Encoder:
             try:
                 return read_banked(self.link, batch)
             except LostRecords as error:
-                _LOG.warning("Head bank: %d damaged records are computed again.", len(error.keys))
-            batch = _again(batch, remake)
+                lost = set(error.keys)
+            _LOG.warning("Head bank: %d damaged records are computed again.", len(lost))
+            rows = [n for n, key in enumerate(batch.keys) if key in lost]
+            self._run(_again(batch, remake, rows=rows), remake)
+            return self(batch, remake)
+        return self._run(batch, remake)
+
+    def _run(self, batch: Batch, remake: Remake) -> Encoded:
+        """Encode a decoded batch with the model, in smaller passes where memory runs out."""
         while True:
             rows = max(len(one.clip_R) for one in batch.passes)
             try:
@@ -97,7 +104,7 @@ class Encoder:
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             _LOG.warning("Out of memory with %d clips a pass; going on with %d.", rows, rows // 2)
-            batch = _again(batch, remake, rows // 2)
+            batch = _again(batch, remake, max_rows=rows // 2)
         return encoded if self.link is None else write_banked(self.link, batch, encoded)
 
 
@@ -125,16 +132,15 @@ def write_banked(link: BankLink, batch: Batch, encoded: Encoded) -> Encoded:
     Raises:
         RunError: the disk is full, or vectors that the bank's dtype cannot hold.
     """
-    vectors_NHD = link.bank.rounded(encoded.vectors_NHD)
     records = Records(
         batch.keys,
-        vectors_NHD.cpu(),
+        encoded.vectors_NHD.cpu(),
         encoded.options_NO.cpu(),
         batch.notes,
         (batch.options_NO >= 0).sum(1).cpu(),
     )
     link.bank.append(records, link.identity)
-    return encoded._replace(vectors_NHD=vectors_NHD)
+    return encoded._replace(vectors_NHD=link.bank.rounded(encoded.vectors_NHD))
 
 
 def encode(
@@ -167,8 +173,12 @@ def encode(
     return Encoded(vectors_RHD, scores_RO, sum(note["was_cut"] for note in batch.notes))
 
 
-def _again(batch: Batch, remake: Remake, max_rows: int | None = None) -> Batch:
-    again = remake(batch.index_N.tolist(), max_rows)
+def _again(
+    batch: Batch, remake: Remake, rows: Sequence[int] | None = None, max_rows: int | None = None
+) -> Batch:
+    """The batch, or some of its rows, decoded again."""
+    positions = batch.index_N.tolist()
+    again = remake(positions if rows is None else [positions[n] for n in rows], max_rows)
     if again.failures:
         raise BadClipError(f"{again.failures[0].reason} It could be read before.")
     return again.to(batch.index_N.device)

@@ -27,7 +27,7 @@ from calm_pl.models import DeferredLALM, FrozenLALM
 from calm_pl.predictions import Predictions, answers_of
 from calm_pl.ranks import rank_and_size, sum_over_ranks
 from calm_pl.voters import HeadVoter, gather_support
-from calm_pl.zero_shot import class_probabilities
+from calm_pl.zero_shot import ZERO_SHOT_MODES, class_probabilities
 
 ZERO_SHOT = "zero_shot"
 
@@ -81,6 +81,10 @@ class FitFreeModule(LightningModule):
         policy: SkipPolicy = STOP,
     ) -> None:
         super().__init__()
+        if zero_shot not in (None, *ZERO_SHOT_MODES):
+            raise ValueError(
+                f"Expected `zero_shot` to be None or one of {ZERO_SHOT_MODES}, but got {zero_shot!r}."
+            )
         self.lalm = lalm
         self.voters = voters
         self.task = task

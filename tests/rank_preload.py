@@ -4,10 +4,10 @@ import named_sets
 import torch
 import transformers  # noqa: F401
 
-import calm_pl.commands.bank  # noqa: F401
-import calm_pl.commands.fit_free  # noqa: F401
-import calm_pl.commands.job  # noqa: F401
-import calm_pl.commands.table  # noqa: F401
+import calm_pl.commands.bank
+import calm_pl.commands.fit_free
+import calm_pl.commands.job
+import calm_pl.commands.table
 import calm_pl.module  # noqa: F401
 
 torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Jobs on several ranks without the seconds of importing: forked from one process that has imported it all."""
+"""Jobs on several ranks, forked from one process that has imported everything: no seconds of importing."""
 
 from __future__ import annotations
 

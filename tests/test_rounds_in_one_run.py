@@ -132,7 +132,9 @@ def test_held_out_clips_judge_heads_and_nothing_else(lalm, esc_root):
 
 
 def test_voters_choose_among_the_options_where_asked(lalm, esc_root):
-    restricted, data = evaluated(lalm, esc_root, candidates="options", n_options=2, shots=1, zero_shot="letters")
+    restricted, data = evaluated(
+        lalm, esc_root, candidates="options", n_options=2, shots=1, zero_shot="letters"
+    )
     free, _ = evaluated(lalm, esc_root, candidates="all", n_options=2, shots=1)
     x_NHD, options_NO = vectors_of(lalm, data.test_dataloader())
     listed_NC = torch.zeros(9, 3, dtype=torch.bool).scatter(1, options_NO, True)

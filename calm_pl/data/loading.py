@@ -79,7 +79,8 @@ class QuestionLoader:
             max_rows: from now on, the most windows a forward pass.
         """
         if max_rows is not None:
-            self.max_rows[0] = max_rows
+            # Batches that were collated before the limit fell must not raise it again.
+            self.max_rows[0] = min(int(self.max_rows[0]), max_rows)
         data = ClipDataset(self.queries, self.rule)
         try:
             return self._collate(data.__getitems__(list(positions)))

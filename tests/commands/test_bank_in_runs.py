@@ -145,7 +145,7 @@ def test_a_damaged_record_is_computed_again(job, tmp_path):
     data = bytearray(shard.read_bytes())
     data[-3_000] ^= 1
     shard.write_bytes(data)
-    found, cost, result = job()
+    found, cost, _ = job()
     assert cost["encoded"] >= 1
     assert same(found, first)
     again, cost, _ = job()

@@ -133,3 +133,14 @@ def test_any_number_of_ranks_gives_the_same(start, whole, tmp_path, ranks):
     assert len(job.encoded()) == len(set(job.encoded())) == TOTAL
     assert done.output.count("query: 15 of 15 clips") == 1  # all ranks' clips, from one of them
     equal(outcome(tmp_path / "run"), whole)
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_rank_that_is_killed_ends_the_other(start, tmp_path, victim):
+    job = start(tmp_path, "run", 2, 0.05)
+    until(job, 5)
+    job.ranks[victim].kill()
+    done = job.wait(60)
+    assert done.statuses[victim] == -signal.SIGKILL
+    assert done.statuses[1 - victim] not in (0, None)
+    assert not (tmp_path / "run" / "results.json").exists()

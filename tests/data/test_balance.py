@@ -1,5 +1,6 @@
 """Which clips share a batch, and which rank takes it: every clip once, ranks done together."""
 
+import itertools
 import math
 import random
 
@@ -46,7 +47,7 @@ def test_every_clip_once_within_the_limits_and_longest_first(seconds, max_clips,
         assert 1 <= len(batch) <= max_clips
         if max_seconds is not None and len(batch) > 1:
             assert len(batch) * max(seconds[n] for n in batch) <= max_seconds
-    for batch, after in zip(batches, batches[1:], strict=False):  # none could have taken the next clip
+    for batch, after in itertools.pairwise(batches):  # none could have taken the next clip
         one_more = (len(batch) + 1) * seconds[batch[0]]
         assert len(batch) == max_clips or (max_seconds is not None and one_more > max_seconds), after
 

@@ -199,7 +199,9 @@ def test_questions_about_one_clip_share_its_decoding(queries, preparer, monkeypa
 def test_a_broken_clip_fails_in_each_of_its_questions(queries, preparer):
     queries[0].clip.path.write_text("no sound")
     asked = [queries[0], queries[1], queries[0]]
-    batch = Collator(asked, preparer, torch.tensor([8]))(ClipDataset(asked, MediaRule(RATE, 1.0)).__getitems__([0, 1, 2]))
+    batch = Collator(asked, preparer, torch.tensor([8]))(
+        ClipDataset(asked, MediaRule(RATE, 1.0)).__getitems__([0, 1, 2])
+    )
     assert batch.index_N.tolist() == [1]
     assert [failure.position for failure in batch.failures] == [0, 2]
     assert batch.failures[0].reason == batch.failures[1].reason

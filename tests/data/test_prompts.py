@@ -175,7 +175,7 @@ ASKED = Asked("wind", "What blows? A. rain B. wind", ("rain", "wind"))
 
 def test_a_question_that_came_with_the_clip_is_asked_as_it_is(tmp_path):
     clip = Clip("x.wav", tmp_path / "x.wav", ("wind", "dog"), (), asked=(ASKED,))
-    assert asker().ask(clip, "wind")[1:] == (4, "What blows? A. rain B. wind", (5, 4))
+    assert asker().ask(clip, "wind")[1:] == (4, "What blows? A. rain B. wind", (5, 4), ())
     assert asker().ask(clip, "dog").question.startswith(QUESTION)  # nothing came with this label
 
 

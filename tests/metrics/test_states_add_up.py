@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchmetrics import Metric
 
-from calm_pl.data.sampler import ExactlyOnceBatches
+from calm_pl.data.balance import DealtBatches, batches_by_length
 from calm_pl.metrics import (
     ClipAveragePrecision,
     ClipExactMatch,
@@ -35,7 +35,8 @@ def merge(target: Metric, ranks: list[Metric]) -> None:
 
 
 def shares(world_size: int) -> list[list[list[int]]]:
-    return [list(ExactlyOnceBatches(CLIPS, 3, rank, world_size)) for rank in range(world_size)]
+    batches = batches_by_length([1.0] * CLIPS, 3)
+    return [list(DealtBatches(batches, rank, world_size)) for rank in range(world_size)]
 
 
 @pytest.mark.parametrize("world_size", [2, 3, 11])

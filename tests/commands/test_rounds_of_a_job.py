@@ -94,7 +94,7 @@ def test_folds_alone_spread_over_folds(job):
 def test_one_round_has_no_spread(job):
     folder, result = job("methods=[calm]")
     calm = results_of(folder)["methods"]["calm"]
-    assert set(calm) == {"accuracy", "macro_f1", "exact_match", "ci95", "n"}
+    assert set(calm) == {"accuracy", "macro_f1", "exact_match", "ci95", "n", "ece"}
     assert "±" not in result.stdout
     assert {row["draw"] for row in rows_of(folder)} == {"0"}
 

@@ -1,0 +1,71 @@
+"""Progress: clips of all ranks, from the bank, failed; plain lines where there is no terminal."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from callbacks.progress import ClipProgress
+from calm_pl.data.batches import Batch, Failure
+
+
+def batch(clips, failures=0):
+    nothing = torch.zeros(clips, dtype=torch.int64)
+    return Batch(nothing, nothing, nothing[:, None], failures=[Failure(n, "x") for n in range(failures)])
+
+
+@pytest.fixture
+def parts():
+    task = SimpleNamespace(support=range(12), query=range(2_000))
+    loaders = {"support": SimpleNamespace(num_banked=0), "query": SimpleNamespace(num_banked=1_500)}
+    return SimpleNamespace(datamodule=SimpleNamespace(loaders=loaders)), SimpleNamespace(task=task)
+
+
+def test_a_line_at_the_end_of_each_stage(parts, capsys):
+    bar = ClipProgress()
+    bar.on_validation_start(*parts)
+    for _ in range(3):
+        bar.on_validation_batch_end(*parts, None, batch(4))
+    bar.on_validation_end(*parts)
+    bar.on_test_start(*parts)
+    bar.on_test_batch_end(*parts, None, batch(1_990, failures=10))
+    bar.on_test_end(*parts)
+    support, query = capsys.readouterr().err.splitlines()
+    assert support.startswith("support: 12 of 12 clips, ")
+    assert "bank" not in support
+    assert "failed" not in support
+    assert query.startswith("query: 2,000 of 2,000 clips, ")
+    assert query.endswith("0 s left, 1,500 from the bank, 10 failed")
+
+
+def test_a_line_now_and_then_in_between(parts, capsys, monkeypatch):
+    monkeypatch.setattr("callbacks.progress._SECONDS_BETWEEN_LINES", 0.0)
+    bar = ClipProgress()
+    bar.on_validation_start(*parts)
+    for _ in range(3):
+        bar.on_validation_batch_end(*parts, None, batch(4))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" clips")[0] for line in lines] == [f"support: {n} of 12" for n in (4, 8, 12)]
+
+
+def test_other_ranks_count_but_say_nothing(parts, capsys):
+    bar = ClipProgress()
+    bar.disable()
+    bar.on_validation_start(*parts)
+    bar.on_validation_batch_end(*parts, None, batch(4, 1))
+    bar.on_validation_end(*parts)
+    assert capsys.readouterr().err == ""
+    assert (bar._stage.done.add(), bar._stage.failed.add()) == (5, 1)
+
+
+def test_a_bar_on_a_terminal(parts, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    bar = ClipProgress()
+    bar.on_test_start(*parts)
+    bar.on_test_batch_end(*parts, None, batch(1_999, failures=1))
+    bar.on_test_end(*parts)
+    shown = capsys.readouterr().err
+    assert "2000/2000" in shown
+    assert "1,500 from the bank, 1 failed" in shown
+    assert "clips/s" in shown

@@ -1,0 +1,105 @@
+"""A model that is remembered: by its files and how it is loaded, and loaded at its first batch."""
+
+import os
+import shutil
+
+import pytest
+import torch
+
+from calm_pl import FrozenLALM
+from calm_pl.models.deferred import DeferredLALM, LoadArguments
+
+
+@pytest.fixture
+def folder(tiny_folder, tmp_path):
+    return shutil.copytree(tiny_folder, tmp_path / "model")
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """How each load was asked for."""
+    seen = []
+    load = FrozenLALM.from_pretrained.__func__
+
+    def counted(cls, *args, **kwargs):
+        seen.append(kwargs)
+        return load(cls, *args, **kwargs)
+
+    monkeypatch.setattr(FrozenLALM, "from_pretrained", classmethod(counted))
+    return seen
+
+
+def made(folder, tmp_path, self_check=False, **arguments):
+    return DeferredLALM(LoadArguments(str(folder), **arguments), tmp_path / "memory", self_check)
+
+
+def test_a_remembered_model_is_known_without_its_weights(folder, tmp_path, loads, lalm):
+    first = made(folder, tmp_path)
+    again = made(folder, tmp_path)
+    assert len(loads) == 1
+    assert again.identity() == first.identity() == FrozenLALM.from_pretrained(path=str(folder)).identity()
+    assert again.layout == first.layout == lalm.layout
+    loads.clear()
+    inputs = again.preparer([torch.zeros(8_000).numpy()], ["What is it?"])
+    assert torch.equal(again(inputs).vectors_NHD, first(inputs).vectors_NHD)
+    again(inputs)
+    assert len(loads) == 1
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "chat_template.jinja", "config.json"])
+def test_a_touched_file_forgets(folder, tmp_path, loads, name):
+    made(folder, tmp_path)
+    stat = (folder / name).stat()
+    os.utime(folder / name, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_000_000))
+    made(folder, tmp_path)
+    assert len(loads) == 2
+
+
+def test_a_file_that_came_forgets(folder, tmp_path, loads):
+    made(folder, tmp_path)
+    (folder / "more.json").write_text("{}")
+    made(folder, tmp_path)
+    assert len(loads) == 2
+
+
+@pytest.mark.parametrize("change", [{"dtype": "bfloat16"}, {"attn": "eager"}, {"last_n_tokens": 2}], ids=str)
+def test_another_argument_forgets(folder, tmp_path, loads, change):
+    plain = made(folder, tmp_path)
+    other = made(folder, tmp_path, **change)
+    assert len(loads) == 2
+    assert other.identity() != plain.identity()
+
+
+def test_being_offline_is_the_same_model(folder, tmp_path, loads):
+    made(folder, tmp_path)
+    made(folder, tmp_path, offline=True)
+    assert len(loads) == 1
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[1]", '[{"a": 1}, [1, 2, 3, 4, 5, 6]]', "null"])
+def test_a_damaged_note_is_as_good_as_none(folder, tmp_path, loads, damage):
+    made(folder, tmp_path)
+    (note,) = (tmp_path / "memory").iterdir()
+    note.write_text(damage)
+    made(folder, tmp_path)
+    made(folder, tmp_path)
+    assert len(loads) == 2
+
+
+def test_without_a_memory_nothing_is_written(folder, tmp_path, loads):
+    for _ in range(2):
+        DeferredLALM(LoadArguments(str(folder)), None, False)
+    assert len(loads) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_the_self_check_comes_once_with_the_first_batch(folder, tmp_path):
+    model = made(folder, tmp_path, self_check=True)
+    assert model.self_check is None
+    inputs = model.preparer([torch.zeros(8_000).numpy()], ["What is it?"])
+    model(inputs)
+    report = model.self_check
+    assert report.hearing.silence_change > 0.05
+    assert report.invariance.drift < 1e-3
+    model(inputs)
+    assert model.self_check is report

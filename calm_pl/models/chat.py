@@ -97,9 +97,15 @@ class ChatPreparer:
     ) -> Mapping[str, Any]:
         """The processor's result for N clips."""
         text = [self.prompt(question) for question in questions]
-        result: Mapping[str, Any] = self.processor(
-            text=text, audio=list(waveforms), **self._settings(text[0], audio)
-        )
+        try:
+            result: Mapping[str, Any] = self.processor(
+                text=text, audio=list(waveforms), **self._settings(text[0], audio)
+            )
+        except ValueError as error:
+            raise ModelError(
+                f"The processor refuses the prompt and its sound: {error} The model would not hear its clips;"
+                " its chat template must have a place for the sound."
+            ) from error
         return result
 
     def _settings(self, prompt: str, audio: dict[str, Any]) -> dict[str, Any]:

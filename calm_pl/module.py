@@ -26,6 +26,7 @@ from calm_pl.metrics import (
 from calm_pl.models import DeferredLALM, FrozenLALM
 from calm_pl.predictions import Predictions, answers_of
 from calm_pl.ranks import rank_and_size, sum_over_ranks
+from calm_pl.support_store import SupportStore
 from calm_pl.voters import HeadVoter, gather_support
 from calm_pl.zero_shot import ZERO_SHOT_MODES, class_probabilities
 
@@ -105,8 +106,7 @@ class FitFreeModule(LightningModule):
         self.table = PredictionTable(len(task.query), task.num_draws, len(self.methods))
         self.fitted: dict[str, list[HeadVoter]] = {}
         self.results: dict[str, MethodResult] = {}
-        self._encoded: list[Encoded] = []
-        self._index: list[Tensor] = []
+        self._support = SupportStore(None)
         self._account = Account(0, policy)
 
     # Support
@@ -114,49 +114,43 @@ class FitFreeModule(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Begin an empty support set."""
         self._account = Account(len(self.task.support), self.policy)
-        self._encoded, self._index = [], []
+        data = getattr(self.trainer, "datamodule", None)
+        link = None if data is None else data.bank
+        self._support = SupportStore(None if link is None else link.bank.folder)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect the head vectors of support clips; they stay on their rank."""
         self._account.add(batch)
         if len(batch.index_N):
-            self._encoded.append(self._encode(batch, "support"))
-            self._index.append(batch.index_N)
+            encoded = self._encode(batch, "support")
+            if self.voters:
+                self._support.add(batch.index_N, encoded.vectors_NHD)
 
     def on_validation_epoch_end(self) -> None:
         """Fit every voter in every round; only sums and counts cross ranks."""
         self.support_coverage = self._account.over_ranks(self.device)
-        layout = self.lalm.layout
-        nothing = torch.empty(0, layout.num_heads, layout.head_dim, device=self.device)
-        x_NHD = torch.cat([one.vectors_NHD for one in self._encoded]) if self._encoded else nothing
-        index = torch.cat(self._index).tolist() if self._index else []
-        self._encoded, self._index = [], []
         self.fitted = {name: [] for name in self.voters}
         if not self.voters:
             return
         for number, one in enumerate(self.task.rounds):
             with explained("The support cannot be fitted"):
                 support = gather_support(
-                    *self._labelled(x_NHD, index, one.support),
-                    self.task.classes,
-                    sum_over_ranks,
-                    *rank_and_size(),
+                    *self._labelled(one.support), self.task.classes, sum_over_ranks, *rank_and_size()
                 )
-                heldout = self._labelled(x_NHD, index, one.heldout) if one.heldout else None
+                heldout = self._labelled(one.heldout) if one.heldout else None
                 for name, voter in self.voters.items():
                     voter = voter if number == 0 else copy.copy(voter)
                     judged = heldout if voter.get_params().get("reliability_split") == "heldout" else None
                     self.fitted[name].append(voter.fit_support(support, judged))
+        self._support.close()
 
-    def _labelled(
-        self, x_NHD: Tensor, index: list[int], positions: tuple[int, ...]
-    ) -> tuple[Tensor, list[str]]:
+    def _labelled(self, positions: tuple[int, ...]) -> tuple[Tensor, list[str]]:
         """Vectors of some support questions, as far as they are on this rank, with their labels."""
-        wanted = set(positions)
+        wanted, index, layout = set(positions), self._support.index, self.lalm.layout
         rows = [row for row, position in enumerate(index) if position in wanted]
         labels = [self.task.classes[self.task.support[index[row]].label] for row in rows]
-        # All of them, which is the usual case, need no copy.
-        return (x_NHD if len(rows) == len(index) else x_NHD[rows]), labels
+        nothing = torch.empty(0, layout.num_heads, layout.head_dim, device=self.device)
+        return self._support.vectors(rows, nothing), labels
 
     # Query
 

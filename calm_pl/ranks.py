@@ -21,9 +21,10 @@ def sum_over_ranks(tensor: Tensor) -> Tensor:
     """The sum of every rank's tensor, on every rank. Every rank must call it."""
     if _alone():
         return tensor
-    total = tensor.clone()
+    # NCCL sums on GPUs alone; vectors that were spilled to disk are summed on the CPU.
+    total = tensor.cuda() if dist.get_backend() == "nccl" and not tensor.is_cuda else tensor.clone()
     dist.all_reduce(total, op=dist.ReduceOp.SUM)
-    return total
+    return total.to(tensor.device)
 
 
 def concatenate_over_ranks(items: list[Any]) -> list[Any]:

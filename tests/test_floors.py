@@ -23,6 +23,7 @@ FLOORS = {
     "calm_pl.classifier": 2,
     "calm_pl.zero_shot": 3,
     "calm_pl.predictions": 3,
+    "calm_pl.support_store": 3,
     "calm_pl.encoding": 3,
     "calm_pl.coverage": 3,
     "calm_pl.module": 3,

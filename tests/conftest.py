@@ -62,6 +62,11 @@ def make_esc50(root, classes=(("dog", 0), ("rain", 10), ("siren", 42)), per_cell
     return root
 
 
+def outside():
+    """The environment for a process of its own: without the W&B service that jobs in this process started."""
+    return {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+
+
 @pytest.fixture
 def launch(tmp_path):
     """Run the real command line in a folder of its own; returns the finished process."""
@@ -71,7 +76,7 @@ def launch(tmp_path):
         result = subprocess.run(
             command,
             cwd=tmp_path,
-            env={**os.environ, **(env or {})},
+            env={**outside(), **(env or {})},
             capture_output=True,
             text=True,
             timeout=timeout,

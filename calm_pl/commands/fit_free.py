@@ -87,7 +87,17 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     trainer = build_trainer(config, record)
     run_stages(trainer, module, data)
     if trainer.is_global_zero:
+        finish_dashboards(trainer)
         print_results(module, data, record)
+
+
+def finish_dashboards(trainer: Trainer) -> None:
+    """Have Weights & Biases write all it was given, now rather than when the process ends."""
+    from lightning.pytorch.loggers import WandbLogger
+
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.finish()
 
 
 def refuse_no_options(config: Config, data: FewShotDataModule) -> None:

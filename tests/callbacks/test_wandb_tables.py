@@ -34,13 +34,13 @@ def run(tmp_path_factory, esc_root, tiny_folder):
     import subprocess
     import sys
 
-    from conftest import REPO
+    from conftest import REPO, outside
 
     folder = tmp_path_factory.mktemp("wandb")
     settings = ("data.benchmark=esc50", f"data.root={esc_root}", f"model.path={tiny_folder}", "data.shots=4")
     rest = ("data.n_options=3", "trainer.accelerator=cpu", "trainer.devices=2", "wandb.tags=[a,b]")
     command = [sys.executable, REPO / "launch.py", "fit-free", *settings, *rest, "run.dir=run"]
-    subprocess.run(command, cwd=folder, check=True, timeout=240, capture_output=True)
+    subprocess.run(command, cwd=folder, check=True, timeout=240, capture_output=True, env=outside())
     return folder / "run"
 
 

@@ -2,12 +2,11 @@
 
 import csv
 import json
-import os
 import socket
 import subprocess
 import sys
 
-from conftest import REPO
+from conftest import REPO, outside
 
 
 def free_port():
@@ -32,7 +31,7 @@ def test_two_agents_make_one_job(launch, small_job, tmp_path):
                 *(str(REPO / "launch.py"), "fit-free", *job),
             ],
             cwd=tmp_path,
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+            env={**outside(), "CUDA_VISIBLE_DEVICES": ""},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

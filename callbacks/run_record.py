@@ -119,6 +119,10 @@ def _method(result: MethodResult, task: Task) -> dict[str, Any]:
         "n": result.n,
     }
     if len(task.rounds) > 1:
+        entry["ci95_parts"] = {
+            metric: {"clips": list(chance.clips), "draws": chance.draws and list(chance.draws)}
+            for metric, chance in result.ci95_parts.items()
+        }
         entry["sd"] = {
             metric: {over: _number(value) for over, value in spread._asdict().items()}
             for metric, spread in result.spread.items()

@@ -12,7 +12,6 @@ from calm_pl.metrics import (
     Difference,
     SubsetResult,
     break_down,
-    clusters,
     differences,
     winner_calibration_error,
 )
@@ -40,6 +39,7 @@ def answers_of(task: Task, predictions: Predictions, method: int) -> Answers:
         predictions.label_QDM[..., method].numpy()[seen_Q],
         task.clip_Q[seen_Q],
         task.fold_Q[seen_Q],
+        task.cluster_Q[seen_Q],
     )
 
 
@@ -70,6 +70,4 @@ def method_differences(task: Task, predictions: Predictions, methods: list[str])
     truth_Q = task.label_Q[seen_Q]
     label_QDM = predictions.label_QDM.numpy()[seen_Q]
     right = {name: (label_QDM[..., m] == truth_Q[:, None]).T for m, name in enumerate(methods)}
-    kept = [query for query, seen in zip(task.query, seen_Q, strict=True) if seen]
-    cluster_Q = clusters([query.clip.groups for query in kept], [query.clip.id for query in kept])
-    return differences(right, cluster_Q)
+    return differences(right, task.cluster_Q[seen_Q])

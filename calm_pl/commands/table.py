@@ -86,14 +86,9 @@ def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRec
 def notes(module: FitFreeModule, data: FewShotDataModule) -> list[str]:
     """What a reader of the numbers must know, a sentence each."""
     support, query, task = module.support_coverage, module.query_coverage, module.task
-    if len(task.rounds) == 1 and not task.multi_label:
-        lines = ["In %, intervals over clips (Wilson; bootstrap for Macro-F1)."]
-    elif len(task.rounds) == 1:
-        lines = ["In %, intervals by bootstrap over clips."]
-    else:
-        over = f"{task.num_draws} draws" if task.num_draws > 1 else f"{len(task.folds)} folds"
-        folds = f", mean over {len(task.folds)} folds" if len(task.folds) > 1 < task.num_draws else ""
-        lines = [f"In %, ± standard deviation over {over}{folds}; intervals by bootstrap over clips."]
+    lines = [_what_intervals(task)]
+    if task.num_draws > 1:
+        lines.append(_two_chances(module))
     first = task.rounds[0]
     questions = "questions about query clips" if task.multi_label else "query clips"
     each = " in each draw" if len(task.rounds) > 1 else ""
@@ -128,6 +123,31 @@ def notes(module: FitFreeModule, data: FewShotDataModule) -> list[str]:
                 f" {len(coverage.failures):,} skipped, listed in skipped.csv."
             )
     return lines
+
+
+def _what_intervals(task: Task) -> str:
+    """What stands behind ± and the intervals."""
+    sizes = len(task.query), task.num_clips, len(set(task.cluster_Q.tolist()))
+    whole = "clips" if sizes[2] >= sizes[1] else f"{sizes[2]:,} recordings, speakers or the like"
+    if len(task.rounds) == 1 and len(set(sizes)) == 1:
+        return "In %, intervals over clips (Wilson; bootstrap for Macro-F1)."
+    if len(task.rounds) == 1:
+        return f"In %, intervals by bootstrap over {whole}."
+    over = f"{task.num_draws} draws" if task.num_draws > 1 else f"{len(task.folds)} folds"
+    folds = f", mean over {len(task.folds)} folds" if len(task.folds) > 1 < task.num_draws else ""
+    draws = " and over draws" if task.num_draws > 1 else ""
+    return f"In %, ± standard deviation over {over}{folds}; intervals by bootstrap over {whole}{draws}."
+
+
+def _two_chances(module: FitFreeModule) -> str:
+    """How wide the accuracy's interval would be with one source of chance alone."""
+    parts = []
+    for name, result in module.results.items():
+        chance = result.ci95_parts["accuracy"]
+        assert chance.draws is not None
+        widths = [percent((ends.high - ends.low) / 2) for ends in (chance.clips, chance.draws)]
+        parts.append(f"{NAMES[name]} {widths[0]}, {widths[1]}")
+    return f"Half the accuracy's interval from clips alone, from draws alone: {'; '.join(parts)}."
 
 
 def _what_holds(module: FitFreeModule) -> str:

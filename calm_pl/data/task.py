@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from calm_pl.data.clips import Query, Round
+from calm_pl.metrics.differences import clusters
 
 
 @dataclass(frozen=True)
@@ -79,3 +80,8 @@ class Task:
     def subset_Q(self) -> tuple[str, ...]:
         """The subset of each query question's clip."""
         return tuple(query.clip.subset for query in self.query)
+
+    @cached_property
+    def cluster_Q(self) -> np.ndarray:
+        """Recording, speaker or the like of each query question, numbered; what intervals resample, (Q,)."""
+        return clusters([q.clip.groups for q in self.query], [q.clip.id for q in self.query])

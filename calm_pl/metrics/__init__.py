@@ -1,6 +1,6 @@
 """Metrics as torchmetrics, and intervals. Floor 2. States are sums, so any number of ranks gives the same."""
 
-from calm_pl.metrics.bootstrap import Answers, bootstrap_clips
+from calm_pl.metrics.bootstrap import Answers, Chance, bootstrap_clips
 from calm_pl.metrics.breakdown import SubsetResult, break_down
 from calm_pl.metrics.calibration import abstention, calibration, set_coverage, winner_calibration_error
 from calm_pl.metrics.differences import Difference, clusters, differences
@@ -14,6 +14,7 @@ from calm_pl.metrics.summary import MethodResult, Spread, summarise
 
 __all__ = [
     "Answers",
+    "Chance",
     "ClipAveragePrecision",
     "ClipExactMatch",
     "Difference",

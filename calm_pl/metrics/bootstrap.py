@@ -1,4 +1,4 @@
-"""Percentile bootstrap over clips, for results that several questions, draws or folds share."""
+"""Percentile bootstrap over clips and over support draws, the two sources of chance in a result."""
 
 from __future__ import annotations
 
@@ -18,19 +18,35 @@ class Answers(NamedTuple):
     Attributes:
         label_Q: true classes.
         predicted_QD: predicted classes of each draw; C where there is no answer.
-        clip_Q: the clip that each question is about; clips are resampled whole.
-        fold_Q: the fold of each question; each fold keeps its number of clips.
+        clip_Q: the clip that each question is about.
+        fold_Q: the fold of each question; each fold keeps its number of clusters.
+        cluster_Q: the source recording, speaker or the like; clusters are resampled whole; clips where None.
     """
 
     label_Q: np.ndarray
     predicted_QD: np.ndarray
     clip_Q: np.ndarray
     fold_Q: np.ndarray
+    cluster_Q: np.ndarray | None = None
+
+
+class Chance(NamedTuple):
+    """95 % intervals of one metric.
+
+    Attributes:
+        both: had other clips and other support been drawn.
+        clips: had other clips been evaluated; the draws are those they are.
+        draws: had other support been drawn; the clips are those they are. None with one draw.
+    """
+
+    both: Interval
+    clips: Interval
+    draws: Interval | None
 
 
 def bootstrap_clips(
     answers: Answers, num_classes: int, resamples: int = 1000, seed: int = 0
-) -> dict[str, Interval]:
+) -> dict[str, Chance]:
     """95 % intervals of accuracy, Macro-F1 and clip exact match, each a mean over folds and draws.
 
     Args:
@@ -40,28 +56,49 @@ def bootstrap_clips(
         seed: of the samples.
     """
     rng = np.random.default_rng(seed)
-    values: dict[str, list[np.ndarray]] = {"accuracy": [], "macro_f1": [], "exact_match": []}
+    parts: dict[str, list[np.ndarray]] = {"accuracy": [], "macro_f1": [], "exact_match": []}
     folds = [_Fold(answers, fold, num_classes) for fold in np.unique(answers.fold_Q)]
     for start in range(0, resamples, _RESAMPLES_AT_ONCE):
         size = min(_RESAMPLES_AT_ONCE, resamples - start)
-        parts = [fold.resampled(rng, size) for fold in folds]
-        for name, collected in values.items():
-            collected.append(np.mean([part[name] for part in parts], axis=0))
-    ends = {name: np.quantile(np.concatenate(parts), [0.025, 0.975]) for name, parts in values.items()}
-    return {name: Interval(float(low), float(high)) for name, (low, high) in ends.items()}
+        of_folds = [fold.weighed(fold.resampled(rng, size)) for fold in folds]
+        for name, collected in parts.items():
+            collected.append(np.mean([one[name] for one in of_folds], axis=0))
+    as_they_are = [fold.weighed(np.ones((1, fold.num_clusters), dtype=np.int64)) for fold in folds]
+    draws = answers.predicted_QD.shape[1]
+    weight_RD = (
+        np.random.default_rng([seed, 1]).multinomial(draws, np.full(draws, 1 / draws), resamples) / draws
+    )
+    found = {}
+    for name, blocks in parts.items():
+        value_DR = np.concatenate(blocks, axis=1)
+        point_D = np.mean([one[name][:, 0] for one in as_they_are], axis=0)
+        found[name] = Chance(
+            _middle95((weight_RD.T * value_DR).sum(0)),
+            _middle95(value_DR.mean(0)),
+            _middle95(weight_RD @ point_D) if draws > 1 else None,
+        )
+    return found
+
+
+def _middle95(value_R: np.ndarray) -> Interval:
+    low, high = np.quantile(value_R, [0.025, 0.975])
+    return Interval(float(low), float(high))
 
 
 class _Fold:
-    """One fold's counts, ready to be weighted."""
+    """One fold's counts, ready to be weighed."""
 
     def __init__(self, answers: Answers, fold: int, num_classes: int) -> None:
         rows = answers.fold_Q == fold
         label_q, predicted_qD = answers.label_Q[rows], answers.predicted_QD[rows]
-        self.clip_q = np.unique(answers.clip_Q[rows], return_inverse=True)[1]
-        self.num_clips = int(self.clip_q.max()) + 1
+        whole_Q = answers.clip_Q if answers.cluster_Q is None else answers.cluster_Q
+        self.cluster_q = np.unique(whole_Q[rows], return_inverse=True)[1]
+        self.num_clusters = int(self.cluster_q.max()) + 1
+        _, first_n, clip_q = np.unique(answers.clip_Q[rows], return_index=True, return_inverse=True)
+        self.cluster_n = self.cluster_q[first_n]
         self.right_qD = predicted_qD == label_q[:, None]
-        wrong_nD = np.zeros((self.num_clips, predicted_qD.shape[1]))
-        np.add.at(wrong_nD, self.clip_q, ~self.right_qD)
+        wrong_nD = np.zeros((len(first_n), predicted_qD.shape[1]))
+        np.add.at(wrong_nD, clip_q, ~self.right_qD)
         self.exact_nD = wrong_nD == 0
         self.truth_Cq = _one_hot(label_q, num_classes)
         self.hits_DCq = [_one_hot(label_q, num_classes, right) for right in self.right_qD.T]
@@ -69,10 +106,13 @@ class _Fold:
             _one_hot(predicted, num_classes, predicted < num_classes) for predicted in predicted_qD.T
         ]
 
-    def resampled(self, rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
-        """Each metric of `size` samples, means over draws."""
-        weight_Rn = rng.multinomial(self.num_clips, np.full(self.num_clips, 1 / self.num_clips), size)
-        weight_qR = torch.from_numpy(weight_Rn[:, self.clip_q].T.astype(np.float64))
+    def resampled(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """How often each cluster comes in each of `size` samples, (size, K)."""
+        return rng.multinomial(self.num_clusters, np.full(self.num_clusters, 1 / self.num_clusters), size)
+
+    def weighed(self, weight_RK: np.ndarray) -> dict[str, np.ndarray]:
+        """Each metric of each draw in R samples, (D, R)."""
+        weight_qR = torch.from_numpy(weight_RK[:, self.cluster_q].T.astype(np.float64))
         total_R = weight_qR.sum(0).numpy()
         truth_CR = self.truth_Cq @ weight_qR
         f1, accuracy = [], []
@@ -82,11 +122,11 @@ class _Fold:
             f1_CR = torch.where(ends_CR > 0, 2 * hits_CR / ends_CR.clamp(min=1), 0.0)
             f1.append((f1_CR.sum(0) / (ends_CR > 0).sum(0).clamp(min=1)).numpy())
             accuracy.append(hits_CR.sum(0).numpy() / total_R)
-        exact_R = (weight_Rn @ self.exact_nD).mean(1) / self.num_clips
+        weight_Rn = weight_RK[:, self.cluster_n]
         return {
-            "accuracy": np.mean(accuracy, axis=0),
-            "macro_f1": np.mean(f1, axis=0),
-            "exact_match": exact_R,
+            "accuracy": np.stack(accuracy),
+            "macro_f1": np.stack(f1),
+            "exact_match": (weight_Rn @ self.exact_nD).T / weight_Rn.sum(1),
         }
 
 

@@ -39,12 +39,29 @@ def test_one_round_has_the_intervals_of_its_counts():
     [
         ([[a_round(), a_round()]], some_answers(draws=2)),
         ([[a_round()], [a_round()]], some_answers(folds=2)),
-        ([[a_round(n=8)]], some_answers()),  # several questions a clip
+        ([[a_round(n=8)]], some_answers()._replace(clip_Q=np.arange(8) // 2)),  # several questions a clip
     ],
     ids=["draws", "folds", "questions"],
 )
 def test_anything_else_is_resampled_by_clips(rounds, answers):
-    assert summarise(rounds, answers).ci95 == bootstrap_clips(answers, 2)
+    result, chances = summarise(rounds, answers), bootstrap_clips(answers, 2)
+    assert result.ci95 == {name: chance.both for name, chance in chances.items()}
+    assert result.ci95_parts == (chances if len(rounds[0]) > 1 else {})
+
+
+def test_clips_of_one_recording_are_resampled_together():
+    answers = some_answers(20)._replace(cluster_Q=np.arange(20) // 5)
+    one = a_round(n=20, clips=20)
+    assert summarise([[one]], answers).ci95["accuracy"] == bootstrap_clips(answers, 2)["accuracy"].both
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_all_right_or_all_wrong_is_not_taken_for_certain(right):
+    # Three recordings of four clips say as much as three clips.
+    label = np.zeros(12, dtype=int)
+    answers = Answers(label, label[:, None] + (not right), np.arange(12), label, np.arange(12) // 4)
+    ends = summarise([[a_round(n=12, clips=12)]], answers).ci95
+    assert ends["accuracy"] == ends["exact_match"] == wilson(3 if right else 0, 3)
 
 
 def test_means_and_standard_deviations_by_hand():

@@ -15,7 +15,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from calm_pl import __version__
-from calm_pl.classifier import Classifier
+from calm_pl.classifier import VOTERS, Classifier
 from calm_pl.commands.job import JobRecord
 from calm_pl.data.base import FewShotDataModule
 from calm_pl.data.task import Task
@@ -65,7 +65,7 @@ class RunRecord(Callback):
             _write(folder / "missing.csv", _missing(data))
         else:
             (folder / "missing.csv").unlink(missing_ok=True)
-        if pl_module.fitted:
+        if pl_module.fitted.keys() & VOTERS.keys():
             classifier(pl_module, data).save(folder / "classifier.safetensors")
         results = json.dumps(self._results(pl_module, data), indent=2) + "\n"
         _write(folder / "results.json", results)
@@ -184,7 +184,7 @@ def _number(value: float | None) -> float | None:
 
 
 def classifier(module: FitFreeModule, data: FewShotDataModule) -> Classifier:
-    """The voters of the first round, with the prompt and the model that they belong to."""
+    """The voters of the first round that can be stored, with the prompt and the model that they belong to."""
     prompt = {
         "question": data.question,
         "n_options": data.settings.n_options,
@@ -193,7 +193,7 @@ def classifier(module: FitFreeModule, data: FewShotDataModule) -> Classifier:
         "long_clips": data.settings.long_clips,
     }
     model = {"path": module.lalm.path, "identity": module.lalm.identity()}
-    first = {name: rounds[0] for name, rounds in module.fitted.items()}
+    first = {name: rounds[0] for name, rounds in module.fitted.items() if name in VOTERS}
     return Classifier(first, module.task.classes, prompt, model)
 
 

@@ -13,7 +13,7 @@ from calm_pl.bank import LostRecords, Records
 from calm_pl.data.banked import BankLink
 from calm_pl.data.batches import Batch
 from calm_pl.errors import BadClipError, RunError
-from calm_pl.models import DeferredLALM, FrozenLALM
+from calm_pl.models import DeferredLALM, FrozenLALM, LalmOutput
 from calm_pl.zero_shot import mean_over_orders, option_scores, turned_options
 
 _LOG = logging.getLogger("calm_pl")
@@ -31,7 +31,8 @@ class Encoded(NamedTuple):
     """Clips as the model sees them.
 
     Attributes:
-        vectors_NHD: head vectors, in the model's dtype or the bank's; the mean over a clip's windows.
+        vectors_NHD: head vectors, in the model's dtype or the bank's; the mean over a clip's windows. Where
+            hidden states are kept they follow as further rows of length D, the last one padded with zeros.
         options_NO: logarithm of each option's score, float32, see `option_scores`; -inf past a question's
             last option.
         num_cut: clips that were longer than the model's window.
@@ -50,6 +51,7 @@ class Encoder:
         link: the bank; None without one.
         mode: how options are scored, see `option_scores`.
         shown: labels as the model reads them, in class order.
+        keep_hidden: hidden states follow the head vectors; the bank's identity must say so too.
     """
 
     def __init__(
@@ -58,11 +60,13 @@ class Encoder:
         link: BankLink | None = None,
         mode: str = "letters",
         shown: Sequence[str] = (),
+        keep_hidden: bool = False,
     ) -> None:
         self.lalm = lalm
         self.link = link
         self.mode = mode
         self.shown = shown
+        self.keep_hidden = keep_hidden
 
     def __call__(self, batch: Batch, remake: Remake) -> Encoded:
         """Encode a batch with at least one clip.
@@ -90,7 +94,7 @@ class Encoder:
         while True:
             rows = max(len(one.clip_R) for one in batch.passes)
             try:
-                encoded = encode(self.lalm, batch, self.mode, self.shown)
+                encoded = encode(self.lalm, batch, self.mode, self.shown, self.keep_hidden)
                 break
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
@@ -144,7 +148,11 @@ def write_banked(link: BankLink, batch: Batch, encoded: Encoded) -> Encoded:
 
 
 def encode(
-    lalm: FrozenLALM | DeferredLALM, batch: Batch, mode: str = "letters", shown: Sequence[str] = ()
+    lalm: FrozenLALM | DeferredLALM,
+    batch: Batch,
+    mode: str = "letters",
+    shown: Sequence[str] = (),
+    keep_hidden: bool = False,
 ) -> Encoded:
     """Run the model on a decoded batch with at least one clip.
 
@@ -153,6 +161,7 @@ def encode(
         batch: the clips.
         mode: how options are scored, see `option_scores`.
         shown: labels as the model reads them, in class order; not needed for `letters`.
+        keep_hidden: hidden states follow the head vectors.
     """
     clip_R = torch.cat([one.clip_R for one in batch.passes])
     vectors, orders = [], []
@@ -162,7 +171,7 @@ def encode(
         for one in passes:
             output = lalm(one.inputs)
             if turn == 0:
-                vectors.append(output.vectors_NHD)
+                vectors.append(_with_hidden(output) if keep_hidden else output.vectors_NHD)
             scores.append(option_scores(lalm, mode, one, output, options_NO[one.clip_R], shown))
         orders.append(torch.cat(scores))
     vectors_RHD, scores_RO = torch.cat(vectors), mean_over_orders(orders)
@@ -171,6 +180,17 @@ def encode(
         vectors_RHD = _mean_by_clip(vectors_RHD, clip_R, num_clips).to(vectors_RHD.dtype)
         scores_RO = _mean_by_clip(scores_RO, clip_R, num_clips)
     return Encoded(vectors_RHD, scores_RO, sum(note["was_cut"] for note in batch.notes))
+
+
+def hidden_states(vectors_NHD: Tensor, num_heads: int) -> Tensor:
+    """The hidden states that follow the head vectors, as voters take them: (N, 1, E), zeros at the end."""
+    return vectors_NHD[:, num_heads:].flatten(1)[:, None]
+
+
+def _with_hidden(output: LalmOutput) -> Tensor:
+    dim = output.vectors_NHD.shape[2]
+    padded_NE = torch.nn.functional.pad(output.hidden_NE, (0, -output.hidden_NE.shape[1] % dim))
+    return torch.cat([output.vectors_NHD, padded_NE.view(len(padded_NE), -1, dim)], 1)
 
 
 def _again(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from calm_pl.coverage import STOP, Account, Coverage, SkipPolicy
 from calm_pl.data.batches import Batch
 from calm_pl.data.task import Task
-from calm_pl.encoding import Encoded, Encoder, encode
+from calm_pl.encoding import Encoded, Encoder, encode, hidden_states
 from calm_pl.errors import RunError
 from calm_pl.metrics import (
     MethodMetrics,
@@ -25,9 +25,9 @@ from calm_pl.metrics import (
 )
 from calm_pl.models import DeferredLALM, FrozenLALM
 from calm_pl.predictions import Predictions, answers_of
-from calm_pl.ranks import rank_and_size, sum_over_ranks
+from calm_pl.ranks import concatenate_over_ranks, rank_and_size, sum_over_ranks
 from calm_pl.support_store import SupportStore
-from calm_pl.voters import HeadVoter, gather_support
+from calm_pl.voters import HeadVoter, Support, gather_support
 from calm_pl.zero_shot import ZERO_SHOT_MODES, class_probabilities
 
 ZERO_SHOT = "zero_shot"
@@ -65,6 +65,7 @@ class FitFreeModule(LightningModule):
         zero_shot: how the model also answers itself, `letters`, `text` or `generate` (see `option_scores`);
             None leaves that out.
         policy: for clips that cannot be read.
+        keep_hidden: encode hidden states too, also where no voter reads them; the bank's identity must agree.
 
     Attributes:
         fitted: after validation, the voters by method name, then in the order of `task.rounds`.
@@ -80,6 +81,7 @@ class FitFreeModule(LightningModule):
         task: Task,
         zero_shot: str | None = "letters",
         policy: SkipPolicy = STOP,
+        keep_hidden: bool = False,
     ) -> None:
         super().__init__()
         if zero_shot not in (None, *ZERO_SHOT_MODES):
@@ -92,6 +94,7 @@ class FitFreeModule(LightningModule):
         self.policy = policy
         self.zero_shot = zero_shot
         self.methods = ([ZERO_SHOT] if zero_shot else []) + list(voters)
+        self.keep_hidden = keep_hidden or any(voter.reads_hidden for voter in voters.values())
         sizes = MetricSizes(
             len(task.classes),
             len(task.query),
@@ -132,16 +135,26 @@ class FitFreeModule(LightningModule):
         self.fitted = {name: [] for name in self.voters}
         if not self.voters:
             return
+        self._num_rows = max(concatenate_over_ranks([self._support.num_rows]))
         for number, one in enumerate(self.task.rounds):
             with explained("The support cannot be fitted"):
-                support = gather_support(
-                    *self._labelled(one.support), self.task.classes, sum_over_ranks, *rank_and_size()
-                )
+                vectors_NHD, labels = self._labelled(one.support)
+                supports: dict[bool, Support] = {}
                 heldout = self._labelled(one.heldout) if one.heldout else None
                 for name, voter in self.voters.items():
-                    voter = voter if number == 0 else copy.copy(voter)
-                    judged = heldout if voter.get_params().get("reliability_split") == "heldout" else None
-                    self.fitted[name].append(voter.fit_support(support, judged))
+                    voter, hidden = voter if number == 0 else copy.copy(voter), voter.reads_hidden
+                    if hidden not in supports:
+                        supports[hidden] = gather_support(
+                            self._read_by(voter, vectors_NHD),
+                            labels,
+                            self.task.classes,
+                            sum_over_ranks,
+                            *rank_and_size(),
+                        )
+                    judged = None
+                    if heldout is not None and voter.get_params().get("reliability_split") == "heldout":
+                        judged = (self._read_by(voter, heldout[0]), heldout[1])
+                    self.fitted[name].append(voter.fit_support(supports[hidden], judged))
         self._support.close()
 
     def _labelled(self, positions: tuple[int, ...]) -> tuple[Tensor, list[str]]:
@@ -149,8 +162,13 @@ class FitFreeModule(LightningModule):
         wanted, index, layout = set(positions), self._support.index, self.lalm.layout
         rows = [row for row, position in enumerate(index) if position in wanted]
         labels = [self.task.classes[self.task.support[index[row]].label] for row in rows]
-        nothing = torch.empty(0, layout.num_heads, layout.head_dim, device=self.device)
+        nothing = torch.empty(0, self._num_rows, layout.head_dim, device=self.device)
         return self._support.vectors(rows, nothing), labels
+
+    def _read_by(self, voter: HeadVoter, vectors_NHD: Tensor) -> Tensor:
+        """What a voter reads of the vectors that were kept: heads, or the hidden states behind them."""
+        num_heads = self.lalm.layout.num_heads
+        return hidden_states(vectors_NHD, num_heads) if voter.reads_hidden else vectors_NHD[:, :num_heads]
 
     # Query
 
@@ -219,9 +237,9 @@ class FitFreeModule(LightningModule):
         """Head vectors and letters of a batch; clips that were cut are counted."""
         data, mode = getattr(self.trainer, "datamodule", None), self.zero_shot or "letters"
         if data is None:  # bare loaders in a user's own Trainer
-            encoded = encode(self.lalm, batch, mode, self.task.shown)
+            encoded = encode(self.lalm, batch, mode, self.task.shown, self.keep_hidden)
         else:
-            encoder = Encoder(self.lalm, data.bank, mode, self.task.shown)
+            encoder = Encoder(self.lalm, data.bank, mode, self.task.shown, self.keep_hidden)
             encoded = encoder(batch, data.loaders[split].remake)
         self._account.num_cut += encoded.num_cut
         return encoded
@@ -237,7 +255,7 @@ class FitFreeModule(LightningModule):
         voter = self.fitted[name][number]
         candidates_nC = _listed(options_nO, num_classes) if self.task.only_options else None
         with explained("The query cannot be scored"):
-            decision = voter.vote(encoded.vectors_NHD[rows], candidates_nC)
+            decision = voter.vote(self._read_by(voter, encoded.vectors_NHD[rows]), candidates_nC)
         return Answer(decision.winner_N, voter.probabilities(decision.scores_NC))
 
 

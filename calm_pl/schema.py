@@ -11,7 +11,17 @@ from calm_pl.data import benchmark_names
 from calm_pl.data.settings import DataSettings
 from calm_pl.rules import Rule, above_zero, at_least, finite_at_least, one_of, setting
 
-METHODS = ("zero_shot", "sav", "calm_global", "calm", "calm_auto", "gda")
+COMPARISONS = {
+    "nearest_centroid": ("nearest_centroid", "heads"),
+    "logistic_regression": ("logistic_regression", "heads"),
+    "knn": ("knn", "heads"),
+    "nearest_centroid_best_head": ("nearest_centroid", "best_head"),
+    "logistic_regression_best_head": ("logistic_regression", "best_head"),
+    "nearest_centroid_hidden": ("nearest_centroid", "hidden"),
+    "logistic_regression_hidden": ("logistic_regression", "hidden"),
+}
+"""scikit-learn's, by method: classifier and features."""
+METHODS = ("zero_shot", "sav", "calm_global", "calm", "calm_auto", "gda", *COMPARISONS)
 DEFAULT_METHODS = METHODS[:4]  # the paper's
 ZERO_SHOT_MODES = ("letters", "text", "generate")
 CALLBACKS = ("progress", "run_record", "predictions", "report", "wandb_tables")

@@ -41,6 +41,11 @@ class SupportStore:
         """Whether the vectors are on disk."""
         return self._file is not None
 
+    @property
+    def num_rows(self) -> int:
+        """Rows of a clip, H or more where hidden states are kept; 0 before the first clip."""
+        return int(self._held[0].shape[1]) if self._held else 0
+
     def add(self, index_N: Tensor, vectors_NHD: Tensor) -> None:
         """Keep a batch: positions in the data set, and its vectors."""
         self.index += index_N.tolist()

@@ -116,7 +116,7 @@ def test_zero_shot_is_the_class_of_the_likeliest_letter(lalm):
     logits_NV[0, lalm.preparer.option_tokens("B")] = 9.0
     logits_NV[1, lalm.preparer.option_tokens("A")] = 9.0
     options_NO = torch.tensor([[2, 0], [1, 2]])
-    output = LalmOutput(torch.zeros(2, 1, 1), logits_NV)
+    output = LalmOutput(torch.zeros(2, 1, 1), logits_NV, torch.zeros(2, 1))
     scores_NO = option_scores(lalm, "letters", ModelPass({}, torch.arange(2)), output, options_NO, ())
     p_NC = class_probabilities(scores_NO, options_NO, 3)
     assert p_NC.argmax(1).tolist() == [0, 1]

@@ -35,7 +35,7 @@ class Speaker:
 
 
 def scores(mode, texts=()):
-    nothing = LalmOutput(torch.zeros(2, 1, 1), torch.zeros(2, 5))
+    nothing = LalmOutput(torch.zeros(2, 1, 1), torch.zeros(2, 5), torch.zeros(2, 1))
     one = ModelPass({}, torch.arange(2))
     return option_scores(Speaker(list(texts)), mode, one, nothing, OPTIONS, SHOWN)
 

@@ -55,7 +55,15 @@ def extract(config: Config, quiet: bool = True) -> None:
         CalmError: anything the user can mend.
     """
     from calm_pl.commands.fit_free import run_stages
-    from calm_pl.commands.job import build_data, build_model, build_trainer, open_bank, open_record, quieten
+    from calm_pl.commands.job import (
+        build_data,
+        build_model,
+        build_trainer,
+        keeps_hidden,
+        open_bank,
+        open_record,
+        quieten,
+    )
     from calm_pl.coverage import SkipPolicy
     from calm_pl.module import FitFreeModule
 
@@ -75,7 +83,7 @@ def extract(config: Config, quiet: bool = True) -> None:
     policy = SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction)
     # Letters come with every pass; the other ways need to be asked for.
     answers = None if config.zero_shot == "letters" else config.zero_shot
-    module = FitFreeModule(lalm, {}, data.task(), zero_shot=answers, policy=policy)
+    module = FitFreeModule(lalm, {}, data.task(), answers, policy, keeps_hidden(config))
     trainer = build_trainer(config, record)
     run_stages(trainer, module, data)
     if trainer.is_global_zero:

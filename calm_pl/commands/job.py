@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import logging
 import os
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from calm_pl.config import config_hash, to_yaml
 from calm_pl.errors import RunError
-from calm_pl.schema import Config
+from calm_pl.schema import COMPARISONS, Config
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, Trainer
@@ -119,12 +120,30 @@ def open_bank(config: Config, lalm: DeferredLALM) -> BankLink | None:
     identity = lalm.identity()
     if config.zero_shot != "letters" or config.data.option_orders > 1:
         identity = identity | {"options": [config.zero_shot, config.data.option_orders]}
+    if keeps_hidden(config):
+        identity = identity | {"hidden": True}
     return BankLink(HeadBank(folder, dtype), ContentIndex(folder / "content"), identity)
 
 
+def keeps_hidden(config: Config) -> bool:
+    """Whether a configured method reads the hidden states of the last layer."""
+    return any(COMPARISONS.get(name, ("", ""))[1] == "hidden" for name in config.methods)
+
+
 def build_voters(config: Config) -> dict[str, HeadVoter]:
-    """Unfitted voters of the configured methods, in the order of the table."""
-    from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Gda, Sav
+    """Unfitted voters of the configured methods, in the order of the table.
+
+    Raises:
+        RunError: a method of scikit-learn's where it is not installed.
+    """
+    from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Comparison, Gda, Sav
+
+    compared = [name for name in COMPARISONS if name in config.methods]
+    if compared and importlib.util.find_spec("sklearn") is None:
+        raise RunError(
+            f"methods: {', '.join(compared)} need scikit-learn: pip install 'calm_pl[compare]', or leave them"
+            " out."
+        )
 
     v = config.voter
     calm: dict[str, Any] = {
@@ -144,6 +163,7 @@ def build_voters(config: Config) -> dict[str, HeadVoter]:
         "calm": Calm(**calm),
         "calm_auto": CalmAuto(),
         "gda": Gda(),
+        **{name: Comparison(*COMPARISONS[name]) for name in compared},
     }
     return {name: voter for name, voter in voters.items() if name in config.methods}
 

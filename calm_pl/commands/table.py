@@ -24,8 +24,15 @@ NAMES = {
     "calm": "CALM",
     "calm_auto": "CALM-Auto",
     "gda": "GDA",
+    "nearest_centroid": "nearest centroid",
+    "logistic_regression": "logistic regression",
+    "knn": "k-NN",
+    "nearest_centroid_best_head": "centroid, best head",
+    "logistic_regression_best_head": "logistic, best head",
+    "nearest_centroid_hidden": "centroid, hidden state",
+    "logistic_regression_hidden": "logistic, hidden state",
 }
-
+_MAX_DIFFERENCES = 6
 
 # metric: its heading
 _METRICS = {
@@ -159,8 +166,10 @@ def _what_holds(module: FitFreeModule) -> str:
         return "No difference of accuracy between methods holds (95 %, paired)."
     parts = [
         f"{NAMES[one.better]} over {NAMES[one.worse]} +{percent(one.difference)} ({span(one.interval)})"
-        for one in holding
+        for one in holding[:_MAX_DIFFERENCES]
     ]
+    if len(holding) > len(parts):
+        parts.append(f"{len(holding) - len(parts)} more in results.json")
     return f"Differences of accuracy that hold (95 %, paired): {'; '.join(parts)}."
 
 

@@ -23,10 +23,13 @@ class LalmOutput(NamedTuple):
     Attributes:
         vectors_NHD: head vectors at the last prompt token, layer-major, in the model's dtype.
         logits_NV: logits of the next token, float32.
+        hidden_NE: hidden state of the last layer at the last prompt token, after the decoder's norm: what
+            the logits are made of, in the model's dtype.
     """
 
     vectors_NHD: Tensor
     logits_NV: Tensor
+    hidden_NE: Tensor
 
 
 class FrozenLALM(nn.Module):
@@ -129,7 +132,7 @@ class FrozenLALM(nn.Module):
         rows_N = torch.arange(len(hidden_NTE), device=hidden_NTE.device)
         last_NE = hidden_NTE[rows_N, positions_NK[:, -1].to(hidden_NTE.device)]
         logits_NV = next_token_logits(self.model, last_NE)
-        return LalmOutput(stack_heads(caught, self.layout).to(home), logits_NV.to(home))
+        return LalmOutput(stack_heads(caught, self.layout).to(home), logits_NV.to(home), last_NE.to(home))
 
     @torch.inference_mode()
     def head_vectors(self, inputs: dict[str, Tensor]) -> Tensor:

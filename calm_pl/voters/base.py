@@ -48,6 +48,11 @@ class HeadVoter(ABC):
     centroids_: Tensor
     fitted_names: ClassVar[tuple[str, ...]]
 
+    @property
+    def reads_hidden(self) -> bool:
+        """Whether its vectors are hidden states of the last layer, (N, 1, E), rather than heads."""
+        return False
+
     # Fitting
 
     def fit(self, vectors: Vectors, labels: Any, heldout: tuple[Vectors, Any] | None = None) -> Self:

@@ -1,21 +1,25 @@
-"""What a user would compare with, from scikit-learn: classifiers on plain feature vectors, nothing hand-made.
-
-They take whatever vectors they are given as one row a clip: all heads, or the hidden state of the last layer
-as a single head, (N, 1, E). They see the clips of one process and are no part of a stored classifier.
-"""
+"""What a user would compare with, from scikit-learn: classifiers on plain features, nothing hand-made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from typing import Any, Self
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from calm_pl.functional import unit
-from calm_pl.voters.checks import Vectors, as_labels, as_vectors, check_choice
+from calm_pl.voters.base import Decision, HeadVoter
+from calm_pl.voters.checks import check_choice
+from calm_pl.voters.gram import clip_places, over_ranks
 from calm_pl.voters.sav import Sav
+from calm_pl.voters.support import Support
+
+MAX_FEATURES = 2**28
+"""Support clips times features: 2 GB as float64, which every rank holds."""
+_LEAST_P = 1e-30
 
 
 def _nearest_centroid() -> Any:
@@ -41,71 +45,96 @@ CLASSIFIERS: dict[str, Callable[[], Any]] = {
     "logistic_regression": _logistic_regression,
     "knn": _nearest_neighbours,
 }
-HEADS = ("all", "best")
+FEATURES = ("heads", "best_head", "hidden")
 
 
-class Comparison:
-    """A scikit-learn classifier on unit-length heads side by side.
+@dataclass(frozen=True)
+class ComparisonParams:
+    """Hyper-parameters of `Comparison`; see there."""
+
+    classifier: str = "logistic_regression"
+    features: str = "heads"
+
+    def __post_init__(self) -> None:
+        check_choice("classifier", self.classifier, tuple(CLASSIFIERS))
+        check_choice("features", self.features, FEATURES)
+
+
+class Comparison(HeadVoter):
+    """A scikit-learn classifier on one row of features a clip.
 
     `nearest_centroid` and `logistic_regression` keep scikit-learn's defaults (L2 penalty with C = 1, up to
-    1,000 iterations, on rows scaled to mean square 1 a feature); `knn` takes 5 neighbours, or as many as
-    there are clips.
+    1,000 iterations); `knn` takes 5 neighbours, or as many as there are clips. Rows have mean square 1 a
+    feature. Every rank fits the clips of all of them. It is no part of a stored classifier.
 
     Args:
         classifier: a name of `CLASSIFIERS`.
-        heads: `all`, or `best`: the one head with the highest nearest-centroid accuracy on the support.
+        features: `heads`: all heads of unit length side by side; `best_head`: the one head with the highest
+            nearest-centroid accuracy on the support; `hidden`: the vectors are not heads but hidden states,
+            (N, 1, E).
 
     Attributes:
-        classes_: labels in class order, (C,).
-        model_: the fitted scikit-learn classifier.
+        model_: the fitted scikit-learn classifier, on class indices.
         heads_: indices of the heads used.
     """
 
-    classes_: np.ndarray
+    params: ComparisonParams
+    fitted_names: ClassVar[tuple[str, ...]] = ()
     model_: Any
     heads_: list[int]
 
-    def __init__(self, classifier: str = "logistic_regression", heads: str = "all") -> None:
-        check_choice("classifier", classifier, tuple(CLASSIFIERS))
-        check_choice("heads", heads, HEADS)
-        self.classifier, self.heads = classifier, heads
+    def __init__(self, classifier: str = "logistic_regression", features: str = "heads") -> None:
+        self.params = ComparisonParams(classifier, features)
 
-    def fit(self, vectors: Vectors, labels: Any) -> Self:
-        """Fit on (N, H, D) vectors and N labels.
+    @property
+    def reads_hidden(self) -> bool:
+        """Whether its vectors are hidden states."""
+        return bool(self.params.features == "hidden")
 
-        Raises:
-            ImportError: scikit-learn is not installed; says how to get it.
-        """
-        x_NHD = as_vectors(vectors)
-        values: list[Hashable] = as_labels(labels, len(x_NHD))
-        self.heads_ = list(range(x_NHD.shape[1]))
-        if self.heads == "best":
-            self.heads_ = Sav(top_k=1).fit(x_NHD, values).heads_.tolist()
+    def _fit_heads(self, support: Support, heldout: Support | None) -> None:
+        if heldout is not None:
+            raise ValueError("Expected no held-out clips: scikit-learn's classifiers take none.")
         try:
-            model = CLASSIFIERS[self.classifier]()
+            model = CLASSIFIERS[self.params.classifier]()
         except ImportError as error:
             raise ImportError(
                 "Comparisons need scikit-learn: pip install 'calm_pl[compare]', or leave them out."
             ) from error
-        if self.classifier == "knn":
-            model.set_params(n_neighbors=min(5, len(x_NHD)))
-        self.model_ = model.fit(self._rows(x_NHD), np.array(values))
-        self.classes_ = self.model_.classes_
-        return self
+        _, heads, dim = support.x_NHD.shape
+        self.heads_ = list(range(heads))
+        if self.params.features == "best_head":
+            self.heads_ = Sav(top_k=1).fit_support(support).heads_.tolist()
+        places = clip_places(support)
+        total = len(places.y_N)
+        if total * len(self.heads_) * dim > MAX_FEATURES:
+            raise ValueError(
+                f"Expected at most {MAX_FEATURES:,} values for scikit-learn, but {total:,} support clips of"
+                f" {len(self.heads_) * dim:,} features are more; draw fewer shots a class."
+            )
+        y_N = places.y_N.cpu().numpy()
+        rows_NF = over_ranks(support, places, self._rows(support.x_NHD)).cpu().numpy()
+        # An order of their own, so that neither ranks nor batches show in the last bits.
+        order_N = np.lexsort((rows_NF[:, -1], rows_NF[:, 0], y_N))
+        if self.params.classifier == "knn":
+            model.set_params(n_neighbors=min(5, total))
+        self.model_ = model.fit(rows_NF[order_N], y_N[order_N])
 
-    def predict(self, vectors: Vectors) -> np.ndarray:
-        """Labels (N,)."""
-        return self.model_.predict(self._rows(as_vectors(vectors)))
+    def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
+        """Log-probabilities and scikit-learn's own answer; among candidates, the most probable."""
+        rows_NF = self._rows(x_NHD).cpu().numpy()
+        p_NC = torch.from_numpy(self.model_.predict_proba(rows_NF)).to(x_NHD.device)
+        scores_NC = p_NC.clamp(min=_LEAST_P).log()
+        if candidates_NC is not None:
+            scores_NC = scores_NC.masked_fill(~candidates_NC, -torch.inf)
+            return Decision(scores_NC.to(torch.float32), scores_NC.argmax(-1))
+        winner_N = torch.from_numpy(self.model_.predict(rows_NF)).to(x_NHD.device)
+        return Decision(scores_NC.to(torch.float32), winner_N)
 
-    def predict_proba(self, vectors: Vectors) -> np.ndarray:
-        """Class probabilities (N, C) in the order of `classes_`."""
-        return self.model_.predict_proba(self._rows(as_vectors(vectors)))
+    def probabilities(self, scores_NC: Tensor) -> Tensor:
+        """scikit-learn's own, among the candidates."""
+        return torch.softmax(scores_NC, -1)
 
-    def score(self, vectors: Vectors, labels: Any) -> float:
-        """Accuracy in [0, 1]."""
-        return float(np.mean(self.predict(vectors) == np.array(as_labels(labels, len(vectors)))))
-
-    def _rows(self, x_NHD: Tensor) -> np.ndarray:
+    def _rows(self, x_NHD: Tensor) -> Tensor:
         """Unit heads side by side, (N, F) float64, mean square 1 a feature."""
         u_NHD = unit(x_NHD[:, self.heads_])
-        return (u_NHD * u_NHD.shape[2] ** 0.5).flatten(1).cpu().to(torch.float64).numpy()
+        return (u_NHD * u_NHD.shape[2] ** 0.5).flatten(1).to(torch.float64)

@@ -13,12 +13,12 @@ X, Y, QUERIES, TRUTH = same_classes(0, (8, 8, 8), 40, noise=0.8)
 LABELS = np.array(["cat", "dog", "rain"])
 
 
-@pytest.mark.parametrize("heads", ["all", "best"])
+@pytest.mark.parametrize("features", ["heads", "best_head"])
 @pytest.mark.parametrize("classifier", CLASSIFIERS)
-def test_each_learns_three_directions(classifier, heads):
-    fitted = Comparison(classifier, heads).fit(X, LABELS[Y])
+def test_each_learns_three_directions(classifier, features):
+    fitted = Comparison(classifier, features).fit(X, LABELS[Y])
     assert fitted.classes_.tolist() == LABELS.tolist()
-    assert fitted.score(QUERIES, LABELS[TRUTH]) > (0.9 if heads == "all" else 0.6)
+    assert fitted.score(QUERIES, LABELS[TRUTH]) > (0.9 if features == "heads" else 0.6)
     p = fitted.predict_proba(QUERIES)
     np.testing.assert_allclose(p.sum(1), 1, rtol=1e-6)
     assert (LABELS[p.argmax(1)] == fitted.predict(QUERIES)).mean() > 0.95  # k-NN has ties
@@ -33,7 +33,7 @@ def test_logistic_regression_is_scikit_learns_on_unit_heads():
 
 
 def test_the_best_head_is_that_of_savs():
-    fitted = Comparison("nearest_centroid", "best").fit(X, Y)
+    fitted = Comparison("nearest_centroid", "best_head").fit(X, Y)
     assert fitted.heads_ == Sav(top_k=1).fit(X, Y).heads_.tolist()
 
 
@@ -41,7 +41,7 @@ def test_fewer_clips_than_neighbours():
     assert Comparison("knn").fit(X[::8], Y[::8]).predict(QUERIES).shape == (len(QUERIES),)
 
 
-@pytest.mark.parametrize("options", [{"classifier": "svm"}, {"heads": "worst"}])
+@pytest.mark.parametrize("options", [{"classifier": "svm"}, {"features": "worst"}])
 def test_unknown_names_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         Comparison(**options)

@@ -1,0 +1,92 @@
+"""scikit-learn's classifiers as methods in the table, beside the voters and from the same pass."""
+
+import csv
+import json
+
+import pytest
+from rank_processes import Job
+
+from calm_pl.schema import COMPARISONS
+
+METHODS = ["sav", "calm", *COMPARISONS]
+QUIET = ["callbacks=[predictions,run_record]", "wandb.mode=disabled", "trainer.enable_progress_bar=false"]
+
+
+def outcome(folder):
+    results = json.loads((folder / "results.json").read_text())
+    with (folder / "predictions.csv").open(newline="") as file:
+        return results["methods"], list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def by_ranks(esc_root, tiny_folder, tmp_path_factory):
+    """The same job on one rank and on two, without a bank."""
+    found = {}
+    for ranks in (1, 2):
+        folder = tmp_path_factory.mktemp(f"ranks{ranks}")
+        job = [
+            "fit-free",
+            "data.benchmark=esc50",
+            f"data.root={esc_root}",
+            f"model.path={tiny_folder}",
+            "data.shots=5",
+            "data.n_options=0",
+            "data.num_workers=0",
+            "trainer.accelerator=cpu",
+            f"trainer.devices={ranks}",
+            "bank.dir=null",
+            f"methods=[{','.join(METHODS)}]",
+            "run.dir=run",
+            *QUIET,
+        ]
+        ended = Job(folder, job, ranks, 0.0, "job").wait(120)
+        assert set(ended.statuses) == {0}, ended.output
+        found[ranks] = outcome(folder / "run"), ended.output
+    return found
+
+
+def test_each_has_its_row_and_its_column(by_ranks):
+    (methods, rows), output = by_ranks[1]
+    assert list(methods) == METHODS
+    assert {f"{name}" for name in METHODS} <= set(rows[0])
+    for title in ("logistic regression", "k-NN", "centroid, hidden state", "logistic, best head"):
+        assert title in output
+
+
+def test_two_ranks_answer_as_one(by_ranks):
+    assert by_ranks[1][0] == by_ranks[2][0]
+
+
+def test_hidden_states_tell_other_things_than_heads(by_ranks):
+    rows = by_ranks[1][0][1]
+    names = ("logistic_regression", "logistic_regression_hidden")
+    heads, hidden = ([row[f"{name}_confidence"] for row in rows] for name in names)
+    assert heads != hidden
+
+
+def test_hidden_states_come_from_the_bank_too(call, small_job):
+    job = [*small_job, *QUIET, "bank.dir=bank", "methods=[calm,logistic_regression_hidden]"]
+    first = call("fit-free", *job, "run.dir=first")
+    second = call("fit-free", *job, "run.dir=second")
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    from pathlib import Path
+
+    assert outcome(Path("first")) == outcome(Path("second"))
+    assert "21 questions, 21 of them in the bank before" in call("extract", *job, "--only-drawn").stdout
+
+
+def test_a_stored_classifier_leaves_them_out(call, small_job):
+    from calm_pl import load_classifier
+
+    assert call("fit-free", *small_job, *QUIET, "methods=[calm,knn]").returncode == 0
+    assert list(load_classifier("run/classifier.safetensors").voters) == ["calm"]
+
+
+def test_without_scikit_learn_it_says_what_to_install(call, small_job, monkeypatch):
+    import importlib.util
+
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "sklearn" else real(name))
+    ended = call("fit-free", *small_job, *QUIET, "methods=[calm,knn]")
+    assert ended.returncode != 0
+    assert "knn need scikit-learn: pip install 'calm_pl[compare]'" in ended.stderr

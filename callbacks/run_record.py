@@ -20,9 +20,11 @@ from calm_pl.commands.job import JobRecord
 from calm_pl.data.base import FewShotDataModule
 from calm_pl.data.task import Task
 from calm_pl.files import replacing
+from calm_pl.functional.selection import Setting
 from calm_pl.metrics import MethodResult
 from calm_pl.module import ZERO_SHOT, FitFreeModule
-from calm_pl.predictions import by_subset, calibration_error, method_differences
+from calm_pl.predictions import by_subset, calibration_error
+from calm_pl.voters.oracle import ORACLE
 
 _PACKAGES = ("torch", "transformers", "lightning", "torchmetrics", "torchaudio", "numpy")
 
@@ -80,6 +82,7 @@ class RunRecord(Callback):
                 name: _method(result, module.task)
                 | {"ece": round(calibration_error(module.task, module.predictions, m), 6)}
                 | _failures(name, result, module)
+                | _settings(name, module)
                 for m, (name, result) in enumerate(module.results.items())
             },
             "n_support": support.used,
@@ -97,7 +100,7 @@ class RunRecord(Callback):
                     "holds": one.holds,
                     "p_mcnemar": one.p_value,
                 }
-                for one in method_differences(module.task, module.predictions, module.methods)
+                for one in module.differences
             ],
             "self_check": _self_check(module),
             **_breakdown(module),
@@ -146,6 +149,19 @@ def _failures(name: str, result: MethodResult, module: FitFreeModule) -> dict[st
         return {}
     unparsed = result.confusion_CC[:, len(module.task.classes) :].sum() / result.n
     return {"answered_by": module.zero_shot, "parse_failure_rate": round(float(unparsed), 6)}
+
+
+def _settings(name: str, module: FitFreeModule) -> dict[str, Any]:
+    """Which settings were chosen in each round, and on which clips, where any were."""
+    rounds = module.fitted.get(name, [])
+    oracle = name.endswith(ORACLE)
+    if not rounds or not (oracle or rounds[0].get_params().get("select") == "loo"):
+        return {}
+    chosen = [[voter.fitted_params()[key] for key in Setting._fields] for voter in rounds]
+    return {
+        "chosen_on": "query" if oracle else "support",
+        "settings": [dict(zip(Setting._fields, values, strict=True)) for values in chosen],
+    }
 
 
 def _breakdown(module: FitFreeModule) -> dict[str, Any]:

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 
 from calm_pl.coverage import STOP, Account, Coverage, SkipPolicy
 from calm_pl.data.batches import Batch
+from calm_pl.data.prompts import ZERO_SHOT_MODES
 from calm_pl.data.task import Task
 from calm_pl.encoding import Encoded, Encoder, encode, hidden_states
 from calm_pl.errors import RunError
 from calm_pl.metrics import (
+    Difference,
     MethodMetrics,
     MethodResult,
     MetricSizes,
@@ -24,11 +26,13 @@ from calm_pl.metrics import (
     summarise,
 )
 from calm_pl.models import DeferredLALM, FrozenLALM
-from calm_pl.predictions import Predictions, answers_of
+from calm_pl.predictions import Predictions, answers_of, method_differences
 from calm_pl.ranks import concatenate_over_ranks, rank_and_size, sum_over_ranks
 from calm_pl.support_store import SupportStore
 from calm_pl.voters import HeadVoter, Support, gather_support
-from calm_pl.zero_shot import ZERO_SHOT_MODES, class_probabilities
+from calm_pl.voters.calm import CalmBase
+from calm_pl.voters.oracle import ORACLE, OracleSearch
+from calm_pl.zero_shot import class_probabilities
 
 ZERO_SHOT = "zero_shot"
 
@@ -66,9 +70,11 @@ class FitFreeModule(LightningModule):
             None leaves that out.
         policy: for clips that cannot be read.
         keep_hidden: encode hidden states too, also where no voter reads them; the bank's identity must agree.
+        oracle: prepare the search for the settings of CALM and CALM-Global that suit the query set best.
 
     Attributes:
         fitted: after validation, the voters by method name, then in the order of `task.rounds`.
+        searches: after validation with `oracle`, in the same order; see `calm_pl.oracle`.
         results: by method, after test.
         predictions: of `methods`, after test.
         support_coverage, query_coverage: what became of the clips.
@@ -82,6 +88,7 @@ class FitFreeModule(LightningModule):
         zero_shot: str | None = "letters",
         policy: SkipPolicy = STOP,
         keep_hidden: bool = False,
+        oracle: bool = False,
     ) -> None:
         super().__init__()
         if zero_shot not in (None, *ZERO_SHOT_MODES):
@@ -107,8 +114,11 @@ class FitFreeModule(LightningModule):
         # Lightning moves registered modules to the device.
         self._registered = nn.ModuleList(one for rounds in self.metrics.values() for one in rounds)
         self.table = PredictionTable(len(task.query), task.num_draws, len(self.methods))
+        self.oracle = oracle
         self.fitted: dict[str, list[HeadVoter]] = {}
+        self.searches: dict[str, list[OracleSearch]] = {}
         self.results: dict[str, MethodResult] = {}
+        self._differences: list[Difference] | None = None
         self._support = SupportStore(None)
         self._account = Account(0, policy)
 
@@ -125,7 +135,7 @@ class FitFreeModule(LightningModule):
         """Collect the head vectors of support clips; they stay on their rank."""
         self._account.add(batch)
         if len(batch.index_N):
-            encoded = self._encode(batch, "support")
+            encoded = self.encode(batch, "support")
             if self.voters:
                 self._support.add(batch.index_N, encoded.vectors_NHD)
 
@@ -133,6 +143,7 @@ class FitFreeModule(LightningModule):
         """Fit every voter in every round; only sums and counts cross ranks."""
         self.support_coverage = self._account.over_ranks(self.device)
         self.fitted = {name: [] for name in self.voters}
+        self.searches = {}
         if not self.voters:
             return
         self._num_rows = max(concatenate_over_ranks([self._support.num_rows]))
@@ -145,7 +156,7 @@ class FitFreeModule(LightningModule):
                     voter, hidden = voter if number == 0 else copy.copy(voter), voter.reads_hidden
                     if hidden not in supports:
                         supports[hidden] = gather_support(
-                            self._read_by(voter, vectors_NHD),
+                            self.read_by(voter, vectors_NHD),
                             labels,
                             self.task.classes,
                             sum_over_ranks,
@@ -153,8 +164,11 @@ class FitFreeModule(LightningModule):
                         )
                     judged = None
                     if heldout is not None and voter.get_params().get("reliability_split") == "heldout":
-                        judged = (self._read_by(voter, heldout[0]), heldout[1])
+                        judged = (self.read_by(voter, heldout[0]), heldout[1])
                     self.fitted[name].append(voter.fit_support(supports[hidden], judged))
+                    if self.oracle and isinstance(voter, CalmBase):
+                        search = OracleSearch(voter, supports[hidden])
+                        self.searches.setdefault(name, []).append(search)
         self._support.close()
 
     def _labelled(self, positions: tuple[int, ...]) -> tuple[Tensor, list[str]]:
@@ -165,7 +179,7 @@ class FitFreeModule(LightningModule):
         nothing = torch.empty(0, self._num_rows, layout.head_dim, device=self.device)
         return self._support.vectors(rows, nothing), labels
 
-    def _read_by(self, voter: HeadVoter, vectors_NHD: Tensor) -> Tensor:
+    def read_by(self, voter: HeadVoter, vectors_NHD: Tensor) -> Tensor:
         """What a voter reads of the vectors that were kept: heads, or the hidden states behind them."""
         num_heads = self.lalm.layout.num_heads
         return hidden_states(vectors_NHD, num_heads) if voter.reads_hidden else vectors_NHD[:, :num_heads]
@@ -176,6 +190,7 @@ class FitFreeModule(LightningModule):
         """Begin empty metrics."""
         self._account = Account(len(self.task.query), self.policy)
         self.table.reset()
+        self._differences = None
         for rounds in self.metrics.values():
             for metrics in rounds:
                 metrics.reset()
@@ -185,24 +200,21 @@ class FitFreeModule(LightningModule):
         self._account.add(batch)
         if not len(batch.index_N):
             return
-        encoded = self._encode(batch, "query")
+        encoded = self.encode(batch, "query")
         index_N = batch.index_N.cpu().numpy()
-        fold_N = torch.from_numpy(self.task.fold_Q[index_N]).to(batch.index_N.device)
         clip_N = torch.from_numpy(self.task.clip_Q[index_N]).to(batch.index_N.device)
         shape = (len(index_N), self.task.num_draws, len(self.methods))
         label_NDM = torch.zeros(shape, dtype=torch.int64, device=self.device)
         confidence_NDM = torch.zeros(shape, device=self.device)
-        for number, one in enumerate(self.task.rounds):
-            rows = (fold_N == self.task.folds.index(one.fold)).nonzero().squeeze(1)
-            if not len(rows):
-                continue
+        for number, rows in self.rounds_of(batch):
+            draw = self.task.rounds[number].draw
             for m, name in enumerate(self.methods):
                 winner_n, proba_nC = self._answer(name, number, encoded, batch.options_NO, rows)
                 self.metrics[name][number].update(
                     winner_n, proba_nC, batch.label_N[rows], clip_N[rows], batch.index_N[rows]
                 )
-                label_NDM[rows, one.draw, m] = winner_n
-                confidence_NDM[rows, one.draw, m] = _confidence(winner_n, proba_nC)
+                label_NDM[rows, draw, m] = winner_n
+                confidence_NDM[rows, draw, m] = _confidence(winner_n, proba_nC)
         self.table.update(batch.index_N, label_NDM, confidence_NDM)
 
     def on_test_epoch_end(self) -> None:
@@ -227,13 +239,29 @@ class FitFreeModule(LightningModule):
                 # Every rank has the value over all ranks already.
                 self.log(f"test/{name}/{metric}", value, rank_zero_only=True)
 
-    def _refuse_empty_folds(self) -> None:
-        answered = set(self.task.fold_Q[self.predictions.seen_Q.numpy() > 0].tolist())
-        for number, fold in enumerate(self.task.folds):
-            if number not in answered:
-                raise RunError(f"No query clip of fold {fold!r} could be read: its results would be empty.")
+    def rounds_of(self, batch: Batch) -> Iterator[tuple[int, Tensor]]:
+        """Numbers of the rounds that a query batch has a part in, each with its rows."""
+        fold_N = torch.from_numpy(self.task.fold_Q[batch.index_N.cpu().numpy()]).to(batch.index_N.device)
+        for number, one in enumerate(self.task.rounds):
+            rows = (fold_N == self.task.folds.index(one.fold)).nonzero().squeeze(1)
+            if len(rows):
+                yield number, rows
 
-    def _encode(self, batch: Batch, split: str) -> Encoded:
+    def candidates(self, options_NO: Tensor) -> Tensor | None:
+        """The classes that voters choose among, (N, C) bool; None is all."""
+        return _listed(options_NO, len(self.task.classes)) if self.task.only_options else None
+
+    def extended(self, fitted: dict[str, list[HeadVoter]]) -> FitFreeModule:
+        """A module with further methods that are fitted already, by name, in the order of `task.rounds`."""
+        voters = {name: rounds[0] for name, rounds in fitted.items()}
+        other = FitFreeModule(
+            self.lalm, self.voters | voters, self.task, self.zero_shot, self.policy, self.keep_hidden
+        )
+        other.fitted = self.fitted | fitted
+        other.support_coverage = self.support_coverage
+        return other
+
+    def encode(self, batch: Batch, split: str) -> Encoded:
         """Head vectors and letters of a batch; clips that were cut are counted."""
         data, mode = getattr(self.trainer, "datamodule", None), self.zero_shot or "letters"
         if data is None:  # bare loaders in a user's own Trainer
@@ -244,6 +272,22 @@ class FitFreeModule(LightningModule):
         self._account.num_cut += encoded.num_cut
         return encoded
 
+    @property
+    def differences(self) -> list[Difference]:
+        """Every pair of methods after test, but for those whose settings the query set chose."""
+        if self._differences is None:
+            fair = [name for name in self.methods if not name.endswith(ORACLE)]
+            places = [self.methods.index(name) for name in fair]
+            kept = self.predictions._replace(label_QDM=self.predictions.label_QDM[..., places])
+            self._differences = method_differences(self.task, kept, fair)
+        return self._differences
+
+    def _refuse_empty_folds(self) -> None:
+        answered = set(self.task.fold_Q[self.predictions.seen_Q.numpy() > 0].tolist())
+        for number, fold in enumerate(self.task.folds):
+            if number not in answered:
+                raise RunError(f"No query clip of fold {fold!r} could be read: its results would be empty.")
+
     def _answer(self, name: str, number: int, encoded: Encoded, options_NO: Tensor, rows: Tensor) -> Answer:
         """What a method, as fitted in a round, says of some rows of a batch."""
         options_nO = options_NO[rows]
@@ -253,9 +297,8 @@ class FitFreeModule(LightningModule):
             answered_n = proba_nC.amax(-1) > 0
             return Answer(torch.where(answered_n, proba_nC.argmax(-1), num_classes), proba_nC)
         voter = self.fitted[name][number]
-        candidates_nC = _listed(options_nO, num_classes) if self.task.only_options else None
         with explained("The query cannot be scored"):
-            decision = voter.vote(self._read_by(voter, encoded.vectors_NHD[rows]), candidates_nC)
+            decision = voter.vote(self.read_by(voter, encoded.vectors_NHD[rows]), self.candidates(options_nO))
         return Answer(decision.winner_N, voter.probabilities(decision.scores_NC))
 
 

@@ -8,6 +8,7 @@ from typing import Any, Optional
 from omegaconf import MISSING
 
 from calm_pl.data import benchmark_names
+from calm_pl.data.prompts import ZERO_SHOT_MODES
 from calm_pl.data.settings import DataSettings
 from calm_pl.rules import Rule, above_zero, at_least, finite_at_least, one_of, setting
 
@@ -23,7 +24,6 @@ COMPARISONS = {
 """scikit-learn's, by method: classifier and features."""
 METHODS = ("zero_shot", "sav", "calm_global", "calm", "calm_auto", "gda", *COMPARISONS)
 DEFAULT_METHODS = METHODS[:4]  # the paper's
-ZERO_SHOT_MODES = ("letters", "text", "generate")
 CALLBACKS = ("progress", "run_record", "predictions", "report", "wandb_tables")
 
 
@@ -89,8 +89,9 @@ class VoterConfig:
     reliability_split: str = setting("support", one_of("support", "heldout", "loo"))
     """`support` judges heads on the clips that built the centroids, `loo` on each clip left out in turn,
     `heldout` on further clips (data.heldout_shots)."""
-    select: str = setting("none", one_of("none", "loo"))
-    """`loo` chooses `tau_p`, `tau_w`, `top_k`, `weight_map` and `shrinkage` on the support clips."""
+    select: str = setting("none", one_of("none", "loo", "oracle"))
+    """`loo` chooses `tau_p`, `tau_w`, `top_k`, `weight_map` and `shrinkage` on the support clips. `oracle`
+    does too, and adds rows whose settings were chosen on the query set itself: the gap, not a result."""
 
 
 @dataclass

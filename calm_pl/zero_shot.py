@@ -12,7 +12,6 @@ from calm_pl.data.prompts import LETTERS
 from calm_pl.models import DeferredLALM, FrozenLALM, LalmOutput
 from calm_pl.models.answers import parse_answer
 
-ZERO_SHOT_MODES = ("letters", "text", "generate")
 MAX_NEW_TOKENS = 24  # of a generated answer
 
 

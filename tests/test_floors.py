@@ -27,6 +27,7 @@ FLOORS = {
     "calm_pl.encoding": 3,
     "calm_pl.coverage": 3,
     "calm_pl.module": 3,
+    "calm_pl.oracle": 3,
     "calm_pl.schema": 4,
     "calm_pl.config": 4,
     "calm_pl.commands": 4,

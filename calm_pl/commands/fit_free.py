@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from calm_pl.commands.arguments import add_config_arguments, parser
 from calm_pl.commands.stopping import StoppedError, end_with_parent, stoppable
 from calm_pl.config import load_config, to_yaml
-from calm_pl.errors import DataError, RunError, StoppedRunError
+from calm_pl.errors import ConfigError, DataError, RunError, StoppedRunError
 from calm_pl.schema import Config
 
 if TYPE_CHECKING:
-    from lightning.pytorch import Trainer
+    from lightning.pytorch import Callback, Trainer
 
     from calm_pl.data.base import FewShotDataModule
     from calm_pl.module import FitFreeModule
@@ -75,6 +75,8 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     lalm = build_model(config)
     data.preparer = lalm.preparer
     refuse_no_options(config, data)
+    if config.voter.select == "oracle" and config.bank.dir is None:
+        raise ConfigError(["voter.select: oracle reads the query twice and needs a bank; bank.dir is null"])
     data.bank = open_bank(config, lalm)
     module = FitFreeModule(
         lalm,
@@ -82,10 +84,11 @@ def fit_free(config: Config, quiet: bool = True) -> None:
         data.task(),
         zero_shot=config.zero_shot if "zero_shot" in config.methods else None,
         policy=SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction),
+        oracle=config.voter.select == "oracle",
     )
     record.load_seconds = time.perf_counter() - record.started
     trainer = build_trainer(config, record)
-    run_stages(trainer, module, data)
+    module = run_stages(trainer, module, data)
     if trainer.is_global_zero:
         finish_dashboards(trainer)
         print_results(module, data, record)
@@ -114,8 +117,8 @@ def refuse_no_options(config: Config, data: FewShotDataModule) -> None:
         )
 
 
-def run_stages(trainer: Trainer, module: FitFreeModule, data: FewShotDataModule) -> None:
-    """Fit on the support, then score the query.
+def run_stages(trainer: Trainer, module: FitFreeModule, data: FewShotDataModule) -> FitFreeModule:
+    """Fit on the support, then score the query; returns the module that did.
 
     Raises:
         CalmError: anything the user can mend; also where a signal ended the job, and how to go on then.
@@ -123,7 +126,10 @@ def run_stages(trainer: Trainer, module: FitFreeModule, data: FewShotDataModule)
     try:
         with stoppable(), told_plainly(trainer):
             trainer.validate(module, datamodule=data, verbose=False)
+            if module.searches:
+                module = with_oracle(trainer, module, data)
             trainer.test(module, datamodule=data, verbose=False)
+            return module
     except StoppedError as stop:
         if data.bank is None:
             kept = "Nothing was kept, since bank.dir is null"
@@ -133,6 +139,22 @@ def run_stages(trainer: Trainer, module: FitFreeModule, data: FewShotDataModule)
     finally:
         if data.bank is not None:
             data.bank.bank.close()
+
+
+def with_oracle(trainer: Trainer, module: FitFreeModule, data: FewShotDataModule) -> FitFreeModule:
+    """Read the query once to choose settings on it; the records wait for the results."""
+    from lightning.pytorch.callbacks import ProgressBar
+
+    from calm_pl.oracle import OraclePass
+
+    search = OraclePass(module)
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    waiting = [callback for callback in callbacks if not isinstance(callback, ProgressBar)]
+    for callback in waiting:
+        callbacks.remove(callback)
+    trainer.test(search, datamodule=data, verbose=False)
+    callbacks.extend(waiting)
+    return search.extended()
 
 
 @contextmanager

@@ -155,7 +155,7 @@ def build_voters(config: Config) -> dict[str, HeadVoter]:
         "weight_map": v.weight_map,
         "shrinkage": v.shrinkage,
         "reliability_split": v.reliability_split,
-        "select": v.select,
+        "select": "loo" if v.select == "oracle" else v.select,
     }
     voters: dict[str, HeadVoter] = {
         "sav": Sav(top_k=v.sav_top_k, score=v.score),

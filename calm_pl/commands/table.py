@@ -24,6 +24,8 @@ NAMES = {
     "calm": "CALM",
     "calm_auto": "CALM-Auto",
     "gda": "GDA",
+    "calm_global_oracle": "CALM-Global, oracle",
+    "calm_oracle": "CALM, oracle",
     "nearest_centroid": "nearest centroid",
     "logistic_regression": "logistic regression",
     "knn": "k-NN",
@@ -33,6 +35,7 @@ NAMES = {
     "logistic_regression_hidden": "logistic, hidden state",
 }
 _MAX_DIFFERENCES = 6
+_ORACLE = "_oracle"  # as calm_pl.voters.oracle, which needs torch
 
 # metric: its heading
 _METRICS = {
@@ -104,6 +107,7 @@ def notes(module: FitFreeModule, data: FewShotDataModule) -> list[str]:
         f" {questions}; zero-shot sees no support."
     )
     lines.append(_what_holds(module))
+    lines += _oracle_gaps(module)
     options = len(task.query[0].options)
     if options:
         among = "the same options" if task.only_options else f"{len(task.classes)} classes"
@@ -157,11 +161,21 @@ def _two_chances(module: FitFreeModule) -> str:
     return f"Half the accuracy's interval from clips alone, from draws alone: {'; '.join(parts)}."
 
 
-def _what_holds(module: FitFreeModule) -> str:
-    from calm_pl.predictions import method_differences
+def _oracle_gaps(module: FitFreeModule) -> list[str]:
+    """What settings chosen on the query set would have gained over those chosen on the support."""
+    gaps = [
+        f"{NAMES[name]} {percent(result.accuracy)}, by leave-one-out on the support"
+        f" {percent(module.results[name.removesuffix(_ORACLE)].accuracy)}"
+        for name, result in module.results.items()
+        if name.endswith(_ORACLE)
+    ]
+    if not gaps:
+        return []
+    return [f"Oracle settings were chosen on the query set itself and are no result: {'; '.join(gaps)}."]
 
-    pairs = method_differences(module.task, module.predictions, module.methods)
-    holding = [one for one in pairs if one.holds]
+
+def _what_holds(module: FitFreeModule) -> str:
+    holding = [one for one in module.differences if one.holds]
     if not holding:
         return "No difference of accuracy between methods holds (95 %, paired)."
     parts = [

@@ -11,6 +11,8 @@ from calm_pl.data.draws import stable_number
 from calm_pl.errors import DataError
 
 LETTERS = string.ascii_uppercase
+ZERO_SHOT_MODES = ("letters", "text", "generate")
+"""How the model itself answers a question with options; see `calm_pl.zero_shot`."""
 
 
 class Questioner:

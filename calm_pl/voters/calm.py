@@ -150,9 +150,22 @@ class CalmBase(ScoreVoter):
             if heldout is not None:
                 raise ValueError("Expected `select` to be 'none' with held-out clips, but got 'loo'.")
             self.fitted_params_ = p = self._select(support)
-        sums = self._reliability_sums(support, support if heldout is None else heldout)
-        rows = self._rows(sums)
-        r_RH = shrink(rows.rows(), rows.counts_R.clamp(min=1), p.shrinkage).to(torch.float32)
+        self.weigh(self.evidence(support, support if heldout is None else heldout, p.tau_p))
+
+    def evidence(self, support: Support, judged: Support, tau_p: float) -> Reliabilities:
+        """Sums of clip reliabilities at one τ_p over all ranks, a row a class or one for all (eqs. 6, 7, 11).
+
+        Args:
+            support: the clips that built the centroids.
+            judged: those that judge the heads.
+            tau_p: of the posteriors.
+        """
+        return self._rows(self._reliability_sums(support, judged, tau_p))
+
+    def weigh(self, evidence: Reliabilities) -> None:
+        """Set reliabilities and weights (eqs. 8, 12) by the fitted parameters."""
+        p = self.fitted_params_
+        r_RH = shrink(evidence.rows(), evidence.counts_R.clamp(min=1), p.shrinkage).to(torch.float32)
         w_RH = head_weights(r_RH, p.top_k, p.tau_w, p.weight_map)
         self.reliability_, self.weights_ = (r_RH, w_RH) if self.conditional else (r_RH[0], w_RH[0])
 
@@ -175,15 +188,13 @@ class CalmBase(ScoreVoter):
                 s_NHC, y_N = s_NHC[judgeable_N], y_N[judgeable_N]
             yield Evidence(clip_reliability(posteriors(s_NHC, tau_p), y_N, p.reliability), y_N)
 
-    def _reliability_sums(
-        self, support: Support, judged: Support, tau_p: float | None = None
-    ) -> ReliabilitySums:
+    def _reliability_sums(self, support: Support, judged: Support, tau_p: float) -> ReliabilitySums:
         """Sum clip reliabilities by class, chunk by chunk, then over ranks (eqs. 6, 7, 11)."""
         num_classes, num_heads, _ = support.centroids_CHD.shape
         device = support.centroids_CHD.device
         sums_CH = torch.zeros(num_classes, num_heads, dtype=torch.float64, device=device)
         counts_C = torch.zeros(num_classes, dtype=torch.float64, device=device)
-        for m_NH, y_N in self._evidence(support, judged, tau_p or self.fitted_params_.tau_p):
+        for m_NH, y_N in self._evidence(support, judged, tau_p):
             sums_CH += sum_by_class(m_NH, y_N, num_classes)
             counts_C += torch.bincount(y_N, minlength=num_classes)
         return ReliabilitySums(support.all_reduce(sums_CH), support.all_reduce(counts_C))
@@ -211,7 +222,7 @@ class CalmBase(ScoreVoter):
     def _judge(self, support: Support, settings: list[Setting]) -> Iterator[Judged]:
         """Judge settings of one τ_p on this rank's support clips, each left out, chunk by chunk."""
         p, tau_p = self.fitted_params_, settings[0].tau_p
-        evidence = self._rows(self._reliability_sums(support, support, tau_p))
+        evidence = self.evidence(support, support, tau_p)
         num_classes, heads, dim = support.centroids_CHD.shape
         per_clip = max(heads * max(len(settings), num_classes, dim), len(settings) * num_classes)
         # Also where this rank has no clip, so that there is something to concatenate.

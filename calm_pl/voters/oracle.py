@@ -1,0 +1,81 @@
+"""Settings chosen on the very clips that are evaluated: no result, but the most that choosing could give."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from calm_pl.functional import clip_chunks, head_scores, posteriors
+from calm_pl.functional.selection import Setting, judge_settings
+from calm_pl.voters.calm import CalmBase
+from calm_pl.voters.support import Support
+
+ORACLE = "_oracle"
+"""Ends the names of methods whose settings were chosen so."""
+
+
+class OracleSearch:
+    """Counts the right answers of every setting of a voter's grid, then gives the voter with the best one.
+
+    The settings that the voter was given and those that it chose are among them, so the best is no worse.
+
+    Args:
+        voter: fitted on `support`; reliabilities of held-out clips are not possible.
+        support: this rank's clips.
+    """
+
+    def __init__(self, voter: CalmBase, support: Support) -> None:
+        self.voter = voter
+        own = [_setting(params) for params in (voter.params, voter.fitted_params_)]
+        self.settings: list[Setting] = []
+        self._evidence = {}
+        for tau_p in dict.fromkeys((*(one.tau_p for one in own), *voter.grid.tau_p)):
+            some = [one for one in own if one.tau_p == tau_p]
+            if tau_p in voter.grid.tau_p:
+                some += voter.grid.settings(tau_p, support.x_NHD.shape[1])
+            self.settings += dict.fromkeys(some)
+            self._evidence[tau_p] = voter.evidence(support, support, tau_p)
+        self.hits_S = torch.zeros(
+            len(self.settings), dtype=torch.float64, device=support.centroids_CHD.device
+        )
+
+    def update(self, x_NHD: Tensor, y_N: Tensor, candidates_NC: Tensor | None = None) -> None:
+        """Count query clips.
+
+        Args:
+            x_NHD: head vectors.
+            y_N: class indices.
+            candidates_NC: the classes that each clip may be given; all where None.
+        """
+        centroids_CHD = self.voter.centroids_
+        classes, heads, dim = centroids_CHD.shape
+        for chunk in clip_chunks(len(x_NHD), heads * max(len(self.settings), classes, dim)):
+            x, y = x_NHD[chunk].to(centroids_CHD.device), y_N[chunk].to(centroids_CHD.device)
+            s_NHC = head_scores(x, centroids_CHD, self.voter.params.score)
+            if candidates_NC is not None:
+                s_NHC = s_NHC.masked_fill(~candidates_NC[chunk].to(s_NHC.device)[:, None], -torch.inf)
+            hits = []
+            for tau_p, evidence in self._evidence.items():
+                some = [one for one in self.settings if one.tau_p == tau_p]
+                judged = judge_settings(posteriors(s_NHC, tau_p), y, evidence, some)
+                hits.append(judged.right_NS.sum(0))
+            self.hits_S += torch.cat(hits)
+
+    def best(self, hits_S: Tensor) -> CalmBase:
+        """The voter with the setting of most hits, the first of equals.
+
+        Args:
+            hits_S: `hits_S` over all ranks.
+        """
+        setting = self.settings[int((hits_S == hits_S.max()).to(torch.uint8).argmax())]
+        chosen = copy.copy(self.voter)
+        chosen.fitted_params_ = dataclasses.replace(self.voter.fitted_params_, **setting._asdict())
+        chosen.weigh(self._evidence[setting.tau_p])
+        return chosen
+
+
+def _setting(params: object) -> Setting:
+    return Setting(*(getattr(params, name) for name in Setting._fields))

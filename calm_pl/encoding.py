@@ -102,8 +102,8 @@ class Encoder:
                 if rows == 1:
                     raise RunError(
                         "One clip alone does not fit into memory. Use a 16-bit dtype (model.dtype=bfloat16),"
-                        " a larger GPU, or spread the model over several (model.device_map=auto). If"
-                        " this was the first batch: model.self_check=false spares the three rows of the check."
+                        " a larger GPU, or spread the model over several (model.device_map=auto)."
+                        " In the first batch model.self_check=false spares the three rows of the check."
                     ) from error
             # Outside of the handler: its traceback holds the tensors that did not fit.
             if torch.cuda.is_available():

@@ -16,7 +16,7 @@ from calm_pl.config import (
 )
 from calm_pl.data import BENCHMARKS, benchmark_class
 from calm_pl.errors import ConfigError
-from calm_pl.schema import Config, VoterConfig
+from calm_pl.schema import METHODS, Config, VoterConfig
 from calm_pl.voters import Calm, CalmGlobal, Sav
 
 DEMO = "demo.yaml"
@@ -395,7 +395,7 @@ def test_no_setting_takes_a_section(path):
         ("methods=[]", "methods: must name at least one method, but is empty"),
         (
             "methods=[calm,best]",
-            "methods: must be among zero_shot, sav, calm_global, calm, calm_auto, gda, but holds 'best'",
+            f"methods: must be among {', '.join(METHODS)}, but holds 'best'",
         ),
         (
             "callbacks=[confetti]",

@@ -7,7 +7,7 @@ import torch
 
 from calm_pl.data.batches import ClipDataset, Collator, MediaRule, ModelPass
 from calm_pl.data.clips import Clip, Query
-from calm_pl.encoding import encode
+from calm_pl.encoding import _with_hidden, encode, hidden_states
 from calm_pl.models import LalmOutput
 from calm_pl.zero_shot import class_probabilities, option_scores
 
@@ -122,3 +122,31 @@ def test_zero_shot_is_the_class_of_the_likeliest_letter(lalm):
     assert p_NC.argmax(1).tolist() == [0, 1]
     assert (p_NC[0, 1], p_NC[1, 0]) == (0, 0)  # no options
     torch.testing.assert_close(p_NC.sum(1), torch.ones(2))
+
+
+def test_hidden_states_are_what_the_logits_are_made_of(queries, lalm):
+    batch, media = batch_of(queries, lalm, range(2))
+    kept = encode(lalm, batch, keep_hidden=True)
+    plain = encode(lalm, batch)
+    num_heads = lalm.layout.num_heads
+    torch.testing.assert_close(kept.vectors_NHD[:, :num_heads], plain.vectors_NHD, rtol=0, atol=0)
+    hidden_N1E = hidden_states(kept.vectors_NHD, num_heads)
+    states = []
+    handle = lalm.model.get_decoder().norm.register_forward_hook(lambda *call: states.append(call[2]))
+    for n, one in enumerate(media):
+        alone = [lalm(lalm.preparer([window], [queries[n].question])) for window in one.sound.windows]
+        seen = [state[0, -1] for state in states]
+        states.clear()
+        mean_E = torch.stack(seen).mean(0)
+        torch.testing.assert_close(hidden_N1E[n, 0, : len(mean_E)], mean_E, rtol=1e-4, atol=1e-4)
+        assert not hidden_N1E[n, 0, len(mean_E) :].any()
+        logits_V = lalm.model.lm_head(seen[0])
+        torch.testing.assert_close(alone[0].logits_NV[0], logits_V, rtol=1e-4, atol=1e-4)
+    handle.remove()
+
+
+def test_hidden_states_of_an_odd_size_are_padded_with_zeros():
+    output = LalmOutput(torch.ones(2, 3, 4), torch.zeros(2, 5), torch.arange(12.0).view(2, 6))
+    rows = _with_hidden(output)
+    assert rows.shape == (2, 5, 4)
+    assert hidden_states(rows, 3)[1, 0].tolist() == [6, 7, 8, 9, 10, 11, 0, 0]

@@ -225,3 +225,12 @@ def test_numbers_among_names_go_by_name_first(listing):
         folds=("2", "3", "1"),
     )
     assert divisions(named, fold=1)[0][0] == "1"
+
+
+def test_clusters_are_recordings_where_there_are_enough(make, five_folds):
+    task = prepared(make, five_folds, shots=1, fold="all").task()
+    sources = [query.clip.groups[0] for query in task.query]
+    assert len(sources) == 60
+    assert len(set(task.cluster_Q.tolist())) == len(set(sources)) == 30
+    pairs = {(source, number) for source, number in zip(sources, task.cluster_Q.tolist(), strict=True)}
+    assert len(pairs) == 30  # one number a recording

@@ -5,8 +5,9 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from test_calm_auto import same_classes
+from test_sums_over_ranks import Ranks
 
-from calm_pl.voters import Sav
+from calm_pl.voters import Sav, gather_support
 from calm_pl.voters.comparisons import CLASSIFIERS, Comparison
 
 X, Y, QUERIES, TRUTH = same_classes(0, (8, 8, 8), 40, noise=0.8)
@@ -57,4 +58,41 @@ def test_without_scikit_learn_it_says_what_to_install(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r"calm_pl\[compare\]"):
+        Comparison("knn").fit(X, Y)
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_the_order_of_clips_and_their_ranks_do_not_show(classifier):
+    whole = Comparison(classifier).fit(X, Y).predict_proba(QUERIES)
+    order = np.random.default_rng(3).permutation(len(X))
+    np.testing.assert_array_equal(
+        Comparison(classifier).fit(X[order], Y[order]).predict_proba(QUERIES), whole
+    )
+    split = (order[:5], order[5:11], order[11:])
+    ranks = Ranks(len(split))
+
+    def fit(rank, all_reduce):
+        rows = split[rank]
+        support = gather_support(X[rows], Y[rows], (0, 1, 2), all_reduce, rank, len(split))
+        return Comparison(classifier).fit_support(support).predict_proba(QUERIES)
+
+    for found in ranks.run(fit):
+        np.testing.assert_array_equal(found, whole)
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_only_candidates_are_answered(classifier):
+    fitted = Comparison(classifier).fit(X, Y)
+    candidates_NC = torch.ones(len(QUERIES), 3, dtype=torch.bool)
+    candidates_NC[:, 1] = False
+    decision = fitted.vote(torch.from_numpy(QUERIES), candidates_NC)
+    p_NC = fitted.probabilities(decision.scores_NC)
+    assert not (decision.winner_N == 1).any()
+    assert not p_NC[:, 1].any()
+    torch.testing.assert_close(p_NC.sum(1), torch.ones(len(QUERIES)))
+
+
+def test_too_many_values_are_refused(monkeypatch):
+    monkeypatch.setattr("calm_pl.voters.comparisons.MAX_FEATURES", X.size - 1)
+    with pytest.raises(ValueError, match="draw fewer shots"):
         Comparison("knn").fit(X, Y)

@@ -85,6 +85,8 @@ class RunRecord(Callback):
                 | _settings(name, module)
                 for m, (name, result) in enumerate(module.results.items())
             },
+            "positive": None if module.task.positive is None else module.task.classes[module.task.positive],
+            "heads": _heads(module),
             "n_support": support.used,
             "n_query": query.used,
             "n_skipped": len(support.failures) + len(query.failures),
@@ -192,6 +194,16 @@ def _self_check(module: FitFreeModule) -> dict[str, Any] | None:
     """What the model's checks found; None where they were off, or all clips came from the bank."""
     found = getattr(module.lalm, "self_check", None)
     return None if found is None else {**found.hearing._asdict(), **found.invariance._asdict()}
+
+
+def _heads(module: FitFreeModule) -> dict[str, int]:
+    """Where each head of a layer-major index is."""
+    layout = module.lalm.layout
+    return {
+        "layers": layout.num_layers,
+        "heads_per_layer": layout.heads_per_layer,
+        "head_dim": layout.head_dim,
+    }
 
 
 def _number(value: float | None) -> float | None:

@@ -24,7 +24,7 @@ COMPARISONS = {
 """scikit-learn's, by method: classifier and features."""
 METHODS = ("zero_shot", "sav", "calm_global", "calm", "calm_auto", "gda", *COMPARISONS)
 DEFAULT_METHODS = METHODS[:4]  # the paper's
-CALLBACKS = ("progress", "run_record", "predictions", "report", "wandb_tables")
+CALLBACKS = ("progress", "run_record", "predictions", "figures", "report", "wandb_tables")
 
 
 @dataclass

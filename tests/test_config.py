@@ -399,7 +399,7 @@ def test_no_setting_takes_a_section(path):
         ),
         (
             "callbacks=[confetti]",
-            "callbacks: must be among progress, run_record, predictions, report, wandb_tables,"
+            "callbacks: must be among progress, run_record, predictions, figures, report, wandb_tables,"
             " but holds 'confetti'",
         ),
     ],

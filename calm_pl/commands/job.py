@@ -212,7 +212,7 @@ def quieten() -> None:
 
 def _needed(config: Config) -> list[str]:
     """Callbacks in the order of their work; results.json, by `run_record`, comes last."""
-    order = ("progress", "predictions", "report", "wandb_tables", "run_record")
+    order = ("progress", "predictions", "figures", "report", "wandb_tables", "run_record")
     return [
         name
         for name in order

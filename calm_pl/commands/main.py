@@ -16,6 +16,7 @@ COMMANDS = {
     "extract": ("calm_pl.commands.extract", "encode clips into the head bank, for later runs"),
     "doctor": ("calm_pl.commands.doctor", "check data, disk and model before a long run"),
     "predict": ("calm_pl.commands.predict", "classify sound files with a fitted classifier"),
+    "figures": ("calm_pl.commands.figures", "draw the figures of a run or a sweep again"),
     "bank": ("calm_pl.commands.bank", "look at, check, shrink or export a head bank"),
     "list": ("calm_pl.commands.list_things", "what there is to choose from: benchmarks, models"),
 }

@@ -1,0 +1,105 @@
+"""`figures/`: a run's figures as SVG, PDF and PNG, with an `index.json` of their titles and captions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from calm_pl.commands.job import JobRecord
+from calm_pl.commands.table import NAMES
+from calm_pl.module import FitFreeModule
+
+# Matplotlib is imported after the test, on rank 0 only.
+if TYPE_CHECKING:
+    from calm_pl.figures.agreement import Agreement
+    from calm_pl.figures.run import HeadFacts, RunFacts
+
+
+class FigureWriter(Callback):
+    """Draws the figures of a `FitFreeModule` after test, on rank 0, into `figures/` of a folder.
+
+    A figure that cannot be drawn is warned of, and the job goes on.
+
+    Args:
+        run_dir: where `figures/` is made.
+    """
+
+    def __init__(self, run_dir: str | Path) -> None:
+        self.folder = Path(run_dir) / "figures"
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw what the run has; each file appears under its name only when complete, the index last."""
+        if not trainer.is_global_zero:
+            return
+        from calm_pl.figures.folder import draw_into
+        from calm_pl.figures.run import run_drawings
+        from calm_pl.figures.run_files import write_agreement
+
+        assert isinstance(pl_module, FitFreeModule)
+        facts = run_facts(pl_module)
+        write_agreement(self.folder, facts.agreement)
+        draw_into(self.folder, run_drawings(facts))
+
+
+def run_facts(module: FitFreeModule) -> RunFacts:
+    """Facts about a module that was tested; those that `read_run` finds in the files of its run."""
+    from calm_pl.figures.methods import Estimate
+    from calm_pl.figures.run import Answered, RunFacts
+    from calm_pl.figures.run_files import METRICS, main_metric
+
+    task = module.task
+    seen_Q, label_QDM, confidence_QDM = (state.numpy() for state in module.predictions)
+    seen_Q = seen_Q > 0
+    answers, estimates, metric = {}, {}, ""
+    for m, (method, result) in enumerate(module.results.items()):
+        metric = main_metric(result.values)
+        # Six digits, as predictions.csv has them: drawn again from there, a figure is the same.
+        confidence_N = [float(f"{c:.6f}") for c in confidence_QDM[seen_Q, :, m].ravel()]
+        answers[NAMES.get(method, method)] = Answered(label_QDM[seen_Q, :, m].ravel(), np.array(confidence_N))
+        rounds = [one.values[metric] for fold in result.rounds for one in fold]
+        estimates[NAMES.get(method, method)] = Estimate(
+            result.values[metric], *result.ci95[metric], rounds if len(rounds) > 1 else []
+        )
+    return RunFacts(
+        task.classes,
+        np.repeat(task.label_Q[seen_Q], task.num_draws),
+        task.num_draws,
+        answers,
+        estimates,
+        METRICS[metric],
+        task.positive,
+        _head_facts(module),
+        _agreement(module),
+    )
+
+
+def _head_facts(module: FitFreeModule) -> HeadFacts | None:
+    from calm_pl.figures.run import HeadFacts
+
+    if "calm" not in module.fitted:
+        return None
+    first: Any = module.fitted["calm"][0]
+    return HeadFacts(
+        first.weights_.cpu().numpy(), first.reliability_.cpu().numpy(), module.lalm.layout.num_layers
+    )
+
+
+def _agreement(module: FitFreeModule) -> dict[str, Agreement]:
+    """How far rounds agree on heads, for each method that ranks heads."""
+    from calm_pl.figures.agreement import agreement
+
+    found = {}
+    for method, rounds in module.fitted.items():
+        rows: list[Any] = [getattr(voter, "reliability_", None) for voter in rounds]
+        if len(rows) > 1 and rows[0] is not None:
+            rows_RCH = np.stack([np.atleast_2d(row.cpu().numpy()) for row in rows])
+            found[NAMES.get(method, method)] = agreement(rows_RCH)
+    return found
+
+
+def from_record(record: JobRecord) -> FigureWriter:
+    """For a job of the command line."""
+    return FigureWriter(record.run_dir)

@@ -1,0 +1,23 @@
+"""Plain arrays from what a caller has: lists, NumPy arrays, tensors on any device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def as_array(values: Any, name: str, dims: int, dtype: Any = np.float64) -> np.ndarray:
+    """Values as a NumPy array of `dims` dimensions, finite.
+
+    Raises:
+        ValueError: other dimensions, nothing in it, or NaN or infinity; names the argument.
+    """
+    if hasattr(values, "detach"):
+        values = values.detach().double().cpu().numpy()  # NumPy has no bfloat16
+    array = np.asarray(values, dtype=dtype)
+    if array.ndim != dims or not array.size:
+        raise ValueError(f"Expected argument `{name}` to have {dims} dimensions, but got {array.shape}.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"Expected argument `{name}` to be finite, but it holds NaN or infinity.")
+    return array

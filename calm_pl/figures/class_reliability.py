@@ -1,0 +1,94 @@
+"""Are the classes that heads find reliable the ones that are answered right?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from calm_pl.figures.arrays import as_array
+from calm_pl.figures.labels import label_points, short
+from calm_pl.figures.style import SINGLE, drawing, new_figure, theme_named
+
+_ALL_LABELLED = 12
+
+
+def rank_correlation(one_N: Any, other_N: Any) -> float:
+    """Spearman's rank correlation, equal values sharing their mean rank; NaN where one side is constant."""
+    ranks = [_mean_ranks(as_array(values, "values", 1)) for values in (one_N, other_N)]
+    deviations = [rank - rank.mean() for rank in ranks]
+    scale = float(np.sqrt(np.prod([np.square(deviation).sum() for deviation in deviations])))
+    return float((deviations[0] * deviations[1]).sum()) / scale if scale > 0 else float("nan")
+
+
+def _mean_ranks(values_N: np.ndarray) -> np.ndarray:
+    _, place_N, count = np.unique(values_N, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    return (last - (count - 1) / 2)[place_N]
+
+
+def class_reliability_figure(
+    reliability_C: Any,
+    accuracy_C: Any,
+    classes: Sequence[str],
+    *,
+    width: float = SINGLE,
+    theme: str = "light",
+) -> Figure:
+    """A dot a class; up to 12 classes are all named, of more those with the lowest accuracies.
+
+    Args:
+        reliability_C: what the class's heads promise: their reliabilities, weighted as they vote.
+        accuracy_C: share of right answers on the query.
+        classes: labels.
+        width: in inches.
+        theme: `light` or `dark`.
+    """
+    colours = theme_named(theme)
+    reliability_C = as_array(reliability_C, "reliability_C", 1)
+    accuracy_C = as_array(accuracy_C, "accuracy_C", 1)
+    if not len(reliability_C) == len(accuracy_C) == len(classes):
+        raise ValueError(
+            f"Expected a reliability and an accuracy for each of {len(classes)} classes, but got"
+            f" {len(reliability_C)} and {len(accuracy_C)}."
+        )
+    order = np.lexsort((reliability_C, accuracy_C))
+    named = order if len(order) <= _ALL_LABELLED else order[:_ALL_LABELLED]
+    rho = rank_correlation(reliability_C, accuracy_C)
+    many = len(classes) > 60
+    with drawing(colours):
+        figure = new_figure(width, 2.6)
+        axes = figure.subplots()
+        axes.plot(
+            reliability_C,
+            accuracy_C,
+            color=colours.series[0],
+            marker="o",
+            ls="none",
+            markersize=2.6 if many else 4,
+            alpha=0.55 if many else 0.9,
+            markeredgewidth=0,
+            clip_on=False,
+        )
+        # Room for names at the edges.
+        for set_limits, values in ((axes.set_xlim, reliability_C), (axes.set_ylim, accuracy_C)):
+            room = 0.12 * max(0.05, float(np.ptp(values)))
+            set_limits(float(values.min()) - room, float(values.max()) + room)
+        axes.set_ylim(top=min(axes.get_ylim()[1], 1.03))
+        ticks = [tick for tick in axes.get_yticks() if 0 <= tick <= 1]
+        axes.set_yticks(ticks, [f"{100 * tick:.3g}" for tick in ticks])
+        axes.grid(True)
+        axes.set_xlabel("reliability of the class's heads, weighted")
+        axes.set_ylabel("accuracy, %")
+        if not np.isnan(rho):
+            axes.set_title(f"rank correlation {rho:+.2f}, {len(classes)} classes", loc="left")
+        label_points(
+            axes,
+            np.concatenate([reliability_C[named], np.delete(reliability_C, named)]),
+            np.concatenate([accuracy_C[named], np.delete(accuracy_C, named)]),
+            [short(classes[c], 20) for c in named],
+            colours,
+        )
+    return figure

@@ -1,0 +1,124 @@
+"""A folder of figures and its `index.json`, which pages and dashboards read."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from calm_pl.figures.run import Drawing, LeftOut
+from calm_pl.figures.saving import FORMATS, save
+from calm_pl.files import replacing
+
+INDEX = "index.json"
+
+
+class Kind(NamedTuple):
+    """A file that each figure is written to.
+
+    Attributes:
+        theme: `light` or `dark`.
+        format: `svg`, `pdf` or `png`.
+    """
+
+    theme: str
+    format: str
+
+    @property
+    def key(self) -> str:
+        """Its name in the index: `svg`, `svg_dark`."""
+        return self.format if self.theme == "light" else f"{self.format}_{self.theme}"
+
+    def file(self, name: str) -> str:
+        """A figure's file of this kind: `det.svg`, `det-dark.svg`."""
+        return f"{name}.{self.format}" if self.theme == "light" else f"{name}-{self.theme}.{self.format}"
+
+
+USUAL = (*(Kind("light", kind) for kind in FORMATS), Kind("dark", "svg"))
+
+
+def draw_into(
+    folder: str | Path,
+    drawings: Iterable[Drawing | LeftOut],
+    kinds: Sequence[Kind] = USUAL,
+    *,
+    width: float | None = None,
+    fresh: bool = True,
+) -> dict[str, Any]:
+    """Draw figures, write the index last, and return it.
+
+    A figure that cannot be drawn is warned of and listed under `left_out`: it never costs a job its results.
+
+    Args:
+        folder: made if need be.
+        drawings: figures of one source.
+        kinds: files of each.
+        width: in inches; each figure's usual one where None.
+        fresh: figures that the folder had and that are not among these go; else they stay, as do files of
+            other kinds.
+    """
+    folder = Path(folder)
+    before = {} if fresh else {entry["name"]: entry for entry in read_index(folder)["figures"]}
+    old_files = _files_of(read_index(folder))
+    done: dict[str, dict[str, Any]] = {}
+    left_out: list[dict[str, str]] = []
+    for drawing in drawings:
+        if isinstance(drawing, LeftOut):
+            left_out.append(drawing._asdict())
+            continue
+        try:
+            done[drawing.name] = _draw(folder, drawing, kinds, width)
+        except Exception as error:  # whatever Matplotlib may raise: hours of results are still to be written
+            reason = f"{type(error).__name__}: {error}"
+            warnings.warn(f"The figure {drawing.name} could not be drawn: {reason}", stacklevel=2)
+            left_out.append({"name": drawing.name, "reason": reason})
+    for name, entry in before.items():
+        if name in done:
+            done[name]["files"] = entry["files"] | done[name]["files"]
+    index = {"figures": list((before | done).values()), "left_out": left_out}
+    for file in old_files - _files_of(index):
+        (folder / file).unlink(missing_ok=True)
+    with replacing(folder / INDEX) as part:
+        part.write_text(json.dumps(index, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return index
+
+
+def read_index(folder: str | Path) -> dict[str, Any]:
+    """The index of a folder of figures; an empty one where there is none.
+
+    Returns:
+        `{"figures": [{"name", "title", "caption", "width_in", "height_in", "files": {"svg", "svg_dark",
+        "pdf", "png"}}], "left_out": [{"name", "reason"}]}`; files are named relative to the folder.
+    """
+    try:
+        index = json.loads((Path(folder) / INDEX).read_text(encoding="utf-8"))
+        _files_of(index)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not there, or no such index
+        return {"figures": [], "left_out": []}
+    return dict(index)
+
+
+def _draw(folder: Path, drawing: Drawing, kinds: Sequence[Kind], width: float | None) -> dict[str, Any]:
+    files, size = {}, [0.0, 0.0]
+    for theme in dict.fromkeys(kind.theme for kind in kinds):
+        figure = drawing.draw(theme, width)
+        size = figure.get_size_inches().tolist()
+        for kind in kinds:
+            if kind.theme == theme:
+                files[kind.key] = save(figure, folder / kind.file(drawing.name), drawing.title).name
+    return {
+        "name": drawing.name,
+        "title": drawing.title,
+        "caption": drawing.caption,
+        "width_in": round(size[0], 3),
+        "height_in": round(size[1], 3),
+        "files": files,
+    }
+
+
+def _files_of(index: dict[str, Any]) -> set[str]:
+    """Names of all files of an index; those with a folder in them are none of ours."""
+    names = {str(file) for entry in index["figures"] for file in entry["files"].values()}
+    return {name for name in names if Path(name).name == name}

@@ -1,0 +1,59 @@
+"""An order of classes in which those that are confused stand together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def cluster_order(confusion_CC: np.ndarray, classes: Sequence[str]) -> list[int]:
+    """Class indices, confused ones side by side; the order that the classes came in does not matter.
+
+    Clusters grow by average linkage on the shares that two classes lose to each other, and are laid end to
+    end so that their most alike ends touch. The cluster that loses most answers comes first; classes without
+    any confusion come last, by label.
+
+    Args:
+        confusion_CC: counts (C, C) or more columns, which are ignored; rows are the truth.
+        classes: labels, all different.
+    """
+    by_label = sorted(range(len(classes)), key=lambda c: classes[c])
+    counts = confusion_CC[:, : len(classes)][np.ix_(by_label, by_label)].astype(np.float64)
+    total = confusion_CC.sum(1, dtype=np.float64)[by_label, None]
+    share = counts / np.maximum(total, 1e-12)
+    np.fill_diagonal(share, 0)
+    alike = share + share.T
+    clusters = _clusters(alike)
+    lost = share.sum(1)
+    clusters.sort(key=lambda members: (len(members) == 1, -float(lost[members].sum()), members[0]))
+    return [by_label[c] for members in clusters for c in members]
+
+
+def _clusters(alike_CC: np.ndarray) -> list[list[int]]:
+    """Average linkage until no two clusters are alike at all; of equals, the pair that comes first."""
+    size = len(alike_CC)
+    members: dict[int, list[int]] = {c: [c] for c in range(size)}
+    link = alike_CC.copy()  # sums over pairs of members
+    np.fill_diagonal(link, 0)
+    mean = link.copy()
+    while True:
+        one, other = divmod(int(mean.argmax()), size)
+        if mean[one, other] <= 0:
+            return [list(cluster) for cluster in members.values()]
+        one, other = min(one, other), max(one, other)
+        members[one] = _joined(members[one], members.pop(other), alike_CC)
+        link[one] += link[other]
+        link[:, one] += link[:, other]
+        link[[other]] = link[:, [other]] = 0
+        link[one, one] = 0
+        sizes = np.array([len(members.get(c, "x")) for c in range(size)])
+        mean[other] = mean[:, other] = 0
+        mean[one] = mean[:, one] = link[one] / (sizes * sizes[one])
+
+
+def _joined(one: list[int], other: list[int], alike_CC: np.ndarray) -> list[int]:
+    """Two rows of classes laid end to end; each may be turned, so that the most alike ends touch."""
+    ways = [(a, b) for a in (one, one[::-1]) for b in (other, other[::-1])]
+    left, right = max(ways, key=lambda way: alike_CC[way[0][-1], way[1][0]])
+    return left + right

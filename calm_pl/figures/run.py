@@ -1,0 +1,250 @@
+"""Which figures a run has, from plain facts about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from calm_pl.figures.agreement import Agreement, agreement_figure
+from calm_pl.figures.calibration import Judged, calibration_figure
+from calm_pl.figures.class_reliability import class_reliability_figure
+from calm_pl.figures.confusion import confusion_figure
+from calm_pl.figures.det import Scored, det_figure
+from calm_pl.figures.head_map import head_map_figure, strongest_counts
+from calm_pl.figures.methods import Estimate, methods_figure
+from calm_pl.figures.survival import survival_figure
+
+CALM = "CALM"
+_BEST_FIRST = ("CALM-Auto", CALM, "GDA", "CALM-Global", "SAVs")
+
+
+class Answered(NamedTuple):
+    """Answers of one method, question by question and draw by draw.
+
+    Attributes:
+        predicted_N: class indices; C where there is no answer.
+        confidence_N: probability of each answer.
+    """
+
+    predicted_N: np.ndarray
+    confidence_N: np.ndarray
+
+
+class HeadFacts(NamedTuple):
+    """CALM's heads in the first round.
+
+    Attributes:
+        weights_CH: (C, H).
+        reliability_CH: (C, H).
+        num_layers: L; None where it is not known.
+    """
+
+    weights_CH: np.ndarray
+    reliability_CH: np.ndarray
+    num_layers: int | None
+
+
+class RunFacts(NamedTuple):
+    """A finished run. Methods are named as a reader knows them, such as `CALM-Global`.
+
+    Attributes:
+        classes: labels in class order.
+        label_N: true classes of all answers, draw after draw of each question.
+        num_draws: draws of the support; counts are divided by them.
+        answers: by method.
+        estimates: by method.
+        metric: that `estimates` are of, in words.
+        positive: class index whose score the equal error rate is computed from, in two-class tasks.
+        heads: of CALM, where it was among the methods.
+        agreement: by method, where there are several rounds.
+    """
+
+    classes: Sequence[str]
+    label_N: np.ndarray
+    num_draws: int
+    answers: Mapping[str, Answered]
+    estimates: Mapping[str, Estimate]
+    metric: str
+    positive: int | None
+    heads: HeadFacts | None
+    agreement: Mapping[str, Agreement]
+
+
+class Drawing(NamedTuple):
+    """A figure that can be drawn.
+
+    Attributes:
+        name: of its files.
+        title: a few words.
+        caption: a sentence.
+        draw: makes it in a theme, of a width in inches or, for None, of its usual one.
+    """
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[str, float | None], Figure]
+
+
+class LeftOut(NamedTuple):
+    """A figure that a run does not have, and why."""
+
+    name: str
+    reason: str
+
+
+def run_drawings(facts: RunFacts, method: str | None = None) -> list[Drawing | LeftOut]:
+    """All figures of a run, in the order of a page.
+
+    Args:
+        facts: of the run.
+        method: whose confusions are shown; the one that `predict` prefers where None.
+    """
+    return [
+        _methods(facts),
+        _confusion(facts, method or next((m for m in _BEST_FIRST if m in facts.answers), None)),
+        _calibration(facts),
+        _det(facts),
+        *_of_heads(facts),
+        _agreement(facts),
+    ]
+
+
+def confusion_counts(facts: RunFacts, method: str) -> np.ndarray:
+    """Mean counts a draw (C, C), with a last column where the method left questions without an answer."""
+    predicted_N, size = facts.answers[method].predicted_N, len(facts.classes)
+    answers = size + int((predicted_N == size).any())
+    counts = np.bincount(facts.label_N * answers + predicted_N, minlength=size * answers)
+    return counts.reshape(size, answers) / facts.num_draws
+
+
+def _methods(facts: RunFacts) -> Drawing:
+    over = " Faint dots are single folds or draws." if any(e.rounds for e in facts.estimates.values()) else ""
+    return Drawing(
+        "methods",
+        f"{facts.metric[0].upper()}{facts.metric[1:]} of each method",
+        f"{facts.metric[0].upper()}{facts.metric[1:]} with 95 % intervals over clips.{over}",
+        lambda theme, width: methods_figure(facts.estimates, facts.metric, theme=theme, **_wide(width)),
+    )
+
+
+def _confusion(facts: RunFacts, method: str | None) -> Drawing | LeftOut:
+    method = method or next(iter(facts.answers))
+    counts = confusion_counts(facts, method)
+    shares = "mean counts a draw" if facts.num_draws > 1 else "counts"
+    return Drawing(
+        "confusion",
+        f"Confusions of {method}",
+        f"Classes of {method} ordered so that confused ones stand together; colour is the share of the true"
+        f" class's answers, and the list has the largest confusions ({shares}).",
+        lambda theme, width: confusion_figure(counts, facts.classes, theme=theme, **_wide(width)),
+    )
+
+
+def _calibration(facts: RunFacts) -> Drawing:
+    judged = {
+        name: Judged(one.confidence_N, one.predicted_N == facts.label_N)
+        for name, one in facts.answers.items()
+    }
+    return Drawing(
+        "calibration",
+        "Calibration",
+        "Accuracy by confidence in 15 bins with Wilson intervals, and the expected calibration error (ECE);"
+        " grey bars are the shares of answers.",
+        lambda theme, width: calibration_figure(judged, theme=theme, **_wide(width)),
+    )
+
+
+def _det(facts: RunFacts) -> Drawing | LeftOut:
+    if facts.positive is None:
+        return LeftOut("det", "the benchmark has no equal error rate")
+    positive_N = facts.label_N == facts.positive
+    if positive_N.all() or not positive_N.any():
+        return LeftOut("det", "all clips are of one class")
+    scored = {
+        # With two classes an answer's probability tells the other's too.
+        name: Scored(
+            np.where(one.predicted_N == facts.positive, one.confidence_N, 1 - one.confidence_N), positive_N
+        )
+        for name, one in facts.answers.items()
+    }
+    pooled = ", all draws together" if facts.num_draws > 1 else ""
+    return Drawing(
+        "det",
+        "False acceptances and false rejections",
+        f"Detection error trade-off of the score of {facts.classes[facts.positive]}{pooled}; marks are equal"
+        " error rates.",
+        lambda theme, width: det_figure(scored, theme=theme, **_wide(width)),
+    )
+
+
+def _of_heads(facts: RunFacts) -> list[Drawing | LeftOut]:
+    names = ("survival", "head_map", "class_reliability")
+    if facts.heads is None:
+        return [LeftOut(name, "calm is not among the methods") for name in names]
+    weights_CH, reliability_CH, num_layers = facts.heads
+    of_first = ""
+    if facts.agreement:
+        of_first = " (first fold and draw)"
+    drawings: list[Drawing | LeftOut] = [
+        Drawing(
+            "survival",
+            "Weights of heads, class by class",
+            f"Share of heads whose CALM weight exceeds w, for classes from the most to the least concentrated"
+            f"{of_first}; dashed lines are uniform weights of k heads.",
+            lambda theme, width: survival_figure(weights_CH, facts.classes, theme=theme, **_wide(width)),
+        )
+    ]
+    if num_layers is None:
+        drawings.append(LeftOut("head_map", "the number of layers is not in results.json"))
+    else:
+        counts_LA = strongest_counts(weights_CH, num_layers)
+        layer, head = divmod(int(counts_LA.argmax()), counts_LA.shape[1])
+        drawings.append(
+            Drawing(
+                "head_map",
+                "Strongest heads",
+                "For how many classes each head has the largest CALM weight"
+                f"{of_first}, with sums by layer and by head; layer {layer} head {head} has most,"
+                f" {counts_LA.max()} of {len(facts.classes)}.",
+                lambda theme, width: head_map_figure(counts_LA, theme=theme, **_wide(width)),
+            )
+        )
+    counts = confusion_counts(facts, CALM)
+    seen_C = counts.sum(1) > 0
+    if not seen_C.any():
+        return drawings
+    accuracy_C = counts.diagonal()[seen_C] / counts.sum(1)[seen_C]
+    promise_C = (weights_CH * reliability_CH).sum(1)[seen_C]
+    seen = [label for label, kept in zip(facts.classes, seen_C, strict=True) if kept]
+    drawings.append(
+        Drawing(
+            "class_reliability",
+            "Reliability and accuracy of each class",
+            "What a class's heads promise on the support, their reliabilities weighted as they vote"
+            f"{of_first}, against CALM's accuracy on the query.",
+            lambda theme, width: class_reliability_figure(
+                promise_C, accuracy_C, seen, theme=theme, **_wide(width)
+            ),
+        )
+    )
+    return drawings
+
+
+def _agreement(facts: RunFacts) -> Drawing | LeftOut:
+    if not facts.agreement:
+        return LeftOut("head_agreement", "the run has one fold and one draw")
+    return Drawing(
+        "head_agreement",
+        "Do supports agree on heads?",
+        "Share of the k most reliable heads that two supports (folds, draws) have in common, mean over pairs;"
+        " the band holds 90 % of classes.",
+        lambda theme, width: agreement_figure(facts.agreement, theme=theme, **_wide(width)),
+    )
+
+
+def _wide(width: float | None) -> dict[str, Any]:
+    return {} if width is None else {"width": width}

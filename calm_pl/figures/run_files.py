@@ -1,0 +1,146 @@
+"""Facts about a finished run from its files, so that its figures can be drawn again."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calm_pl.classifier import load_classifier
+from calm_pl.errors import RunError
+from calm_pl.figures.agreement import Agreement
+from calm_pl.figures.methods import Estimate
+from calm_pl.figures.run import Answered, HeadFacts, RunFacts
+from calm_pl.files import replacing
+from calm_pl.voters import Calm
+
+AGREEMENT = "agreement.json"
+METRICS = {"exact_match": "exact match", "macro_f1": "Macro-F1", "accuracy": "accuracy"}
+
+
+def main_metric(metrics: Any) -> str:
+    """What a task is judged by: exact match with several labels, Macro-F1 with an EER, else accuracy."""
+    return "exact_match" if "map" in metrics else "macro_f1" if "eer" in metrics else "accuracy"
+
+
+def read_run(folder: str | Path, names: Mapping[str, str]) -> RunFacts:
+    """Facts from `results.json`, `predictions.csv`, `classifier.safetensors` and `figures/agreement.json`.
+
+    Args:
+        folder: of the run.
+        names: of methods, as a reader knows them.
+
+    Raises:
+        RunError: a file is missing or is not what a run writes.
+    """
+    folder = Path(folder)
+    results = _json(folder / "results.json")
+    try:
+        methods: dict[str, Any] = results["methods"]
+        metric = main_metric(next(iter(methods.values())))
+        classes, heads = _classes_and_heads(folder, results)
+        label_N, answers, draws = _answers(folder / "predictions.csv", list(methods), classes)
+        positive = results.get("positive")
+        return RunFacts(
+            classes,
+            label_N,
+            draws,
+            {names.get(method, method): one for method, one in answers.items()},
+            {
+                names.get(method, method): Estimate(
+                    entry[metric],
+                    entry["ci95"][metric][0],
+                    entry["ci95"][metric][1],
+                    [one[metric] for one in entry.get("rounds", ())],
+                )
+                for method, entry in methods.items()
+            },
+            METRICS[metric],
+            None if positive is None else classes.index(positive),
+            heads,
+            _agreement(folder / "figures" / AGREEMENT),
+        )
+    except (KeyError, TypeError, AttributeError, StopIteration, ValueError) as error:
+        raise RunError(
+            f"{folder}: the files are not those of one run of this version ({type(error).__name__}: {error})."
+        ) from error
+
+
+def _classes_and_heads(folder: Path, results: dict[str, Any]) -> tuple[list[str], HeadFacts | None]:
+    path = folder / "classifier.safetensors"
+    if not path.is_file():  # zero-shot alone fits nothing
+        return _classes_seen(folder / "predictions.csv"), None
+    classifier = load_classifier(path)
+    calm = classifier.voters.get("calm")
+    if not isinstance(calm, Calm):
+        return list(classifier.classes), None
+    layers = results.get("heads", {}).get("layers")
+    return list(classifier.classes), HeadFacts(calm.weights_.numpy(), calm.reliability_.numpy(), layers)
+
+
+def _classes_seen(path: Path) -> list[str]:
+    """Labels of the questions in alphabetical order, where nothing else tells the classes."""
+    rows = _rows(path)
+    return sorted(
+        {row["label"] for row in rows} | {o for row in rows for o in row["options"].split("|") if o}
+    )
+
+
+def _answers(
+    path: Path, methods: list[str], classes: list[str]
+) -> tuple[np.ndarray, dict[str, Answered], int]:
+    rows = _rows(path)
+    if not rows:
+        raise RunError(f"{path}: holds no answer.")
+    number = {label: c for c, label in enumerate(classes)} | {"": len(classes)}
+    label_N = np.array([number[row["label"]] for row in rows])
+    answers = {
+        method: Answered(
+            np.array([number[row[method]] for row in rows]),
+            np.array([float(row[f"{method}_confidence"]) for row in rows]),
+        )
+        for method in methods
+    }
+    return label_N, answers, len({row["draw"] for row in rows})
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}. Is this the folder of a run?") from error
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}. Is this the folder of a run?") from error
+    except ValueError as error:
+        raise RunError(f"{path}: is no JSON: {error}.") from error
+
+
+def write_agreement(folder: str | Path, agreement: Mapping[str, Agreement]) -> None:
+    """Keep what needs the heads of all rounds: `classifier.safetensors` has those of the first."""
+    if not agreement:
+        (Path(folder) / AGREEMENT).unlink(missing_ok=True)
+        return
+    content = {name: one._asdict() for name, one in agreement.items()}
+    with replacing(Path(folder) / AGREEMENT) as part:
+        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _agreement(path: Path) -> dict[str, Agreement]:
+    if not path.is_file():
+        return {}
+    return {
+        name: Agreement(
+            tuple(one["k"]), tuple(one["mean"]), tuple(one["low"]), tuple(one["high"]), one["num_heads"]
+        )
+        for name, one in _json(path).items()
+    }

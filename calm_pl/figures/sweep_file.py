@@ -1,0 +1,180 @@
+"""A sweep's tidy table: a row a method, setting, fold and draw."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from calm_pl.errors import DataError
+from calm_pl.figures.run import Drawing, LeftOut
+from calm_pl.figures.sparsity import Point, accuracy_over_heads_figure, shots_by_heads_figure
+
+NEEDED = ("method", "top_k", "shots", "fold", "draw", "accuracy")
+_ALL_HEADS = ("", "all", "none", "null")
+
+
+class Row(NamedTuple):
+    """One result.
+
+    Attributes:
+        method: name.
+        k: heads kept; None is all.
+        shots: support clips a class.
+        accuracy: a fraction.
+    """
+
+    method: str
+    k: int | None
+    shots: int
+    accuracy: float
+
+
+def read_sweep(path: str | Path, where: Mapping[str, str] | None = None) -> list[Row]:
+    """Rows of a CSV with at least the columns `NEEDED`; `top_k` is a number, or empty or `all`.
+
+    Args:
+        path: of the CSV.
+        where: only rows that have these values in these columns.
+
+    Raises:
+        DataError: a column is missing, a value is none, nothing is left, or several rows are of the same
+            method, heads, shots, fold and draw: then another setting was varied, and `where` must fix it.
+    """
+    path, where = Path(path), dict(where or {})
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            columns = list(reader.fieldnames or ())
+            table = list(reader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as a sweep's table: {error}") from error
+    missing = [name for name in (*NEEDED, *where) if name not in columns]
+    if missing:
+        raise DataError(
+            f"{path}: has no column {', '.join(missing)}; it has {', '.join(columns) or 'none'}. A sweep's"
+            f" table has {', '.join(NEEDED)}."
+        )
+    kept = {
+        line: row
+        for line, row in enumerate(table, 2)
+        if all(_same(row[name], value) for name, value in where.items())
+    }
+    if not kept:
+        raise DataError(f"{path}: has no row{' where ' + _words(where) if where else ''}.")
+    _refuse_mixed(path, list(kept.values()), columns)
+    return [_row(path, line, row) for line, row in kept.items()]
+
+
+def _row(path: Path, line: int, row: dict[str, str]) -> Row:
+    try:
+        k = None if row["top_k"].strip().lower() in _ALL_HEADS else int(float(row["top_k"]))
+        found = Row(row["method"], k, int(float(row["shots"])), float(row["accuracy"]))
+    except (ValueError, AttributeError) as error:
+        raise DataError(
+            f"{path}, line {line}: {error}; top_k, shots and accuracy must be numbers."
+        ) from error
+    if not 0 <= found.accuracy <= 1:
+        raise DataError(
+            f"{path}, line {line}: accuracy must be a fraction between 0 and 1, but is {found.accuracy}."
+        )
+    return found
+
+
+def _refuse_mixed(path: Path, rows: Sequence[dict[str, str]], columns: Sequence[str]) -> None:
+    groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in NEEDED[:-1]), []).append(row)
+    for key, same in groups.items():
+        if len(same) > 1:
+            varied = [c for c in columns if c not in NEEDED and len({row[c] for row in same}) > 1]
+            hint = f"; choose a value with --where {varied[0]}={same[0][varied[0]]}" if varied else ""
+            raise DataError(
+                f"{path}: {len(same)} rows have {_words(dict(zip(NEEDED[:-1], key, strict=True)))}"
+                f"{', and differ in ' + ', '.join(varied) if varied else ''}{hint}."
+            )
+
+
+def _same(found: str, wanted: str) -> bool:
+    """Equal as numbers where both are, else as text."""
+    try:
+        return float(found) == float(wanted)
+    except ValueError:
+        return found.strip() == wanted
+
+
+def _words(values: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
+
+
+def sweep_drawings(
+    rows: Sequence[Row], names: Mapping[str, str], num_heads: int | None = None, shots: int | None = None
+) -> list[Drawing | LeftOut]:
+    """The paper's figures 4 and 5, as far as the sweep has them.
+
+    Args:
+        rows: of `read_sweep`.
+        names: of methods, as a reader knows them.
+        num_heads: H, if known.
+        shots: of figure 4; the most that there are where None.
+
+    Raises:
+        DataError: the sweep has no such shots.
+    """
+    cells: dict[str, dict[tuple[int, int | None], list[float]]] = {}
+    for row in rows:
+        place = cells.setdefault(names.get(row.method, row.method), {})
+        place.setdefault((row.shots, row.k), []).append(row.accuracy)
+    # A method that has no heads to choose, such as zero-shot, has one k only.
+    cells = {name: one for name, one in cells.items() if len({k for _, k in one}) > 1}
+    known = sorted({row.shots for row in rows})
+    if shots is not None and shots not in known:
+        raise DataError(f"The sweep has the shots {', '.join(map(str, known))}, not {shots}.")
+    if not cells:
+        reason = "no method has results at several numbers of heads"
+        return [LeftOut("accuracy_over_heads", reason), LeftOut("shots_by_heads", reason)]
+    return [
+        _over_heads(cells, num_heads, known[-1] if shots is None else shots),
+        _shots_by_heads(cells, num_heads),
+    ]
+
+
+def _over_heads(
+    cells: Mapping[str, Mapping[tuple[int, int | None], list[float]]], num_heads: int | None, shots: int
+) -> Drawing | LeftOut:
+    curves = {
+        name: [Point(k, accuracies) for (s, k), accuracies in one.items() if s == shots]
+        for name, one in cells.items()
+    }
+    curves = {name: points for name, points in curves.items() if points}
+    rounds = max(len(point.accuracies) for points in curves.values() for point in points)
+    band = f"; bands are standard deviations over {rounds} folds and draws" if rounds > 1 else ""
+    return Drawing(
+        "accuracy_over_heads",
+        "Accuracy over the number of heads",
+        f"Accuracy with {shots} shots by the number of heads kept{band}.",
+        lambda theme, width: accuracy_over_heads_figure(
+            curves, num_heads=num_heads, theme=theme, **({} if width is None else {"width": width})
+        ),
+    )
+
+
+def _shots_by_heads(
+    cells: Mapping[str, Mapping[tuple[int, int | None], list[float]]], num_heads: int | None
+) -> Drawing | LeftOut:
+    if len({s for one in cells.values() for s, _ in one}) < 2:
+        return LeftOut("shots_by_heads", "the sweep has one number of shots")
+    panels = {
+        name: {place: float(np.mean(accuracies)) for place, accuracies in one.items()}
+        for name, one in cells.items()
+    }
+    return Drawing(
+        "shots_by_heads",
+        "Accuracy over shots and heads",
+        "Mean accuracy in per cent by shots and number of heads kept; the best number of heads of each row is"
+        " framed.",
+        lambda theme, width: shots_by_heads_figure(panels, num_heads=num_heads, theme=theme, width=width),
+    )

@@ -24,6 +24,9 @@ from calm_pl.functional.selection import Setting
 from calm_pl.metrics import MethodResult
 from calm_pl.module import ZERO_SHOT, FitFreeModule
 from calm_pl.predictions import by_subset, calibration_error
+from calm_pl.pseudo.fitting import SUFFIX, PseudoFit
+from calm_pl.pseudo.reporting import summary
+from calm_pl.voters import HeadVoter
 from calm_pl.voters.oracle import ORACLE
 
 _PACKAGES = ("torch", "transformers", "lightning", "torchmetrics", "torchaudio", "numpy")
@@ -69,6 +72,8 @@ class RunRecord(Callback):
             (folder / "missing.csv").unlink(missing_ok=True)
         if pl_module.fitted.keys() & VOTERS.keys():
             classifier(pl_module, data).save(folder / "classifier.safetensors")
+        if pl_module.pseudo is not None:
+            pseudo_classifier(pl_module, pl_module.pseudo, data).save(folder / "classifier_pl.safetensors")
         results = json.dumps(self._results(pl_module, data), indent=2) + "\n"
         _write(folder / "results.json", results)
 
@@ -106,6 +111,7 @@ class RunRecord(Callback):
             ],
             "self_check": _self_check(module),
             **_breakdown(module),
+            **({} if module.pseudo is None else {"pseudo_labels": summary(module.pseudo)}),
             "seconds": {
                 "load": round(self.record.load_seconds, 3),
                 **{stage: round(seconds, 3) for stage, seconds in self._seconds.items()},
@@ -213,6 +219,21 @@ def _number(value: float | None) -> float | None:
 
 def classifier(module: FitFreeModule, data: FewShotDataModule) -> Classifier:
     """The voters of the first round that can be stored, with the prompt and the model that they belong to."""
+    first = {name: rounds[0] for name, rounds in module.fitted.items() if name in VOTERS}
+    return _with_prompt(first, module.task.classes, module, data)
+
+
+def pseudo_classifier(module: FitFreeModule, pseudo: PseudoFit, data: FewShotDataModule) -> Classifier:
+    """The same for voters on pseudo-labels; it knows the classes that have one."""
+    first = {name.removesuffix(SUFFIX): rounds[0] for name, rounds in pseudo.fitted.items()}
+    covered = next(iter(first.values())).covered
+    voters = {name: one.voter for name, one in first.items() if name in VOTERS}
+    return _with_prompt(voters, tuple(module.task.classes[c] for c in covered), module, data)
+
+
+def _with_prompt(
+    voters: dict[str, HeadVoter], classes: tuple[str, ...], module: FitFreeModule, data: FewShotDataModule
+) -> Classifier:
     prompt = {
         "question": data.question,
         "n_options": data.settings.n_options,
@@ -221,8 +242,7 @@ def classifier(module: FitFreeModule, data: FewShotDataModule) -> Classifier:
         "long_clips": data.settings.long_clips,
     }
     model = {"path": module.lalm.path, "identity": module.lalm.identity()}
-    first = {name: rounds[0] for name, rounds in module.fitted.items() if name in VOTERS}
-    return Classifier(first, module.task.classes, prompt, model)
+    return Classifier(voters, classes, prompt, model)
 
 
 def _skipped(module: FitFreeModule) -> str:

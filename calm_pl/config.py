@@ -18,6 +18,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from calm_pl.errors import ConfigError
+from calm_pl.pseudo.settings import JUDGE
 from calm_pl.schema import CALLBACKS, METHODS, Config
 
 _UNRESOLVED = object()  # stands for a value whose interpolation leads nowhere
@@ -75,6 +76,8 @@ def config_hash(config: Config) -> str:
         for name in names:
             del kept[section][name]
     kept["bank_dtype"] = plain["bank"]["dtype"]
+    if kept["data"].pop("support_labels") == "pseudo":
+        kept["pseudo"] = plain["pseudo"]
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
@@ -202,7 +205,9 @@ def _type_name(kind: Any) -> str:
 
 def _nearest(key: str, path: str, fields: Mapping[str, Any]) -> str:
     """A hint at the right key: the same one in another section, or one like it, here first."""
-    everywhere = dict(_leaves(Config, ""))
+    everywhere: dict[str, str] = {}
+    for name, where in _leaves(Config, ""):
+        everywhere.setdefault(name, where)
     here = difflib.get_close_matches(key, fields, 1)
     if here and key not in everywhere:
         return f"; did you mean {path}{here[0]}?"
@@ -240,4 +245,24 @@ def _cross_faults(config: Config) -> list[str]:
             "data.n_options: must be 2 or more for zero-shot prompting, but is"
             f" {config.data.n_options}; or leave zero_shot out of methods"
         )
+    if config.pseudo.temperature_low > config.pseudo.temperature_high:
+        faults.append(
+            f"pseudo.temperature_high: must be {config.pseudo.temperature_low:g}, temperature_low, or more,"
+            f" but is {config.pseudo.temperature_high:g}"
+        )
+    if config.data.support_labels == "pseudo":
+        faults += _pseudo_faults(config)
+    return faults
+
+
+def _pseudo_faults(config: Config) -> list[str]:
+    """Faults of settings that do not go with pseudo-labels."""
+    faults = []
+    if config.data.n_options < 2:
+        faults.append(
+            "data.n_options: must be 2 or more for pseudo-labels, which are votes among options, but is"
+            f" {config.data.n_options}; as many as there are classes where nobody knows the right one"
+        )
+    if config.pseudo.rounds and JUDGE not in config.methods:
+        faults.append(f"methods: must name {JUDGE}, which self-training (pseudo.rounds) labels by")
     return faults

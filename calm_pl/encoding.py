@@ -14,6 +14,7 @@ from calm_pl.data.banked import BankLink
 from calm_pl.data.batches import Batch
 from calm_pl.errors import BadClipError, RunError
 from calm_pl.models import DeferredLALM, FrozenLALM, LalmOutput
+from calm_pl.pseudo.sampling import RolloutSampler
 from calm_pl.zero_shot import mean_over_orders, option_scores, turned_options
 
 _LOG = logging.getLogger("calm_pl")
@@ -36,11 +37,14 @@ class Encoded(NamedTuple):
         options_NO: logarithm of each option's score, float32, see `option_scores`; -inf past a question's
             last option.
         num_cut: clips that were longer than the model's window.
+        answers: sampled answers about each clip, those about all of its windows; empty where none were asked
+            for.
     """
 
     vectors_NHD: Tensor
     options_NO: Tensor
     num_cut: int = 0
+    answers: Sequence[list[str]] = ()
 
 
 class Encoder:
@@ -52,6 +56,7 @@ class Encoder:
         mode: how options are scored, see `option_scores`.
         shown: labels as the model reads them, in class order.
         keep_hidden: hidden states follow the head vectors; the bank's identity must say so too.
+        sampler: also samples answers; None where none are wanted.
     """
 
     def __init__(
@@ -61,12 +66,14 @@ class Encoder:
         mode: str = "letters",
         shown: Sequence[str] = (),
         keep_hidden: bool = False,
+        sampler: RolloutSampler | None = None,
     ) -> None:
         self.lalm = lalm
         self.link = link
         self.mode = mode
         self.shown = shown
         self.keep_hidden = keep_hidden
+        self.sampler = sampler
 
     def __call__(self, batch: Batch, remake: Remake) -> Encoded:
         """Encode a batch with at least one clip.
@@ -80,7 +87,8 @@ class Encoder:
         """
         if batch.banked and self.link is not None:
             try:
-                return read_banked(self.link, batch)
+                encoded = read_banked(self.link, batch)
+                return encoded._replace(answers=self.sampler.kept(batch)) if self.sampler else encoded
             except LostRecords as error:
                 lost = set(error.keys)
             _LOG.warning("Head bank: %d damaged records are computed again.", len(lost))
@@ -94,7 +102,7 @@ class Encoder:
         while True:
             rows = max(len(one.clip_R) for one in batch.passes)
             try:
-                encoded = encode(self.lalm, batch, self.mode, self.shown, self.keep_hidden)
+                encoded = encode(self.lalm, batch, self.mode, self.shown, self.keep_hidden, self.sampler)
                 break
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
@@ -104,13 +112,18 @@ class Encoder:
                         "One clip alone does not fit into memory. Use a 16-bit dtype (model.dtype=bfloat16),"
                         " a larger GPU, or spread the model over several (model.device_map=auto)."
                         " In the first batch model.self_check=false spares the three rows of the check."
+                        + (" Fewer rollouts need less, too (pseudo.rollouts)." if self.sampler else "")
                     ) from error
             # Outside of the handler: its traceback holds the tensors that did not fit.
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             _LOG.warning("Out of memory with %d clips a pass; going on with %d.", rows, rows // 2)
             batch = _again(batch, remake, max_rows=rows // 2)
-        return encoded if self.link is None else write_banked(self.link, batch, encoded)
+        if self.link is None:
+            return encoded
+        if self.sampler is not None:
+            self.sampler.keep(batch, encoded.answers)
+        return write_banked(self.link, batch, encoded)
 
 
 def read_banked(link: BankLink, batch: Batch) -> Encoded:
@@ -154,6 +167,7 @@ def encode(
     mode: str = "letters",
     shown: Sequence[str] = (),
     keep_hidden: bool = False,
+    sampler: RolloutSampler | None = None,
 ) -> Encoded:
     """Run the model on a decoded batch with at least one clip.
 
@@ -163,14 +177,24 @@ def encode(
         mode: how options are scored, see `option_scores`.
         shown: labels as the model reads them, in class order; not needed for `letters`.
         keep_hidden: hidden states follow the head vectors.
+        sampler: also samples answers, to the first order of the options; None where none are wanted.
     """
     clip_R = torch.cat([one.clip_R for one in batch.passes])
     vectors, orders = [], []
+    answers: list[list[str]] = [[] for _ in range(len(batch.index_N) if sampler else 0)]
+    draws = sampler.draws(batch.index_N[clip_R].tolist()) if sampler else None
     for turn, passes in enumerate([batch.passes, *batch.turned]):
         options_NO = turned_options(batch.options_NO, turn)
         scores = []
+        done = 0
         for one in passes:
-            output = lalm(one.inputs)
+            if turn == 0 and draws is not None:
+                output, said = lalm.sample(one.inputs, draws.rows(done, len(one.clip_R)))
+                done += len(one.clip_R)
+                for n, texts in zip(one.clip_R.tolist(), said, strict=True):
+                    answers[n] += texts
+            else:
+                output = lalm(one.inputs)
             if turn == 0:
                 vectors.append(_with_hidden(output) if keep_hidden else output.vectors_NHD)
             scores.append(option_scores(lalm, mode, one, output, options_NO[one.clip_R], shown))
@@ -180,7 +204,7 @@ def encode(
     if len(clip_R) > num_clips:
         vectors_RHD = _mean_by_clip(vectors_RHD, clip_R, num_clips).to(vectors_RHD.dtype)
         scores_RO = _mean_by_clip(scores_RO, clip_R, num_clips)
-    return Encoded(vectors_RHD, scores_RO, sum(note["was_cut"] for note in batch.notes))
+    return Encoded(vectors_RHD, scores_RO, sum(note["was_cut"] for note in batch.notes), answers)
 
 
 def hidden_states(vectors_NHD: Tensor, num_heads: int) -> Tensor:

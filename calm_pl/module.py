@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from calm_pl.answers import Answer, confidence, explained, listed, zero_shot_answer
 from calm_pl.coverage import STOP, Account, Coverage, SkipPolicy
 from calm_pl.data.batches import Batch
 from calm_pl.data.prompts import ZERO_SHOT_MODES
@@ -27,35 +26,14 @@ from calm_pl.metrics import (
 )
 from calm_pl.models import DeferredLALM, FrozenLALM
 from calm_pl.predictions import Predictions, answers_of, method_differences
+from calm_pl.pseudo.fitting import Held, PseudoFit
 from calm_pl.ranks import concatenate_over_ranks, rank_and_size, sum_over_ranks
 from calm_pl.support_store import SupportStore
 from calm_pl.voters import HeadVoter, Support, gather_support
 from calm_pl.voters.calm import CalmBase
 from calm_pl.voters.oracle import ORACLE, OracleSearch
-from calm_pl.zero_shot import class_probabilities
 
 ZERO_SHOT = "zero_shot"
-
-
-class Answer(NamedTuple):
-    """What a method says of a batch.
-
-    Attributes:
-        winner_N: class index; C where there is no answer.
-        proba_NC: class probabilities.
-    """
-
-    winner_N: Tensor
-    proba_NC: Tensor
-
-
-@contextmanager
-def explained(what: str) -> Iterator[None]:
-    """Turn a voter's ValueError about the data into an error for the user."""
-    try:
-        yield
-    except ValueError as error:
-        raise RunError(f"{what}: {error}") from error
 
 
 class FitFreeModule(LightningModule):
@@ -71,6 +49,8 @@ class FitFreeModule(LightningModule):
         policy: for clips that cannot be read.
         keep_hidden: encode hidden states too, also where no voter reads them; the bank's identity must agree.
         oracle: prepare the search for the settings of CALM and CALM-Global that suit the query set best.
+        pseudo: also samples answers about the support, labels it by them, and fits voters on that, whose
+            methods come last; None leaves that out.
 
     Attributes:
         fitted: after validation, the voters by method name, then in the order of `task.rounds`.
@@ -89,6 +69,7 @@ class FitFreeModule(LightningModule):
         policy: SkipPolicy = STOP,
         keep_hidden: bool = False,
         oracle: bool = False,
+        pseudo: PseudoFit | None = None,
     ) -> None:
         super().__init__()
         if zero_shot not in (None, *ZERO_SHOT_MODES):
@@ -100,15 +81,18 @@ class FitFreeModule(LightningModule):
         self.task = task
         self.policy = policy
         self.zero_shot = zero_shot
+        self.pseudo = pseudo
         self.methods = ([ZERO_SHOT] if zero_shot else []) + list(voters)
         self.keep_hidden = keep_hidden or any(voter.reads_hidden for voter in voters.values())
+        self.methods += pseudo.methods if pseudo else []
         sizes = MetricSizes(
             len(task.classes),
             len(task.query),
             task.num_clips,
             task.multi_label,
             task.positive,
-            may_abstain=zero_shot == "generate",
+            # Answers that name no option; and no class among the options has a pseudo-label.
+            may_abstain=zero_shot == "generate" or (pseudo is not None and task.only_options),
         )
         self.metrics = {name: [MethodMetrics(sizes) for _ in task.rounds] for name in self.methods}
         # Lightning moves registered modules to the device.
@@ -126,6 +110,8 @@ class FitFreeModule(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Begin an empty support set."""
+        if self.pseudo is not None:
+            self.pseudo.start()
         self._account = Account(len(self.task.support), self.policy)
         data = getattr(self.trainer, "datamodule", None)
         link = None if data is None else data.bank
@@ -136,18 +122,25 @@ class FitFreeModule(LightningModule):
         self._account.add(batch)
         if len(batch.index_N):
             encoded = self.encode(batch, "support")
-            if self.voters:
+            if self.voters or (self.pseudo is not None and self.pseudo.voters):
                 self._support.add(batch.index_N, encoded.vectors_NHD)
+            if self.pseudo is not None:
+                self.pseudo.add(batch.index_N, encoded.answers)
 
     def on_validation_epoch_end(self) -> None:
         """Fit every voter in every round; only sums and counts cross ranks."""
         self.support_coverage = self._account.over_ranks(self.device)
         self.fitted = {name: [] for name in self.voters}
         self.searches = {}
-        if not self.voters:
-            return
         self._num_rows = max(concatenate_over_ranks([self._support.num_rows]))
+        if self.pseudo is not None:
+            self.pseudo.settle()
         for number, one in enumerate(self.task.rounds):
+            if self.pseudo is not None:
+                with explained("The pseudo-labels cannot be fitted"):
+                    self.pseudo.fit(one, self._held_heads)
+            if not self.voters:
+                continue
             with explained("The support cannot be fitted"):
                 vectors_NHD, labels = self._labelled(one.support)
                 supports: dict[bool, Support] = {}
@@ -171,13 +164,22 @@ class FitFreeModule(LightningModule):
                         self.searches.setdefault(name, []).append(search)
         self._support.close()
 
-    def _labelled(self, positions: tuple[int, ...]) -> tuple[Tensor, list[str]]:
-        """Vectors of some support questions, as far as they are on this rank, with their labels."""
+    def _held(self, positions: Sequence[int]) -> Held:
+        """Vectors of some support questions, as far as they are on this rank."""
         wanted, index, layout = set(positions), self._support.index, self.lalm.layout
         rows = [row for row, position in enumerate(index) if position in wanted]
-        labels = [self.task.classes[self.task.support[index[row]].label] for row in rows]
         nothing = torch.empty(0, self._num_rows, layout.head_dim, device=self.device)
-        return self._support.vectors(rows, nothing), labels
+        return Held(self._support.vectors(rows, nothing), [index[row] for row in rows])
+
+    def _held_heads(self, positions: Sequence[int]) -> Held:
+        """The same without hidden states."""
+        held = self._held(positions)
+        return held._replace(vectors_NHD=held.vectors_NHD[:, : self.lalm.layout.num_heads])
+
+    def _labelled(self, positions: Sequence[int]) -> tuple[Tensor, list[str]]:
+        """The same with their true labels."""
+        vectors_NHD, here = self._held(positions)
+        return vectors_NHD, [self.task.classes[self.task.support[n].label] for n in here]
 
     def read_by(self, voter: HeadVoter, vectors_NHD: Tensor) -> Tensor:
         """What a voter reads of the vectors that were kept: heads, or the hidden states behind them."""
@@ -214,7 +216,7 @@ class FitFreeModule(LightningModule):
                     winner_n, proba_nC, batch.label_N[rows], clip_N[rows], batch.index_N[rows]
                 )
                 label_NDM[rows, draw, m] = winner_n
-                confidence_NDM[rows, draw, m] = _confidence(winner_n, proba_nC)
+                confidence_NDM[rows, draw, m] = confidence(winner_n, proba_nC)
         self.table.update(batch.index_N, label_NDM, confidence_NDM)
 
     def on_test_epoch_end(self) -> None:
@@ -249,13 +251,19 @@ class FitFreeModule(LightningModule):
 
     def candidates(self, options_NO: Tensor) -> Tensor | None:
         """The classes that voters choose among, (N, C) bool; None is all."""
-        return _listed(options_NO, len(self.task.classes)) if self.task.only_options else None
+        return listed(options_NO, len(self.task.classes)) if self.task.only_options else None
 
     def extended(self, fitted: dict[str, list[HeadVoter]]) -> FitFreeModule:
         """A module with further methods that are fitted already, by name, in the order of `task.rounds`."""
         voters = {name: rounds[0] for name, rounds in fitted.items()}
         other = FitFreeModule(
-            self.lalm, self.voters | voters, self.task, self.zero_shot, self.policy, self.keep_hidden
+            self.lalm,
+            self.voters | voters,
+            self.task,
+            self.zero_shot,
+            self.policy,
+            self.keep_hidden,
+            pseudo=self.pseudo,
         )
         other.fitted = self.fitted | fitted
         other.support_coverage = self.support_coverage
@@ -264,10 +272,11 @@ class FitFreeModule(LightningModule):
     def encode(self, batch: Batch, split: str) -> Encoded:
         """Head vectors and letters of a batch; clips that were cut are counted."""
         data, mode = getattr(self.trainer, "datamodule", None), self.zero_shot or "letters"
+        sampler = self.pseudo.sampler if self.pseudo is not None and split == "support" else None
         if data is None:  # bare loaders in a user's own Trainer
-            encoded = encode(self.lalm, batch, mode, self.task.shown, self.keep_hidden)
+            encoded = encode(self.lalm, batch, mode, self.task.shown, self.keep_hidden, sampler)
         else:
-            encoder = Encoder(self.lalm, data.bank, mode, self.task.shown, self.keep_hidden)
+            encoder = Encoder(self.lalm, data.bank, mode, self.task.shown, self.keep_hidden, sampler)
             encoded = encoder(batch, data.loaders[split].remake)
         self._account.num_cut += encoded.num_cut
         return encoded
@@ -291,27 +300,13 @@ class FitFreeModule(LightningModule):
     def _answer(self, name: str, number: int, encoded: Encoded, options_NO: Tensor, rows: Tensor) -> Answer:
         """What a method, as fitted in a round, says of some rows of a batch."""
         options_nO = options_NO[rows]
-        num_classes = len(self.task.classes)
         if name == ZERO_SHOT:
-            proba_nC = class_probabilities(encoded.options_NO[rows], options_nO, num_classes)
-            answered_n = proba_nC.amax(-1) > 0
-            return Answer(torch.where(answered_n, proba_nC.argmax(-1), num_classes), proba_nC)
-        voter = self.fitted[name][number]
+            return zero_shot_answer(encoded.options_NO[rows], options_nO, len(self.task.classes))
+        vectors_nHD, candidates_nC = encoded.vectors_NHD[rows], self.candidates(options_nO)
         with explained("The query cannot be scored"):
-            decision = voter.vote(self.read_by(voter, encoded.vectors_NHD[rows]), self.candidates(options_nO))
+            if self.pseudo is not None and name in self.pseudo.fitted:
+                heads_nHD = vectors_nHD[:, : self.lalm.layout.num_heads]
+                return Answer(*self.pseudo.fitted[name][number].answer(heads_nHD, candidates_nC))
+            voter = self.fitted[name][number]
+            decision = voter.vote(self.read_by(voter, vectors_nHD), candidates_nC)
         return Answer(decision.winner_N, voter.probabilities(decision.scores_NC))
-
-
-def _confidence(winner_N: Tensor, proba_NC: Tensor) -> Tensor:
-    """Probability of each answer, (N,); 0 where there is none."""
-    known_N = winner_N < proba_NC.shape[1]
-    of_winner_N = proba_NC.gather(1, winner_N.clamp(max=proba_NC.shape[1] - 1)[:, None]).squeeze(1)
-    return torch.where(known_N, of_winner_N, 0.0)
-
-
-def _listed(options_NO: Tensor, num_classes: int) -> Tensor:
-    """Classes that are among a question's options, (N, C) bool; all where it has none."""
-    shown_NO = options_NO >= 0
-    listed_NC = torch.zeros(len(options_NO), num_classes, dtype=torch.int32, device=options_NO.device)
-    listed_NC = listed_NC.scatter_add(1, options_NO.clamp(min=0), shown_NO.to(torch.int32)) > 0
-    return listed_NC | ~shown_NO.any(1, keepdim=True)

@@ -10,6 +10,7 @@ from omegaconf import MISSING
 from calm_pl.data import benchmark_names
 from calm_pl.data.prompts import ZERO_SHOT_MODES
 from calm_pl.data.settings import DataSettings
+from calm_pl.pseudo.settings import PseudoSettings
 from calm_pl.rules import Rule, above_zero, at_least, finite_at_least, one_of, setting
 
 COMPARISONS = {
@@ -24,7 +25,15 @@ COMPARISONS = {
 """scikit-learn's, by method: classifier and features."""
 METHODS = ("zero_shot", "sav", "calm_global", "calm", "calm_auto", "gda", *COMPARISONS)
 DEFAULT_METHODS = METHODS[:4]  # the paper's
-CALLBACKS = ("progress", "run_record", "predictions", "figures", "report", "wandb_tables")
+CALLBACKS = (
+    "progress",
+    "run_record",
+    "predictions",
+    "figures",
+    "report",
+    "wandb_tables",
+    "pseudo_labels",
+)
 
 
 @dataclass
@@ -66,6 +75,8 @@ class DataConfig(DataSettings):
             benchmark_names(),
         ),
     )
+    support_labels: str = setting("truth", one_of("truth", "pseudo"))
+    """`pseudo` also fits every voter on labels that the model gave the support itself; see `pseudo`."""
 
 
 @dataclass
@@ -143,6 +154,7 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     voter: VoterConfig = field(default_factory=VoterConfig)
+    pseudo: PseudoSettings = field(default_factory=PseudoSettings)
     methods: list[str] = field(default_factory=lambda: list(DEFAULT_METHODS))
     zero_shot: str = setting("letters", one_of(*ZERO_SHOT_MODES))
     """How zero-shot answers: the likeliest option letter, the likeliest option text, or generated words."""

@@ -25,8 +25,10 @@ FLOORS = {
     "calm_pl.zero_shot": 3,
     "calm_pl.predictions": 3,
     "calm_pl.support_store": 3,
+    "calm_pl.pseudo": 3,
     "calm_pl.encoding": 3,
     "calm_pl.coverage": 3,
+    "calm_pl.answers": 3,
     "calm_pl.module": 3,
     "calm_pl.oracle": 3,
     "calm_pl.schema": 4,
@@ -50,6 +52,7 @@ FORBIDDEN = {
     "calm_pl.predictions": {"transformers", "omegaconf"},
     "calm_pl.encoding": {"transformers", "omegaconf"},
     "calm_pl.coverage": {"transformers", "omegaconf"},
+    "calm_pl.pseudo": {"lightning", "transformers", "omegaconf"},
     "calm_pl.module": {"transformers", "omegaconf"},
 }
 SIBLINGS = {"calm_pl.models", "calm_pl.media", "calm_pl.voters"}  # one floor, but strangers to each other

@@ -3,16 +3,18 @@
 It knows neither Lightning nor models nor sound: keys, tensors and files only.
 """
 
+from calm_pl.bank.answers import AnswerStore
 from calm_pl.bank.checking import Fault, Info, ModelShare, Verdict, info, verify
 from calm_pl.bank.content import ContentIndex
 from calm_pl.bank.errors import DamagedShard, LostRecords
 from calm_pl.bank.export import export
-from calm_pl.bank.keys import clip_key
+from calm_pl.bank.keys import canonical, clip_key
 from calm_pl.bank.pruning import Pruned, Wish, identity_hash, prune
 from calm_pl.bank.records import Found, Records
 from calm_pl.bank.store import HeadBank
 
 __all__ = [
+    "AnswerStore",
     "ContentIndex",
     "DamagedShard",
     "Fault",
@@ -25,6 +27,7 @@ __all__ = [
     "Records",
     "Verdict",
     "Wish",
+    "canonical",
     "clip_key",
     "export",
     "identity_hash",

@@ -57,6 +57,7 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     from calm_pl.commands.job import (
         build_data,
         build_model,
+        build_pseudo,
         build_trainer,
         build_voters,
         open_bank,
@@ -78,13 +79,15 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     if config.voter.select == "oracle" and config.bank.dir is None:
         raise ConfigError(["voter.select: oracle reads the query twice and needs a bank; bank.dir is null"])
     data.bank = open_bank(config, lalm)
+    task = data.task()
     module = FitFreeModule(
         lalm,
         build_voters(config),
-        data.task(),
+        task,
         zero_shot=config.zero_shot if "zero_shot" in config.methods else None,
         policy=SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction),
         oracle=config.voter.select == "oracle",
+        pseudo=build_pseudo(config, data, task, build_voters(config)),
     )
     record.load_seconds = time.perf_counter() - record.started
     trainer = build_trainer(config, record)
@@ -117,8 +120,10 @@ def refuse_no_options(config: Config, data: FewShotDataModule) -> None:
         )
 
 
-def run_stages(trainer: Trainer, module: FitFreeModule, data: FewShotDataModule) -> FitFreeModule:
-    """Fit on the support, then score the query; returns the module that did.
+def run_stages(
+    trainer: Trainer, module: FitFreeModule, data: FewShotDataModule, evaluate: bool = True
+) -> FitFreeModule:
+    """Fit on the support, then score the query where it is to be evaluated; returns the module that did.
 
     Raises:
         CalmError: anything the user can mend; also where a signal ended the job, and how to go on then.
@@ -126,9 +131,10 @@ def run_stages(trainer: Trainer, module: FitFreeModule, data: FewShotDataModule)
     try:
         with stoppable(), told_plainly(trainer):
             trainer.validate(module, datamodule=data, verbose=False)
-            if module.searches:
+            if evaluate and module.searches:
                 module = with_oracle(trainer, module, data)
-            trainer.test(module, datamodule=data, verbose=False)
+            if evaluate:
+                trainer.test(module, datamodule=data, verbose=False)
             return module
     except StoppedError as stop:
         if data.bank is None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from calm_pl.config import config_hash, to_yaml
-from calm_pl.errors import RunError
+from calm_pl.errors import DataError, RunError
 from calm_pl.schema import COMPARISONS, Config
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from calm_pl.data.banked import BankLink
     from calm_pl.data.base import FewShotDataModule
+    from calm_pl.data.task import Task
     from calm_pl.models.deferred import DeferredLALM, LoadArguments
+    from calm_pl.pseudo.fitting import PseudoFit
     from calm_pl.voters import HeadVoter
 
 
@@ -168,6 +170,35 @@ def build_voters(config: Config) -> dict[str, HeadVoter]:
     return {name: voter for name, voter in voters.items() if name in config.methods}
 
 
+def build_pseudo(
+    config: Config, data: FewShotDataModule, task: Task, voters: dict[str, HeadVoter]
+) -> PseudoFit | None:
+    """What labels the support by the model's own answers, where it is asked for; the bank keeps its answers.
+
+    Voters on hidden states are left out: pseudo-labels are for heads.
+
+    Raises:
+        DataError: a support question without options.
+    """
+    if config.data.support_labels != "pseudo":
+        return None
+    from calm_pl.data.answered import AnswerLink
+    from calm_pl.pseudo.fitting import PseudoFit
+    from calm_pl.pseudo.sampling import sampling_settings
+
+    without = [query for query in task.support if len(query.options) < 2]
+    if without:
+        raise DataError(
+            f"{len(without)} of {len(task.support)} support questions have no options to vote on, such as the"
+            f" one about {without[0].clip.id}: pseudo-labels need them."
+        )
+    if data.bank is not None:
+        folder = data.bank.bank.folder / "answers"
+        data.answers = AnswerLink(folder, sampling_settings(config.pseudo), data.bank.identity)
+    on_heads = {name: voter for name, voter in voters.items() if not voter.reads_hidden}
+    return PseudoFit(config.pseudo, task, on_heads, data.answers)
+
+
 def build_trainer(config: Config, record: JobRecord) -> Trainer:
     """Lightning's Trainer with the job's loggers and callbacks.
 
@@ -212,7 +243,7 @@ def quieten() -> None:
 
 def _needed(config: Config) -> list[str]:
     """Callbacks in the order of their work; results.json, by `run_record`, comes last."""
-    order = ("progress", "predictions", "figures", "report", "wandb_tables", "run_record")
+    order = ("progress", "pseudo_labels", "predictions", "figures", "report", "wandb_tables", "run_record")
     return [
         name
         for name in order

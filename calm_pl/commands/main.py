@@ -14,6 +14,7 @@ from calm_pl.errors import CalmError, StoppedRunError
 COMMANDS = {
     "fit-free": ("calm_pl.commands.fit_free", "fit on the support, evaluate on the query, without training"),
     "extract": ("calm_pl.commands.extract", "encode clips into the head bank, for later runs"),
+    "pseudo-label": ("calm_pl.commands.pseudo_label", "label clips by sampled answers of the model"),
     "doctor": ("calm_pl.commands.doctor", "check data, disk and model before a long run"),
     "predict": ("calm_pl.commands.predict", "classify sound files with a fitted classifier"),
     "figures": ("calm_pl.commands.figures", "draw the figures of a run or a sweep again"),

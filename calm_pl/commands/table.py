@@ -34,8 +34,10 @@ NAMES = {
     "nearest_centroid_hidden": "centroid, hidden state",
     "logistic_regression_hidden": "logistic, hidden state",
 }
+NAMES |= {f"{method}+pl": f"{name}+PL" for method, name in NAMES.items() if method != "zero_shot"}
 _MAX_DIFFERENCES = 6
 _ORACLE = "_oracle"  # as calm_pl.voters.oracle, which needs torch
+
 
 # metric: its heading
 _METRICS = {
@@ -95,6 +97,8 @@ def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRec
 
 def notes(module: FitFreeModule, data: FewShotDataModule) -> list[str]:
     """What a reader of the numbers must know, a sentence each."""
+    from calm_pl.pseudo.reporting import sentences
+
     support, query, task = module.support_coverage, module.query_coverage, module.task
     lines = [_what_intervals(task)]
     if task.num_draws > 1:
@@ -115,6 +119,8 @@ def notes(module: FitFreeModule, data: FewShotDataModule) -> list[str]:
             f"Zero-shot chooses among {options} options, the voters among {among};"
             " both are shown the options, the right one among them."
         )
+    if module.pseudo is not None:
+        lines += sentences(module.pseudo)
     if task.multi_label:
         lines.append(
             "A clip is asked about each of its labels; accuracy counts questions, exact match clips with"
@@ -175,7 +181,7 @@ def _oracle_gaps(module: FitFreeModule) -> list[str]:
 
 
 def _what_holds(module: FitFreeModule) -> str:
-    holding = [one for one in module.differences if one.holds]
+    holding = [one for one in module.differences if one.holds and _worth_telling(one.better, one.worse)]
     if not holding:
         return "No difference of accuracy between methods holds (95 %, paired)."
     parts = [
@@ -185,6 +191,12 @@ def _what_holds(module: FitFreeModule) -> str:
     if len(holding) > len(parts):
         parts.append(f"{len(holding) - len(parts)} more in results.json")
     return f"Differences of accuracy that hold (95 %, paired): {'; '.join(parts)}."
+
+
+def _worth_telling(first: str, second: str) -> bool:
+    """Not a method on pseudo-labels against another one on the truth: too many pairs, and no question."""
+    labels = {method.endswith("+pl") for method in (first, second) if method != "zero_shot"}
+    return len(labels) < 2 or first.removesuffix("+pl") == second.removesuffix("+pl")
 
 
 def percent(fraction: float) -> str:

@@ -12,6 +12,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from calm_pl.assets import resolve
+from calm_pl.data.answered import AnswerLink
 from calm_pl.data.banked import BankLink
 from calm_pl.data.batches import Batch, MediaRule
 from calm_pl.data.clips import Clip, Listing, Query, Round
@@ -45,6 +46,7 @@ class FewShotDataModule(LightningDataModule, ABC):
         rounds: which of them belong to each fold and draw.
         missing: clips that are listed but not on disk.
         bank: where head vectors are kept; set by the job, with the preparer. None computes all of them.
+        answers: where sampled answers about the support are kept; set by the job where it samples them.
         loaders: by split, `support` and `query`, once its loader was asked for.
         max_rows: windows a forward pass, (1,) int64 in shared memory; lowered where memory runs out.
         notes: what a reader of the results must know about the data, a sentence each.
@@ -75,6 +77,7 @@ class FewShotDataModule(LightningDataModule, ABC):
         self.missing: list[Clip] = []
         self.notes: list[str] = []
         self.bank: BankLink | None = None
+        self.answers: AnswerLink | None = None
         self.loaders: dict[str, QuestionLoader] = {}
         self.max_rows = torch.tensor([settings.batch_size]).share_memory_()
 
@@ -163,7 +166,13 @@ class FewShotDataModule(LightningDataModule, ABC):
             raise RuntimeError("Set `preparer` first: a model says which sound and prompt it takes.")
         rule = self.media_rule(self.preparer)
         self.loaders[split] = QuestionLoader(
-            queries, rule, self.preparer, self.settings, self.max_rows, self.bank
+            queries,
+            rule,
+            self.preparer,
+            self.settings,
+            self.max_rows,
+            self.bank,
+            self.answers if split == "support" else None,
         )
         rank = self.trainer.global_rank if self.trainer else 0
         world_size = self.trainer.world_size if self.trainer else 1

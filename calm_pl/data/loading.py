@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from calm_pl.data.answered import AnswerLink
 from calm_pl.data.balance import DealtBatches, batches_by_length, heard_seconds
 from calm_pl.data.banked import BankLink, look_up
 from calm_pl.data.batches import Batch, ClipDataset, Collator, MediaRule
@@ -28,9 +29,11 @@ class QuestionLoader:
         settings: sizes of batches, processes that decode.
         max_rows: windows a forward pass, (1,) int64 in shared memory.
         link: the bank; None without one.
+        answers: where sampled answers are kept; a question that lacks them is decoded too. None where none
+            are sampled.
 
     Attributes:
-        num_banked: questions whose head vectors the bank holds.
+        num_banked: questions of which the bank holds all there is to know.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class QuestionLoader:
         settings: DataSettings,
         max_rows: Tensor,
         link: BankLink | None,
+        answers: AnswerLink | None = None,
     ) -> None:
         self.queries = queries
         self.rule = rule
@@ -48,6 +52,8 @@ class QuestionLoader:
         self.max_rows = max_rows
         known = look_up(link, queries, rule, preparer.prompt) if link else None
         self._banked = known.present if known else frozenset()
+        if known and answers:
+            self._banked &= answers.present(queries, known.keys)
         self._collate = Collator(queries, preparer, max_rows, known.keys if known else None)
         self.num_banked = len(self._banked)
 

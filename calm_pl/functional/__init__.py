@@ -18,9 +18,11 @@ from calm_pl.functional.calibration import (
 from calm_pl.functional.centroids import centroids_from_sums, class_sums
 from calm_pl.functional.chunks import clip_chunks
 from calm_pl.functional.conformal import conformal_sets, conformal_threshold
+from calm_pl.functional.consensus import NO_ANSWER, NO_ROLLOUT, Consensus, consensus
 from calm_pl.functional.gda import gda_dual, gda_leave_one_out, gda_weights
 from calm_pl.functional.leave_one_out import leave_one_out_scores
 from calm_pl.functional.reliability import RELIABILITIES, clip_reliability, shrink, sum_by_class
+from calm_pl.functional.sampling import hashed_uniforms, nucleus, sample_tokens
 from calm_pl.functional.scores import SCORES, head_scores, posteriors, unit
 from calm_pl.functional.votes import majority_vote, weighted_vote
 from calm_pl.functional.weights import WEIGHT_MAPS, head_weights, top_heads
@@ -33,9 +35,12 @@ from calm_pl.functional.whitening import (
 )
 
 __all__ = [
+    "NO_ANSWER",
+    "NO_ROLLOUT",
     "RELIABILITIES",
     "SCORES",
     "WEIGHT_MAPS",
+    "Consensus",
     "apply_whitening",
     "calibrate",
     "calibrate_left_out",
@@ -46,16 +51,20 @@ __all__ = [
     "clip_reliability",
     "conformal_sets",
     "conformal_threshold",
+    "consensus",
     "decompose",
     "gda_dual",
     "gda_leave_one_out",
     "gda_weights",
+    "hashed_uniforms",
     "head_scores",
     "head_weights",
     "leave_one_out_scores",
     "majority_vote",
     "most_likely",
+    "nucleus",
     "posteriors",
+    "sample_tokens",
     "scatter_sums",
     "shrink",
     "simplest_likely",

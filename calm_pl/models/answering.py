@@ -23,6 +23,7 @@ class CachedPrompt:
         inputs: the prompts of N clips, on the model's device.
 
     Attributes:
+        hidden_NE: the last hidden state of each prompt.
         logits_NV: of the first token after each prompt.
     """
 
@@ -40,7 +41,8 @@ class CachedPrompt:
         hidden_NTE = output.last_hidden_state
         last_N = last_positions(self._mask_NT, 1)[:, 0].to(hidden_NTE.device)
         rows_N = torch.arange(len(hidden_NTE), device=hidden_NTE.device)
-        self.logits_NV = next_token_logits(model, hidden_NTE[rows_N, last_N]).to(self._mask_NT.device)
+        self.hidden_NE = hidden_NTE[rows_N, last_N]
+        self.logits_NV = next_token_logits(model, self.hidden_NE).to(self._mask_NT.device)
 
     def __len__(self) -> int:
         return len(self._mask_NT)
@@ -50,6 +52,17 @@ class CachedPrompt:
         other = copy.copy(self)
         other._cache = copy.deepcopy(self._cache)
         return other
+
+    def take(self, rows_R: Tensor) -> None:
+        """Go on with these rows only, in their order; a row may come several times. In place.
+
+        Args:
+            rows_R: int64 indices of the present rows.
+        """
+        # Indices on the CPU fit layers on any device.
+        self._cache.batch_select_indices(rows_R.cpu())
+        self._mask_NT, self._next_N = self._mask_NT[rows_R], self._next_N[rows_R]
+        self.logits_NV = self.logits_NV[rows_R]
 
     def extend(self, ids_NS: Tensor, mask_NS: Tensor) -> Tensor:
         """Go on by S tokens, real where `mask_NS` is 1, padded at the right; logits (N, S, V) after each."""
@@ -104,7 +117,7 @@ def _score_texts(prompt: CachedPrompt, tokenizer: Any, texts_N: Sequence[str]) -
 def generate(model: Any, family: Family, tokenizer: Any, inputs: Inputs, max_new_tokens: int) -> list[str]:
     """Greedy answers to N prompts; see `FrozenLALM.generate`."""
     prompt = CachedPrompt(model, family, inputs)
-    ends = torch.tensor(sorted(_end_tokens(model, tokenizer)), device=prompt.logits_NV.device)
+    ends = end_tokens(model, tokenizer).to(prompt.logits_NV.device)
     token_N = prompt.logits_NV.argmax(-1)
     running_N = ~torch.isin(token_N, ends)
     said: list[list[int]] = [[] for _ in range(len(prompt))]
@@ -119,8 +132,9 @@ def generate(model: Any, family: Family, tokenizer: Any, inputs: Inputs, max_new
     return [tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in said]
 
 
-def _end_tokens(model: Any, tokenizer: Any) -> set[int]:
-    """Tokens that end an answer, by the checkpoint's generation settings and its tokenizer."""
+def end_tokens(model: Any, tokenizer: Any) -> Tensor:
+    """Tokens that end an answer, by the checkpoint's generation settings and its tokenizer; int64."""
     configured = getattr(model.generation_config, "eos_token_id", None)
     ends = set(configured) if isinstance(configured, (list, tuple)) else {configured}
-    return {int(token) for token in ends | {tokenizer.eos_token_id} if token is not None}
+    known = sorted(int(one) for one in ends | {tokenizer.eos_token_id} if one is not None)
+    return torch.tensor(known, dtype=torch.int64)

@@ -15,8 +15,9 @@ from torch import Tensor
 from calm_pl.files import replacing
 from calm_pl.models.checks import HearingReport, InvarianceReport, hearing_check, invariance_check
 from calm_pl.models.heads import HeadLayout
-from calm_pl.models.lalm import FrozenLALM, LalmOutput
+from calm_pl.models.lalm import FrozenLALM, LalmOutput, Sampled
 from calm_pl.models.loading import checkpoint_folder, load_preparer
+from calm_pl.models.rollouts import Draws
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,10 @@ class DeferredLALM:
     def generate(self, inputs: dict[str, Tensor], max_new_tokens: int = 32) -> list[str]:
         """See `FrozenLALM.generate`."""
         return self._ready(inputs).generate(inputs, max_new_tokens)
+
+    def sample(self, inputs: dict[str, Tensor], draws: Draws) -> Sampled:
+        """See `FrozenLALM.sample`."""
+        return self._ready(inputs).sample(inputs, draws)
 
     def _ready(self, inputs: dict[str, Tensor]) -> FrozenLALM:
         device = inputs["attention_mask"].device

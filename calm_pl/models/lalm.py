@@ -15,6 +15,7 @@ from calm_pl.models.heads import HeadLayout, StoppedEarly, head_layout, last_pos
 from calm_pl.models.identity import weights_fingerprint
 from calm_pl.models.loading import load_checkpoint
 from calm_pl.models.preparer import Preparer
+from calm_pl.models.rollouts import Draws, sample_answers
 
 
 class LalmOutput(NamedTuple):
@@ -30,6 +31,18 @@ class LalmOutput(NamedTuple):
     vectors_NHD: Tensor
     logits_NV: Tensor
     hidden_NE: Tensor
+
+
+class Sampled(NamedTuple):
+    """What one prefill gives with answers sampled after it.
+
+    Attributes:
+        output: as `FrozenLALM.forward` gives it.
+        answers: M texts for each of N prompts, special tokens left out.
+    """
+
+    output: LalmOutput
+    answers: list[list[str]]
 
 
 class FrozenLALM(nn.Module):
@@ -172,6 +185,24 @@ class FrozenLALM(nn.Module):
         return answering.generate(
             self.model, self.family, self.preparer.tokenizer, self._placed(inputs), max_new_tokens
         )
+
+    @torch.inference_mode()
+    def sample(self, inputs: dict[str, Tensor], draws: Draws) -> Sampled:
+        """Head vectors, logits and M sampled answers of N prompts; audio and prompt are run once.
+
+        Args:
+            inputs: what `preparer` made of N clips.
+            draws: temperatures and noise.
+        """
+        home = inputs["attention_mask"].device
+        inputs = self._placed(inputs)
+        positions_NK = last_positions(inputs["attention_mask"], self.last_n_tokens)
+        with tapped(self._decoder, positions_NK) as caught:
+            prompt = answering.CachedPrompt(self.model, self.family, inputs)
+        output = LalmOutput(
+            stack_heads(caught, self.layout).to(home), prompt.logits_NV.to(home), prompt.hidden_NE.to(home)
+        )
+        return Sampled(output, sample_answers(self.model, self.preparer.tokenizer, prompt, draws))
 
     def identity(self) -> dict[str, Any]:
         """What makes head vectors of this model comparable with others: weights, dtype, prompt, features."""

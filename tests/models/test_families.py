@@ -10,8 +10,10 @@ from tiny_families import BUILDERS
 from watching import o_proj_inputs
 
 from calm_pl import FrozenLALM
+from calm_pl.functional import sample_tokens
 from calm_pl.models.checks import hearing_check, invariance_check
 from calm_pl.models.families import FAMILIES
+from calm_pl.models.rollouts import Draws
 
 QUESTIONS = ["What? A. dog B. rain", "Which one?", "What caption does the given audio belong to? A. x B. y"]
 LENGTHS = [30_011, 9_001, 20_700]
@@ -166,6 +168,48 @@ def test_answers_of_a_batch_are_those_of_the_model_alone(lalm, waves):
         ids = lalm.model.generate(**inputs, do_sample=False, max_new_tokens=6)
         new = ids[0, inputs["input_ids"].shape[1] :]
         assert said[n] == lalm.preparer.tokenizer.decode(new, skip_special_tokens=True).strip()
+
+
+def drawn(top_p, rollouts=2, tokens=4):
+    """Draws for the three clips: a temperature and a seed of its own for each rollout."""
+    numbers = torch.arange(3 * rollouts).reshape(3, rollouts)
+    return Draws(1 + 0.1 * numbers, 1_000_003 * numbers - 5, top_p, tokens)
+
+
+def test_rollouts_are_those_sampled_without_a_cache_one_by_one(lalm, waves):
+    draws = drawn(0.9)
+    sampled = lalm.sample(lalm.preparer(waves, QUESTIONS), draws)
+    tokenizer = lalm.preparer.tokenizer
+    configured = lalm.model.generation_config.eos_token_id
+    ends = {tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
+    for n, (wave, question) in enumerate(zip(waves, QUESTIONS, strict=True)):
+        for m, answer in enumerate(sampled.answers[n]):
+            inputs, said = dict(plain_inputs(lalm, wave, question)), []
+            for step in range(draws.max_new_tokens):
+                with torch.no_grad():
+                    logits_1V = lalm.model(**inputs).logits[:, -1].float()
+                warm, seed = draws.temperature_NM[n, m : m + 1], draws.seed_NM[n, m : m + 1]
+                token = sample_tokens(logits_1V, warm, draws.top_p, seed, step)
+                if int(token) in ends:
+                    break
+                said.append(int(token))
+                inputs["input_ids"] = torch.cat([inputs["input_ids"], token[:, None]], 1)
+                inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+            assert answer == tokenizer.decode(said, skip_special_tokens=True).strip()
+    assert len({text for texts in sampled.answers for text in texts}) > 3
+
+
+def test_sampling_leaves_vectors_and_logits_as_they_are(lalm, waves):
+    inputs = lalm.preparer(waves, QUESTIONS)
+    output, sampled = lalm(inputs), lalm.sample(inputs, drawn(1.0, tokens=1))
+    assert torch.equal(sampled.output.vectors_NHD, output.vectors_NHD)
+    assert torch.equal(sampled.output.logits_NV, output.logits_NV)
+
+
+def test_the_smallest_nucleus_answers_as_greedy_generation(lalm, waves):
+    inputs = lalm.preparer(waves, QUESTIONS)
+    sampled = lalm.sample(inputs, drawn(1e-9, tokens=6))
+    assert sampled.answers == [[text] * 2 for text in lalm.generate(inputs, max_new_tokens=6)]
 
 
 def test_the_preparer_says_what_shapes_its_inputs(lalm):

@@ -1,0 +1,55 @@
+"""`pseudo_labels.csv`, `rejected.csv`: labels that the model gave the support, and why others have none."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from calm_pl.commands.job import JobRecord
+from calm_pl.data.base import FewShotDataModule
+from calm_pl.files import replacing
+from calm_pl.module import FitFreeModule
+from calm_pl.pseudo.reporting import kept_rows, rejected_rows, summary
+
+
+class PseudoLabelWriter(Callback):
+    """Writes the labels of a `FitFreeModule` that has any, once the support is fitted, on rank 0.
+
+    Args:
+        run_dir: folder of the two files, of `pseudo_labels.json`, the entry of `results.json`, and of
+            `config.yaml`.
+        config_yaml: the resolved configuration.
+    """
+
+    def __init__(self, run_dir: str | Path, config_yaml: str = "") -> None:
+        self.run_dir = Path(run_dir)
+        self.config_yaml = config_yaml
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the files; each appears under its name only when complete."""
+        assert isinstance(pl_module, FitFreeModule)
+        if not trainer.is_global_zero or pl_module.pseudo is None:
+            return
+        data: FewShotDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        fit = pl_module.pseudo
+        failures = {one.position: one.reason for one in pl_module.support_coverage.failures}
+        for name, rows in (
+            ("pseudo_labels.csv", kept_rows(fit, data.root)),
+            ("rejected.csv", rejected_rows(fit, data.root, failures)),
+        ):
+            with replacing(self.run_dir / name) as part, part.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file, lineterminator="\n").writerows(rows)
+        for name, text in (
+            ("pseudo_labels.json", json.dumps(summary(fit), indent=2) + "\n"),
+            ("config.yaml", self.config_yaml),
+        ):
+            with replacing(self.run_dir / name) as part:
+                part.write_text(text, encoding="utf-8")
+
+
+def from_record(record: JobRecord) -> PseudoLabelWriter:
+    """For a job of the command line."""
+    return PseudoLabelWriter(record.run_dir, record.config_yaml)

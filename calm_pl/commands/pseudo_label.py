@@ -1,0 +1,165 @@
+"""`pseudo-label`: let the frozen model label clips by sampled answers, and write a list of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calm_pl.commands.arguments import add_config_arguments, parser
+from calm_pl.commands.stopping import end_with_parent
+from calm_pl.config import load_config, to_yaml
+from calm_pl.schema import Config
+
+if TYPE_CHECKING:
+    from calm_pl.commands.job import JobRecord
+    from calm_pl.data.base import FewShotDataModule
+    from calm_pl.pseudo.fitting import PseudoFit
+
+_EXAMPLES = """\
+  {program} --config esc50.yaml data.root=/data/ESC-50
+  {program} --config esc50.yaml data.root=/data/ESC-50 --whole-pool pseudo.min_agreement=0.7
+  {program} --config esc50.yaml data.root=/data/ESC-50 --unlabelled recordings/ pseudo.rounds=2
+"""
+
+
+def run(argv: Sequence[str], program: str, debug: bool) -> int:
+    """The command; see `main`."""
+    command = parser(
+        program,
+        "Label the support clips of a benchmark, or clips of your own, by majority over sampled answers of\n"
+        "the model. Writes pseudo_labels.csv, which data.benchmark=manifest reads, and rejected.csv with\n"
+        "reasons. What was sampled is kept in the bank, so that another threshold samples nothing again.",
+        _EXAMPLES,
+    )
+    add_config_arguments(command)
+    what = command.add_mutually_exclusive_group()
+    what.add_argument(
+        "--whole-pool",
+        action="store_true",
+        help="label every clip that support may be drawn from, not data.shots a class",
+    )
+    what.add_argument(
+        "--unlabelled",
+        action="append",
+        metavar="PATH",
+        help="label these sound files, or those in this folder, instead; every class is then an option. May"
+        " come several times",
+    )
+    args = command.parse_intermixed_args(list(argv))
+    if not args.config and not args.overrides:
+        command.error("give a configuration, as in --config esc50.yaml")
+    config = load_config(args.config, [*args.overrides, "data.support_labels=pseudo"])
+    if args.print_config:
+        print(to_yaml(config), end="")
+        return 0
+    if args.whole_pool:
+        whole = dataclasses.replace(config.data, shots=None, draws=1, heldout_shots=0)
+        config = dataclasses.replace(config, data=whole)
+    pseudo_label(config, args.unlabelled, quiet=not debug)
+    return 0
+
+
+def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet: bool = True) -> None:
+    """Run the job on this process, or on the ranks that Lightning starts.
+
+    Args:
+        config: with `data.support_labels` at `pseudo`.
+        unlabelled: files and folders to label instead of the support.
+        quiet: leave out what is no news.
+
+    Raises:
+        CalmError: anything the user can mend.
+    """
+    from calm_pl.commands.fit_free import run_stages
+    from calm_pl.commands.job import (
+        build_data,
+        build_model,
+        build_pseudo,
+        build_trainer,
+        build_voters,
+        open_bank,
+        open_record,
+        quieten,
+    )
+    from calm_pl.coverage import SkipPolicy
+    from calm_pl.module import FitFreeModule
+    from calm_pl.pseudo.settings import JUDGE
+
+    if quiet:
+        quieten()
+    end_with_parent()
+    config = dataclasses.replace(
+        config,
+        callbacks=["progress", "pseudo_labels"],
+        wandb=dataclasses.replace(config.wandb, mode="disabled"),
+    )
+    record = open_record(config)
+    data = build_data(config)
+    if unlabelled:
+        take_files(data, unlabelled)
+    lalm = build_model(config)
+    data.preparer = lalm.preparer
+    data.bank = open_bank(config, lalm)
+    task = data.task()
+    voters = {JUDGE: build_voters(config)[JUDGE]} if config.pseudo.rounds else {}
+    pseudo = build_pseudo(config, data, task, voters)
+    policy = SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction)
+    module = FitFreeModule(lalm, {}, task, zero_shot=None, policy=policy, pseudo=pseudo)
+    trainer = build_trainer(config, record)
+    run_stages(trainer, module, data, evaluate=False)
+    if trainer.is_global_zero:
+        assert pseudo is not None
+        print_labels(pseudo, data, record)
+
+
+def take_files(data: FewShotDataModule, paths: Sequence[str]) -> None:
+    """Put files whose classes nobody knows in place of the support, every class among their options.
+
+    Raises:
+        DataError: no such file, a folder without sound, or more classes than option letters.
+    """
+    from calm_pl.commands.predict import find_files
+    from calm_pl.data.clips import Clip, Round
+    from calm_pl.data.prompts import Questioner
+
+    files = sorted({path.absolute() for path in find_files(paths)})
+    data.root = Path(os.path.commonpath([path.parent for path in files]))
+    s = data.settings
+    ask = Questioner(data.classes, data.question, len(data.classes), s.seed, s.readable_labels).ask
+    clips = [Clip(path.relative_to(data.root).as_posix(), path, (), ()) for path in files]
+    data.support = [ask(clip, None) for clip in clips]
+    data.query = []
+    data.rounds = [Round("", 0, tuple(range(len(clips))), (), ())]
+
+
+def print_labels(fit: PseudoFit, data: FewShotDataModule, record: JobRecord) -> None:
+    """Print what became of the clips, and how many of the votes are right where that is known."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from calm_pl.commands.table import percent
+    from calm_pl.pseudo.reporting import outcomes, sentences
+
+    title = f"{record.benchmark} · {record.model_path} · pseudo-labels"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for number, head in enumerate(("outcome", "clips", "%", "vote right, %")):
+        table.add_column(head, justify="right" if number else "left", no_wrap=True)
+    for one in outcomes(fit):
+        share = percent(one.clips / len(fit.task.support))
+        table.add_row(one.name, f"{one.clips:,}", share, percent(one.accuracy))
+    console = Console()
+    console.print(table)
+    for line in sentences(fit):
+        console.print(line, highlight=False)
+    path = record.run_dir / "pseudo_labels.csv"
+    console.print(f"Labels: {path}; the others: rejected.csv", highlight=False, soft_wrap=True)
+    console.print(
+        f"To fit on them: data.benchmark=manifest data.manifest={path} data.root={data.root}"
+        " data.query_manifest=YOUR_QUERY.csv data.shots=null",
+        highlight=False,
+        soft_wrap=True,
+    )

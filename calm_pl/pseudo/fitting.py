@@ -1,0 +1,181 @@
+"""Voters fitted on pseudo-labels, round by round, with self-training where it is asked for."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from torch import Tensor
+
+from calm_pl.data.answered import AnswerLink
+from calm_pl.data.clips import Round
+from calm_pl.data.task import Task
+from calm_pl.errors import RunError
+from calm_pl.pseudo.covered import CoveredVoter
+from calm_pl.pseudo.labels import PseudoLabels, Quality, count_votes, quality
+from calm_pl.pseudo.sampling import RolloutSampler
+from calm_pl.pseudo.settings import JUDGE, PseudoSettings
+from calm_pl.ranks import concatenate_over_ranks, rank_and_size, sum_over_ranks
+from calm_pl.voters import HeadVoter, Support, gather_support
+
+SUFFIX = "+pl"  # of a method's name
+
+
+class Held(NamedTuple):
+    """Head vectors of this rank's clips among those that were asked for.
+
+    Attributes:
+        vectors_NHD: the vectors.
+        positions: of their questions in the support.
+    """
+
+    vectors_NHD: Tensor
+    positions: list[int]
+
+
+class RoundLabels(NamedTuple):
+    """The labels that one round was fitted on.
+
+    Attributes:
+        labels: class index by position.
+        posteriors: by position, where self-training gave the label.
+        steps: quality of the votes' labels, then of those after each self-training step.
+    """
+
+    labels: dict[int, int]
+    posteriors: dict[int, float]
+    steps: list[Quality]
+
+
+class Relabelled(NamedTuple):
+    """What a voter makes of clips that it is sure enough of.
+
+    Attributes:
+        labels: class index by position.
+        posteriors: its probability, by position.
+    """
+
+    labels: dict[int, int]
+    posteriors: dict[int, float]
+
+
+class PseudoFit:
+    """Collects rollouts, votes, and fits voters on the result.
+
+    Args:
+        settings: see `PseudoSettings`.
+        task: classes, questions and rounds.
+        voters: unfitted, by method name without `+pl`; they stay unfitted. Self-training needs `calm`.
+        link: where rollouts are kept; None keeps none.
+
+    Attributes:
+        sampler: draws the rollouts.
+        labels: after `settle`, on every rank the same.
+        rounds: the labels of each round that was fitted.
+        fitted: by method name with `+pl`, then by round.
+    """
+
+    def __init__(
+        self,
+        settings: PseudoSettings,
+        task: Task,
+        voters: Mapping[str, HeadVoter],
+        link: AnswerLink | None = None,
+    ) -> None:
+        self.settings = settings
+        self.task = task
+        self.voters = dict(voters)
+        self.sampler = RolloutSampler(settings, task.support, link)
+        self.methods = [f"{name}{SUFFIX}" for name in voters]
+        self.start()
+
+    def start(self) -> None:
+        """Forget everything."""
+        self._said: dict[int, list[str]] = {}
+        self.labels = PseudoLabels(())
+        self.rounds: list[RoundLabels] = []
+        self.fitted: dict[str, list[CoveredVoter]] = {name: [] for name in self.methods}
+
+    def add(self, index_N: Tensor, answers: Sequence[list[str]]) -> None:
+        """Keep the answers about a batch of this rank."""
+        self._said |= dict(zip(index_N.tolist(), answers, strict=True))
+
+    def settle(self) -> None:
+        """Vote, over the clips of all ranks; every rank must call it."""
+        said = dict(concatenate_over_ranks(list(self._said.items())))
+        self.labels = count_votes(said, self.task, self.settings.min_agreement)
+
+    def fit(self, one: Round, held: Callable[[Sequence[int]], Held]) -> None:
+        """Fit every voter on the labels of one round, after self-training; every rank must call it.
+
+        Args:
+            one: the round.
+            held: from positions to those vectors that this rank has.
+
+        Raises:
+            RunError: the labels are of fewer than two classes.
+            ValueError: what a voter cannot be fitted on.
+        """
+        labels, posteriors = self.labels.kept(one.support), dict[int, float]()
+        steps = [self._quality(labels, one)]
+        for _ in range(self.settings.rounds):
+            judge = self._fitted(self.voters[JUDGE], labels, one, held)
+            labels, posteriors = self._labelled_by(judge, one, held)
+            steps.append(self._quality(labels, one))
+        self.rounds.append(RoundLabels(labels, posteriors, steps))
+        support = self._support(labels, one, held) if self.voters else None
+        for name, voter in self.voters.items():
+            self.fitted[f"{name}{SUFFIX}"].append(self._fitted(voter, labels, one, held, support))
+
+    def _quality(self, labels: Mapping[int, int], one: Round) -> Quality:
+        return quality(labels, len(one.support), self.task.support, self.task.classes)
+
+    def _fitted(
+        self,
+        voter: HeadVoter,
+        labels: Mapping[int, int],
+        one: Round,
+        held: Callable[[Sequence[int]], Held],
+        support: Support | None = None,
+    ) -> CoveredVoter:
+        """A copy of a voter, fitted on labels."""
+        covered = tuple(sorted(set(labels.values())))
+        heldout = None
+        if one.heldout and voter.get_params().get("reliability_split") == "heldout":
+            voted = {n: c for n, c in self.labels.kept(one.heldout).items() if c in covered}
+            vectors_NHD, positions = held(list(voted))
+            heldout = (vectors_NHD, [self.task.classes[voted[n]] for n in positions])
+        support = support or self._support(labels, one, held)
+        fitted = copy.copy(voter).fit_support(support, heldout)
+        return CoveredVoter(fitted, covered, len(self.task.classes))
+
+    def _support(
+        self, labels: Mapping[int, int], one: Round, held: Callable[[Sequence[int]], Held]
+    ) -> Support:
+        classes = self.task.classes
+        covered = sorted(set(labels.values()))
+        if len(covered) < 2:
+            place = f" of fold {one.fold!r}" if one.fold else ""
+            named = f"only {classes[covered[0]]!r}" if covered else "no class"
+            raise RunError(
+                f"Pseudo-labels{place}, draw {one.draw}, name {named} ({len(labels)} of {len(one.support)}"
+                " clips kept): nothing can be fitted on that. Lower pseudo.min_agreement (what was sampled is"
+                " in the bank), take more clips (data.shots=null), or lower pseudo.temperature_high."
+            )
+        vectors_NHD, positions = held(list(labels))
+        names = [classes[labels[n]] for n in positions]
+        return gather_support(
+            vectors_NHD, names, [classes[c] for c in covered], sum_over_ranks, *rank_and_size()
+        )
+
+    def _labelled_by(
+        self, judge: CoveredVoter, one: Round, held: Callable[[Sequence[int]], Held]
+    ) -> Relabelled:
+        """What a voter makes of all clips of a round."""
+        vectors_NHD, positions = held(one.support)
+        winner_N, proba_NC = judge.answer(vectors_NHD)
+        p_N = proba_NC.gather(1, winner_N[:, None]).squeeze(1)
+        found = list(zip(positions, winner_N.tolist(), p_N.tolist(), strict=True))
+        kept = sorted(one for one in concatenate_over_ranks(found) if one[2] >= self.settings.min_posterior)
+        return Relabelled({n: c for n, c, _ in kept}, {n: p for n, _, p in kept})

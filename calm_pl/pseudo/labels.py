@@ -1,0 +1,124 @@
+"""From rollouts to labels, and how good these are where the truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from calm_pl.data.clips import Query
+from calm_pl.data.task import Task
+from calm_pl.functional import NO_ANSWER, NO_ROLLOUT, consensus
+from calm_pl.pseudo.sampling import ballot
+
+KEPT, UNREADABLE, NO_VOTE, TIE, DISAGREE = "kept", "unreadable", "no answer", "tie", "disagreement"
+UNSURE = "low posterior"
+_ROUNDING = 1e-9  # 3 of 10 is 30 %, whatever floats make of it
+
+
+class Vote(NamedTuple):
+    """What the rollouts of a clip say.
+
+    Attributes:
+        label: class index with the most votes; -1 where there is none, or several.
+        votes: rollouts that named it.
+        agreement: `votes` over all rollouts, unparsable ones included.
+        outcome: `kept`, or why not: `unreadable`, `no answer` (no rollout named an option), `tie`, or
+            `disagreement` (too few votes for the winner).
+        ballots: the class that each rollout named, -1 for none.
+        said: their words.
+    """
+
+    label: int
+    votes: int
+    agreement: float
+    outcome: str
+    ballots: tuple[int, ...] = ()
+    said: tuple[str, ...] = ()
+
+
+class Quality(NamedTuple):
+    """How good labels are.
+
+    Attributes:
+        asked: clips that were to be labelled.
+        kept: those that have a label.
+        known: those kept whose true class is known.
+        right: those known whose label is the true class.
+        lacking: names of the classes that no clip is labelled with, in class order.
+    """
+
+    asked: int
+    kept: int
+    known: int
+    right: int
+    lacking: tuple[str, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right labels among those whose truth is known; NaN where none is."""
+        return self.right / self.known if self.known else float("nan")
+
+
+@dataclass(frozen=True)
+class PseudoLabels:
+    """Votes about every support question, by position."""
+
+    votes: tuple[Vote, ...]
+
+    def kept(self, positions: Sequence[int]) -> dict[int, int]:
+        """Labels of those among the positions that have one."""
+        return {n: self.votes[n].label for n in positions if self.votes[n].outcome == KEPT}
+
+    @property
+    def unparsed(self) -> float:
+        """Share of all rollouts that named no option; NaN without rollouts."""
+        ballots = [one for vote in self.votes for one in vote.ballots]
+        return ballots.count(NO_ANSWER) / len(ballots) if ballots else float("nan")
+
+
+def count_votes(said: Mapping[int, Sequence[str]], task: Task, min_agreement: float) -> PseudoLabels:
+    """Vote on every support question of a task.
+
+    Args:
+        said: answers by position; a question without any could not be read.
+        task: questions and classes.
+        min_agreement: the least share of the rollouts for the winner.
+    """
+    positions = sorted(said)
+    ballots = [ballot(said[n], task.support[n], task.shown) for n in positions]
+    most = max(map(len, ballots), default=0)
+    padded = [[*one, *[NO_ROLLOUT] * (most - len(one))] for one in ballots]
+    table_NM = torch.tensor(padded, dtype=torch.int64).reshape(len(positions), most)
+    found = consensus(table_NM, len(task.classes))
+    votes = [Vote(NO_ANSWER, 0, 0.0, UNREADABLE)] * len(task.support)
+    rows = zip(positions, ballots, *(column.tolist() for column in found), strict=True)
+    for position, named, winner, count, agreement in rows:
+        if count == 0:
+            outcome = NO_VOTE
+        elif winner == NO_ANSWER:
+            outcome = TIE
+        else:
+            outcome = KEPT if agreement >= min_agreement - _ROUNDING else DISAGREE
+        votes[position] = Vote(winner, count, agreement, outcome, tuple(named), tuple(said[position]))
+    return PseudoLabels(tuple(votes))
+
+
+def quality(
+    labels: Mapping[int, int], asked: int, queries: Sequence[Query], classes: Sequence[str]
+) -> Quality:
+    """Compare labels with the truth.
+
+    Args:
+        labels: class index by position.
+        asked: clips that were to be labelled.
+        queries: questions by position; -1 is their label where nobody knows it.
+        classes: labels in class order.
+    """
+    known = [n for n in labels if queries[n].label >= 0]
+    right = sum(labels[n] == queries[n].label for n in known)
+    used = set(labels.values())
+    lacking = tuple(label for c, label in enumerate(classes) if c not in used)
+    return Quality(asked, len(labels), len(known), right, lacking)

@@ -1,0 +1,252 @@
+"""What is told of pseudo-labels: rows of files, an entry of `results.json`, sentences."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from calm_pl.pseudo.fitting import PseudoFit
+from calm_pl.pseudo.labels import DISAGREE, KEPT, NO_VOTE, TIE, UNREADABLE, UNSURE, Quality, quality
+
+_NAMED = 12  # classes in a sentence
+_REASONS = {
+    DISAGREE: "below {share} agreement",
+    TIE: "tied",
+    NO_VOTE: "without an answer",
+    UNREADABLE: "unreadable",
+    UNSURE: "below a posterior of {posterior}",
+}
+
+
+class FinalLabel(NamedTuple):
+    """What became of a support question in the end.
+
+    Attributes:
+        label: class index; -1 where there is none.
+        outcome: `kept`, or why not; see `Vote`. `low posterior` after self-training.
+        posterior: that self-training kept it for; None without.
+    """
+
+    label: int
+    outcome: str
+    posterior: float | None = None
+
+
+def final_labels(fit: PseudoFit) -> list[FinalLabel]:
+    """By position: after self-training where there is one round, by the votes where there are several."""
+    finals = [
+        FinalLabel(vote.label if vote.outcome == KEPT else -1, vote.outcome) for vote in fit.labels.votes
+    ]
+    if fit.settings.rounds and len(fit.rounds) == 1:
+        labels, posteriors, _ = fit.rounds[0]
+        for n in fit.task.rounds[0].support:
+            if n in labels:
+                finals[n] = FinalLabel(labels[n], KEPT, posteriors[n])
+            elif finals[n].outcome != UNREADABLE:
+                finals[n] = FinalLabel(-1, UNSURE)
+    return finals
+
+
+def overall(fit: PseudoFit) -> Quality:
+    """Quality of the final labels over all support questions."""
+    labels = {n: one.label for n, one in enumerate(final_labels(fit)) if one.outcome == KEPT}
+    return quality(labels, len(fit.task.support), fit.task.support, fit.task.classes)
+
+
+class Outcome(NamedTuple):
+    """The clips of one outcome.
+
+    Attributes:
+        name: see `Vote`.
+        clips: how many.
+        accuracy: share of them whose label, or else whose most frequent answer, is right; NaN where no truth
+            or no such answer is known.
+    """
+
+    name: str
+    clips: int
+    accuracy: float
+
+
+def outcomes(fit: PseudoFit) -> list[Outcome]:
+    """Every outcome that occurred, kept clips first."""
+    finals = final_labels(fit)
+    found = []
+    for name in (KEPT, *_REASONS):
+        here = [n for n, one in enumerate(finals) if one.outcome == name]
+        # What was rejected has no label; its vote tells what the threshold was good for.
+        labels = {n: finals[n].label if name == KEPT else fit.labels.votes[n].label for n in here}
+        voted = {n: label for n, label in labels.items() if label >= 0}
+        judged = quality(voted, len(here), fit.task.support, fit.task.classes)
+        if here or name == KEPT:
+            found.append(Outcome(name, len(here), judged.accuracy))
+    return found
+
+
+def summary(fit: PseudoFit) -> dict[str, Any]:
+    """An entry of `results.json`; shares are fractions in [0, 1], null where they are of nothing."""
+    every = overall(fit)
+    rejected = Counter(one.outcome for one in final_labels(fit) if one.outcome != KEPT)
+    return {
+        "settings": asdict(fit.settings),
+        **_quality(every),
+        "rejected": dict(sorted(rejected.items())),
+        "unparsed_rollouts": _number(fit.labels.unparsed),
+        "rounds": [
+            {
+                "fold": place.fold or None,
+                "draw": place.draw,
+                **_quality(one.steps[-1]),
+                **({"steps": [_quality(step) for step in one.steps]} if fit.settings.rounds else {}),
+            }
+            for place, one in zip(fit.task.rounds, fit.rounds, strict=True)
+        ],
+    }
+
+
+def sentences(fit: PseudoFit) -> list[str]:
+    """What a reader of the results must know of the labels."""
+    s, every = fit.settings, overall(fit)
+    share = f"{100 * s.min_agreement:g} %"
+    rejected = Counter(one.outcome for one in final_labels(fit) if one.outcome != KEPT)
+    why = [
+        f"{rejected[reason]:,} {words.format(share=share, posterior=f'{s.min_posterior:g}')}"
+        for reason, words in _REASONS.items()
+        if rejected[reason]
+    ]
+    # Where rounds differ in their labels, what is told of all clips is of the votes alone.
+    again = f" and self-training x{s.rounds}" if s.rounds and len(fit.rounds) == 1 else ""
+    how = f"{s.rollouts} rollouts a clip (T {s.temperature_low:g}–{s.temperature_high:g}, top-p {s.top_p:g})"
+    kept = f"{every.kept:,} of {every.asked:,} support clips kept ({_percent(every.kept / every.asked)} %)"
+    others = f"; rejected: {', '.join(why)}" if why else ""
+    lines = [
+        f"Pseudo-labels by {how}{again}: {kept}{_right(every)}{others};"
+        f" {_percent(fit.labels.unparsed)} % of rollouts named no option."
+    ]
+    fewest = min(len(query.options) for query in fit.task.support)
+    if every.known and fewest < len(fit.task.classes):
+        lines.append(
+            f"They chose among {fewest} options, the right one among them, which nobody could show for clips"
+            f" without labels: measure that with data.n_options={len(fit.task.classes)}."
+        )
+    if s.rounds:
+        for step in range(s.rounds + 1):
+            reached = [one.steps[step] for one in fit.rounds]
+            labelled, asked = sum(q.kept for q in reached), sum(q.asked for q in reached)
+            right, known = sum(q.right for q in reached), sum(q.known for q in reached)
+            what = f"after self-training {step}" if step else "by votes"
+            of = f", {_percent(right / known)} % right" if known else ""
+            lines.append(f"Pseudo-labels {what}: {_percent(labelled / asked)} % of clips kept{of}.")
+    if len(fit.task.rounds) > 1:
+        short = [one for one in fit.rounds if one.steps[-1].lacking]
+        lacking = sorted(
+            {label for one in short for label in one.steps[-1].lacking}, key=fit.task.classes.index
+        )
+        if lacking:
+            lines.append(
+                f"In {len(short)} of {len(fit.rounds)} rounds some class has no pseudo-label, and no voter on"
+                f" them can name it there: {_named(lacking)}."
+            )
+    elif every.lacking:
+        lines.append(
+            f"{len(every.lacking)} of {len(fit.task.classes)} classes have no pseudo-label, and no voter on"
+            f" them can name these: {_named(every.lacking)}."
+        )
+    return lines
+
+
+def kept_rows(fit: PseudoFit, root: Path) -> list[list[str]]:
+    """A header and a row for each kept question: a list that the benchmark `manifest` reads.
+
+    Args:
+        fit: the labels.
+        root: paths below it are written relative to it.
+    """
+    classes, pictures = fit.task.classes, any(query.clip.video for query in fit.task.support)
+    header = ["path", *(["video"] if pictures else []), "label", "group", "agreement", "votes", "posterior"]
+    rows = [[*header, *_TOLD]]
+    for n, one in enumerate(final_labels(fit)):
+        if one.outcome != KEPT:
+            continue
+        clip, vote = fit.task.support[n].clip, fit.labels.votes[n]
+        video = [_below(root, clip.video) if clip.video else ""] if pictures else []
+        # A manifest has room for one group; with several, none would stand for all.
+        group = clip.groups[0] if len(clip.groups) == 1 else ""
+        posterior = "" if one.posterior is None else f"{one.posterior:.6f}"
+        front = [_below(root, clip.path), *video, classes[one.label], group, f"{vote.agreement:.6f}"]
+        rows.append([*front, str(vote.votes), posterior, *_told(fit, n)])
+    return rows
+
+
+def rejected_rows(fit: PseudoFit, root: Path, failures: Mapping[int, str]) -> list[list[str]]:
+    """A header and a row for each question without a label, with the reason.
+
+    Args:
+        fit, root: as for `kept_rows`.
+        failures: why clips could not be read, by position.
+    """
+    rows = [["path", "reason", "vote", "agreement", *_TOLD, "error"]]
+    for n, one in enumerate(final_labels(fit)):
+        if one.outcome != KEPT:
+            vote = fit.labels.votes[n]
+            named = fit.task.classes[vote.label] if vote.label >= 0 else ""
+            path = _below(root, fit.task.support[n].clip.path)
+            rows.append(
+                [path, one.outcome, named, f"{vote.agreement:.6f}", *_told(fit, n), failures.get(n, "")]
+            )
+    return rows
+
+
+_TOLD = ["truth", "clip", "shown", "answers", "said"]
+
+
+def _told(fit: PseudoFit, position: int) -> list[str]:
+    """Truth, clip, options, what each rollout named (`?` for nothing) and its words as JSON."""
+    query, vote, classes = fit.task.support[position], fit.labels.votes[position], fit.task.classes
+    return [
+        classes[query.label] if query.label >= 0 else "",
+        query.clip.id,
+        "|".join(classes[c] for c in query.options),
+        "|".join(classes[c] if c >= 0 else "?" for c in vote.ballots),
+        json.dumps(vote.said, ensure_ascii=False),
+    ]
+
+
+def _below(root: Path, path: Path) -> str:
+    here, there = root.absolute(), path.absolute()
+    return (there.relative_to(here) if there.is_relative_to(here) else there).as_posix()
+
+
+def _quality(one: Quality) -> dict[str, Any]:
+    return {
+        "n": one.asked,
+        "kept": one.kept,
+        "accuracy": _number(one.accuracy),
+        "classes_without_label": list(one.lacking),
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if math.isnan(value) else round(value, 6)
+
+
+def _percent(fraction: float) -> str:
+    return "–" if math.isnan(fraction) else f"{100 * fraction:.1f}"
+
+
+def _right(one: Quality) -> str:
+    if not one.known:
+        return ""
+    of = "" if one.known == one.kept else f" of {one.known:,} whose class is known"
+    return f", {_percent(one.accuracy)} %{of} right"
+
+
+def _named(labels: Sequence[str]) -> str:
+    more = f" and {len(labels) - _NAMED} more" if len(labels) > _NAMED else ""
+    return ", ".join(labels[:_NAMED]) + more

@@ -1,0 +1,93 @@
+"""Rollouts: which temperature and noise each has, and where its answers are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from calm_pl.data.answered import AnswerLink, noise_name
+from calm_pl.data.batches import Batch
+from calm_pl.data.clips import Query
+from calm_pl.data.draws import stable_number
+from calm_pl.data.prompts import LETTERS
+from calm_pl.functional import NO_ANSWER
+from calm_pl.models.answers import parse_answer
+from calm_pl.models.rollouts import Draws
+from calm_pl.pseudo.settings import PseudoSettings
+
+
+class RolloutSampler:
+    """Draws rollouts by (seed, clip, rollout) alone: batch, order and ranks do not show in them.
+
+    Args:
+        settings: how to sample.
+        queries: questions by position.
+        link: where answers are kept; None keeps none.
+    """
+
+    def __init__(
+        self, settings: PseudoSettings, queries: Sequence[Query], link: AnswerLink | None = None
+    ) -> None:
+        self.settings = settings
+        self.queries = queries
+        self.link = link
+
+    def draws(self, positions_R: Sequence[int]) -> Draws:
+        """Temperatures and noise of R rows.
+
+        Args:
+            positions_R: the question of each row; a clip's windows come as rows in their order.
+        """
+        s = self.settings
+        seen: dict[int, int] = {}
+        temperatures, seeds = [], []
+        for position in positions_R:
+            window = seen[position] = seen.get(position, -1) + 1
+            name = [*noise_name(self.queries[position]), window]
+            numbers = [
+                [stable_number(s.seed, what, *name, m) for m in range(s.rollouts)]
+                for what in ("temperature", "tokens")
+            ]
+            span = s.temperature_high - s.temperature_low
+            temperatures.append([s.temperature_low + span * number / 2**64 for number in numbers[0]])
+            # The upper half becomes negative: torch has no unsigned arithmetic.
+            seeds.append([number - 2**63 for number in numbers[1]])
+        return Draws(torch.tensor(temperatures), torch.tensor(seeds), s.top_p, s.max_new_tokens)
+
+    def keep(self, batch: Batch, answers: Sequence[Sequence[str]]) -> None:
+        """Store the answers of a decoded batch, where there is a store.
+
+        Raises:
+            RunError: the disk is full or refuses.
+        """
+        if self.link is not None:
+            self.link.store.append(dict(zip(self._keys(self.link, batch), answers, strict=True)))
+
+    def kept(self, batch: Batch) -> list[list[str]]:
+        """The stored answers of a banked batch."""
+        assert self.link is not None
+        return [self.link.store[key] for key in self._keys(self.link, batch)]
+
+    def _keys(self, link: AnswerLink, batch: Batch) -> list[str]:
+        positions = batch.index_N.tolist()
+        return [link.key(self.queries[n], key) for n, key in zip(positions, batch.keys, strict=True)]
+
+
+def sampling_settings(settings: PseudoSettings) -> dict[str, object]:
+    """The settings that an answer depends on."""
+    names = ("rollouts", "temperature_low", "temperature_high", "top_p", "seed", "max_new_tokens")
+    return {name: getattr(settings, name) for name in names}
+
+
+def ballot(said: Sequence[str], query: Query, shown: Sequence[str]) -> list[int]:
+    """The class that each answer names, -1 where it names no option or several.
+
+    Args:
+        said: answers to the question.
+        query: the question.
+        shown: labels as the model reads them, in class order.
+    """
+    letters, labels = LETTERS[: len(query.options)], [shown[c] for c in query.options]
+    choices = [parse_answer(text, letters, labels) for text in said]
+    return [NO_ANSWER if choice is None else query.options[choice] for choice in choices]

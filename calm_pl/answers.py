@@ -9,7 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from calm_pl.data.task import Task
 from calm_pl.errors import RunError
+from calm_pl.metrics import MetricSizes
 from calm_pl.zero_shot import class_probabilities
 
 
@@ -54,3 +56,15 @@ def listed(options_NO: Tensor, num_classes: int) -> Tensor:
     listed_NC = torch.zeros(len(options_NO), num_classes, dtype=torch.int32, device=options_NO.device)
     listed_NC = listed_NC.scatter_add(1, options_NO.clamp(min=0), shown_NO.to(torch.int32)) > 0
     return listed_NC | ~shown_NO.any(1, keepdim=True)
+
+
+def metric_sizes(task: Task, may_abstain: bool) -> MetricSizes:
+    """What the metrics of a task must know of it."""
+    return MetricSizes(
+        len(task.classes),
+        len(task.query),
+        task.num_clips,
+        task.multi_label,
+        task.positive,
+        may_abstain=may_abstain,
+    )

@@ -12,7 +12,7 @@ import json
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -21,6 +21,7 @@ from calm_pl.errors import ConfigError
 from calm_pl.pseudo.settings import JUDGE
 from calm_pl.schema import CALLBACKS, METHODS, Config
 
+Schema = TypeVar("Schema", bound=Config)
 _UNRESOLVED = object()  # stands for a value whose interpolation leads nowhere
 
 
@@ -35,6 +36,11 @@ def shipped_configs() -> list[str]:
     return sorted(path.name for path in config_dir().glob("*.yaml"))
 
 
+def shipped_sweeps() -> list[str]:
+    """Names of the shipped sweeps, as `--config` takes them."""
+    return sorted(f"sweeps/{path.name}" for path in config_dir().glob("sweeps/*.yaml"))
+
+
 def load_config(files: Sequence[str], overrides: Sequence[str]) -> Config:
     """Compose files (later wins) and `key=value` overrides (last), and check the result.
 
@@ -42,17 +48,25 @@ def load_config(files: Sequence[str], overrides: Sequence[str]) -> Config:
         ConfigError: all faults at once.
     """
     faults: list[str] = []
+    config = compose(Config, files, overrides, faults)
+    if faults:
+        raise ConfigError(faults)
+    return config
+
+
+def compose(
+    schema: type[Schema], files: Sequence[str], overrides: Sequence[str], faults: list[str]
+) -> Schema:
+    """`load_config` for a schema with further sections; faults are noted, not raised."""
     layers = [layer for name in files if (layer := _read(name, faults)) is not None]
     unread = bool(faults)  # what an unread file would have set is not known
     layers += [layer for text in overrides if (layer := _override(text, faults)) is not None]
-    raw = _resolved(layers, faults)
-    config = _fill(Config, raw, "", faults)
+    raw = _resolved(schema, layers, faults)
+    config: Schema = _fill(schema, raw, "", faults)
     if unread:
-        faults = [fault for fault in faults if ": is required, but missing" not in fault]
+        faults[:] = [fault for fault in faults if ": is required, but missing" not in fault]
     if not faults:
-        faults += _cross_faults(config)
-    if faults:
-        raise ConfigError(faults)
+        faults += cross_faults(config)
     return config
 
 
@@ -85,9 +99,10 @@ def _read(name: str, faults: list[str]) -> DictConfig | None:
     """A file by path, or by the name of a shipped configuration."""
     path = Path(name)
     if not path.is_file():
-        shipped = config_dir() / (name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
-        if path.name != name or not shipped.is_file():
-            near = difflib.get_close_matches(name, shipped_configs(), 1)
+        named = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
+        shipped = config_dir() / named
+        if not shipped.is_file() or named not in (*shipped_configs(), *shipped_sweeps()):
+            near = difflib.get_close_matches(name, [*shipped_configs(), *shipped_sweeps()], 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             faults.append(
                 f"--config {name}: no such file, and not among the shipped"
@@ -125,9 +140,9 @@ def _merged(base: Any, layer: Any) -> Any:
     return {**base, **{key: _merged(base.get(key), value) for key, value in layer.items()}}
 
 
-def _resolved(layers: list[DictConfig], faults: list[str]) -> dict[str, Any]:
+def _resolved(schema: type, layers: list[DictConfig], faults: list[str]) -> dict[str, Any]:
     """Defaults and all layers as one plain dictionary, interpolations resolved."""
-    merged: Any = OmegaConf.to_container(OmegaConf.structured(Config))
+    merged: Any = OmegaConf.to_container(OmegaConf.structured(schema))
     for layer in layers:
         merged = _merged(merged, OmegaConf.to_container(layer))
     return _plain(OmegaConf.create(merged), "", faults)
@@ -171,13 +186,13 @@ def _fill(schema: type, raw: Any, path: str, faults: list[str]) -> Any:
         if dataclasses.is_dataclass(kind):
             values[name] = _fill(typing.cast(type, kind), raw.get(name, {}), f"{path}{name}.", faults)
         elif raw.get(name, MISSING) != MISSING:
-            values[name] = _checked(raw[name], kind, spec, f"{path}{name}", faults)
+            values[name] = checked(raw[name], kind, spec, f"{path}{name}", faults)
         elif spec.default is MISSING or spec.default == MISSING:
             faults.append(f"{path}{name}: is required, but missing; give it as {path}{name}=VALUE")
     return schema(**values)
 
 
-def _checked(value: Any, kind: Any, spec: Any, path: str, faults: list[str]) -> Any:
+def checked(value: Any, kind: Any, spec: Any, path: str, faults: list[str]) -> Any:
     """A leaf's value converted to its type, if it obeys its rule."""
     node = OmegaConf.structured(dataclasses.make_dataclass("Leaf", [("value", kind)]))
     try:
@@ -198,6 +213,8 @@ def _type_name(kind: Any) -> str:
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     if typing.get_origin(kind) is list:
         return "a list of texts"
+    if typing.get_origin(kind) is dict:
+        return "a section with keys"
     parts = [part for part in typing.get_args(kind) or (kind,) if part is not type(None)]
     optional = [" or null"] if type(None) in typing.get_args(kind) else []
     return " or ".join(names.get(part, str(part)) for part in parts) + "".join(optional)
@@ -224,7 +241,7 @@ def _leaves(schema: type, path: str) -> Iterator[tuple[str, str]]:
             yield spec.name, f"{path}{spec.name}"
 
 
-def _cross_faults(config: Config) -> list[str]:
+def cross_faults(config: Config) -> list[str]:
     """Faults that no single value shows."""
     faults = []
     if (config.voter.reliability_split == "heldout") != (config.data.heldout_shots > 0):

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
-from calm_pl.answers import Answer, confidence, explained, listed, zero_shot_answer
+from calm_pl.answers import Answer, confidence, explained, listed, metric_sizes, zero_shot_answer
 from calm_pl.coverage import STOP, Account, Coverage, SkipPolicy
 from calm_pl.data.batches import Batch
 from calm_pl.data.prompts import ZERO_SHOT_MODES
@@ -20,7 +20,6 @@ from calm_pl.metrics import (
     Difference,
     MethodMetrics,
     MethodResult,
-    MetricSizes,
     PredictionTable,
     summarise,
 )
@@ -85,15 +84,9 @@ class FitFreeModule(LightningModule):
         self.methods = ([ZERO_SHOT] if zero_shot else []) + list(voters)
         self.keep_hidden = keep_hidden or any(voter.reads_hidden for voter in voters.values())
         self.methods += pseudo.methods if pseudo else []
-        sizes = MetricSizes(
-            len(task.classes),
-            len(task.query),
-            task.num_clips,
-            task.multi_label,
-            task.positive,
-            # Answers that name no option; and no class among the options has a pseudo-label.
-            may_abstain=zero_shot == "generate" or (pseudo is not None and task.only_options),
-        )
+        # Answers that name no option; and no class among the options has a pseudo-label.
+        may_abstain = zero_shot == "generate" or (pseudo is not None and task.only_options)
+        sizes = metric_sizes(task, may_abstain)
         self.metrics = {name: [MethodMetrics(sizes) for _ in task.rounds] for name in self.methods}
         # Lightning moves registered modules to the device.
         self._registered = nn.ModuleList(one for rounds in self.metrics.values() for one in rounds)

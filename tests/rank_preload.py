@@ -8,7 +8,8 @@ import calm_pl.commands.bank
 import calm_pl.commands.fit_free
 import calm_pl.commands.job
 import calm_pl.commands.table
-import calm_pl.module  # noqa: F401
+import calm_pl.module
+import calm_pl.sweeps.module  # noqa: F401
 
 torch.set_num_threads(1)
 named_sets.register()

@@ -33,6 +33,7 @@ FLOORS = {
     "calm_pl.oracle": 3,
     "calm_pl.schema": 4,
     "calm_pl.config": 4,
+    "calm_pl.sweeps": 4,
     "calm_pl.commands": 4,
     "calm_pl.__main__": 5,
     "callbacks": 5,

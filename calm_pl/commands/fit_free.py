@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from calm_pl.commands.arguments import add_config_arguments, parser
 from calm_pl.commands.stopping import StoppedError, end_with_parent, stoppable
@@ -14,7 +14,7 @@ from calm_pl.errors import ConfigError, DataError, RunError, StoppedRunError
 from calm_pl.schema import Config
 
 if TYPE_CHECKING:
-    from lightning.pytorch import Callback, Trainer
+    from lightning.pytorch import Callback, LightningModule, Trainer
 
     from calm_pl.data.base import FewShotDataModule
     from calm_pl.module import FitFreeModule
@@ -91,7 +91,7 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     )
     record.load_seconds = time.perf_counter() - record.started
     trainer = build_trainer(config, record)
-    module = run_stages(trainer, module, data)
+    module = cast(FitFreeModule, run_stages(trainer, module, data))
     if trainer.is_global_zero:
         finish_dashboards(trainer)
         print_results(module, data, record)
@@ -121,17 +121,19 @@ def refuse_no_options(config: Config, data: FewShotDataModule) -> None:
 
 
 def run_stages(
-    trainer: Trainer, module: FitFreeModule, data: FewShotDataModule, evaluate: bool = True
-) -> FitFreeModule:
+    trainer: Trainer, module: LightningModule, data: FewShotDataModule, evaluate: bool = True
+) -> LightningModule:
     """Fit on the support, then score the query where it is to be evaluated; returns the module that did.
 
     Raises:
         CalmError: anything the user can mend; also where a signal ended the job, and how to go on then.
     """
+    from calm_pl.module import FitFreeModule
+
     try:
         with stoppable(), told_plainly(trainer):
             trainer.validate(module, datamodule=data, verbose=False)
-            if evaluate and module.searches:
+            if evaluate and isinstance(module, FitFreeModule) and module.searches:
                 module = with_oracle(trainer, module, data)
             if evaluate:
                 trainer.test(module, datamodule=data, verbose=False)

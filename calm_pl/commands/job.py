@@ -20,6 +20,7 @@ from calm_pl.schema import COMPARISONS, Config
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, Trainer
+    from lightning.pytorch.loggers import WandbLogger
 
     from calm_pl.data.banked import BankLink
     from calm_pl.data.base import FewShotDataModule
@@ -64,7 +65,7 @@ def open_record(config: Config) -> JobRecord:
     run_dir = Path(config.run.dir or Path("runs") / name)
     record = JobRecord(run_dir, config.data.benchmark, config.model.path, to_yaml(config), digest)
     record.started = time.perf_counter()
-    if not _is_rank_zero():
+    if not is_rank_zero():
         return record
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -75,7 +76,7 @@ def open_record(config: Config) -> JobRecord:
             f"The run folder {str(run_dir)!r} cannot be written: {error.strerror}."
             " Choose another with run.dir=FOLDER."
         ) from error
-    other = _hash_of_results(run_dir / "results.json")
+    other = hash_of_results(run_dir / "results.json")
     if other not in (None, digest) and not config.run.overwrite:
         raise RunError(
             f"{run_dir} holds the results of another configuration (hash {str(other)[:8]}, this one"
@@ -228,6 +229,8 @@ def build_trainer(config: Config, record: JobRecord) -> Trainer:
 
 def quieten() -> None:
     """Silence what is no news in a training-free job."""
+    import lightning.pytorch  # noqa: F401  - its import sets the levels of its loggers
+
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("WANDB_SILENT", "true")
     for name in ("lightning.pytorch", "lightning.fabric"):
@@ -237,6 +240,7 @@ def quieten() -> None:
         ".*recommended to use `self.log.*",  # the values are those of all ranks already
         ".*Experiment logs directory .* exists and is not empty.*",
         ".*isinstance\\(treespec, LeafSpec\\).*",
+        ".*``compute`` method of metric .* was called before.*",  # on a rank without a clip of a fold
     ):
         warnings.filterwarnings("ignore", message=noise)
 
@@ -266,26 +270,31 @@ def _callbacks_package() -> str:
 
 
 def _build_loggers(config: Config, record: JobRecord) -> list[Any]:
-    from lightning.pytorch.loggers import CSVLogger, WandbLogger
+    from lightning.pytorch.loggers import CSVLogger
 
-    loggers: list[Any] = [CSVLogger(record.run_dir, name="logs", version="")]
-    if config.wandb.mode != "disabled":
-        import wandb
-
-        wandb.setup(wandb.Settings(silent=True, mode=cast(Any, config.wandb.mode)))
-        loggers.append(
-            WandbLogger(
-                name=record.run_dir.name,
-                save_dir=record.run_dir,
-                project=config.wandb.project,
-                offline=config.wandb.mode == "offline",
-                tags=list(config.wandb.tags) or None,
-            )
-        )
-    return loggers
+    board = build_wandb(config, record)
+    return [CSVLogger(record.run_dir, name="logs", version=""), *([] if board is None else [board])]
 
 
-def _hash_of_results(path: Path) -> str | None:
+def build_wandb(config: Config, record: JobRecord) -> WandbLogger | None:
+    """The job's run on Weights & Biases; None where it is disabled."""
+    if config.wandb.mode == "disabled":
+        return None
+    import wandb
+    from lightning.pytorch.loggers import WandbLogger
+
+    wandb.setup(wandb.Settings(silent=True, mode=cast(Any, config.wandb.mode)))
+    return WandbLogger(
+        name=record.run_dir.name,
+        save_dir=record.run_dir,
+        project=config.wandb.project,
+        offline=config.wandb.mode == "offline",
+        tags=list(config.wandb.tags) or None,
+    )
+
+
+def hash_of_results(path: Path) -> str | None:
+    """The configuration's hash in a run folder's JSON file; None where there is none."""
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["config_hash"])
     except FileNotFoundError:
@@ -294,7 +303,8 @@ def _hash_of_results(path: Path) -> str | None:
         return "unreadable"
 
 
-def _is_rank_zero() -> bool:
+def is_rank_zero() -> bool:
+    """Whether this process is the one that writes and prints; known before the ranks are started."""
     from lightning.pytorch.utilities import rank_zero_only
 
     return getattr(rank_zero_only, "rank", 0) == 0

@@ -16,6 +16,7 @@ _CATALOGUE = Path(__file__).parents[1] / "models" / "families.json"
 _EXAMPLES = """\
   {program} models
   {program} benchmarks
+  {program} sweeps
   {program} models --json
 """
 
@@ -82,7 +83,26 @@ def show_models(content: dict[str, Any]) -> None:
         print(f"  {model_type}: {reason}")
 
 
+def read_sweeps() -> dict[str, str]:
+    """What each shipped sweep varies, by the name that `--config` takes."""
+    from calm_pl.config import config_dir, shipped_sweeps
+
+    return {name: _first_comment(config_dir() / name) for name in shipped_sweeps()}
+
+
+def show_sweeps(content: dict[str, str]) -> None:
+    """Print a line for each."""
+    width = max(map(len, content), default=0)
+    for name, what in content.items():
+        print(f"{name:<{width}}  {what}")
+
+
+def _first_comment(path: Path) -> str:
+    return path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
+
+
 LISTINGS = {
     "benchmarks": Listing("data sets that can be evaluated", read_benchmarks, show_benchmarks),
+    "sweeps": Listing("ablations of the paper, for the command `sweep`", read_sweeps, show_sweeps),
     "models": Listing("families of audio language models", read_models, show_models),
 }

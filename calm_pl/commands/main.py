@@ -13,6 +13,7 @@ from calm_pl.errors import CalmError, StoppedRunError
 # name: (module, what it does); a module is imported only when its command is called
 COMMANDS = {
     "fit-free": ("calm_pl.commands.fit_free", "fit on the support, evaluate on the query, without training"),
+    "sweep": ("calm_pl.commands.sweep", "ablations: many settings of the methods from one pass of the model"),
     "extract": ("calm_pl.commands.extract", "encode clips into the head bank, for later runs"),
     "pseudo-label": ("calm_pl.commands.pseudo_label", "label clips by sampled answers of the model"),
     "doctor": ("calm_pl.commands.doctor", "check data, disk and model before a long run"),
@@ -32,6 +33,7 @@ commands:
 examples:
   {program} fit-free --config demo.yaml
   {program} fit-free --config esc50.yaml data.root=/data/ESC-50 trainer.devices=8
+  {program} sweep --config esc50.yaml --config sweeps/table2.yaml data.root=/data/ESC-50
   {program} doctor --config esc50.yaml data.root=/data/ESC-50
   {program} predict --classifier runs/x/classifier.safetensors clip.wav
   {program} list models

@@ -40,7 +40,7 @@ _ORACLE = "_oracle"  # as calm_pl.voters.oracle, which needs torch
 
 
 # metric: its heading
-_METRICS = {
+METRICS = {
     "accuracy": "accuracy",
     "macro_f1": "Macro-F1",
     "exact_match": "exact match",
@@ -70,11 +70,11 @@ def shown(task: Task) -> list[str]:
     """Metrics that say something about a task."""
     several = task.multi_label
     kept = {"accuracy": True, "macro_f1": not several, "exact_match": several, "map": several}
-    return [metric for metric in _METRICS if kept.get(metric, task.positive is not None)]
+    return [metric for metric in METRICS if kept.get(metric, task.positive is not None)]
 
 
 def _columns(metric: str) -> list[str]:
-    return [_METRICS[metric]] if metric in ("map", "eer") else [_METRICS[metric], "95 %"]
+    return [METRICS[metric]] if metric in ("map", "eer") else [METRICS[metric], "95 %"]
 
 
 def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRecord) -> None:

@@ -24,7 +24,7 @@ from calm_pl.functional.leave_one_out import leave_one_out_scores
 from calm_pl.functional.reliability import RELIABILITIES, clip_reliability, shrink, sum_by_class
 from calm_pl.functional.sampling import hashed_uniforms, nucleus, sample_tokens
 from calm_pl.functional.scores import SCORES, head_scores, posteriors, unit
-from calm_pl.functional.votes import majority_vote, weighted_vote
+from calm_pl.functional.votes import majority_vote, weighted_vote, weighted_votes
 from calm_pl.functional.weights import WEIGHT_MAPS, head_weights, top_heads
 from calm_pl.functional.whitening import (
     apply_whitening,
@@ -72,6 +72,7 @@ __all__ = [
     "top_heads",
     "unit",
     "weighted_vote",
+    "weighted_votes",
     "whitened_leave_one_out",
     "whitening",
 ]

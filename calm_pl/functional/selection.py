@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from calm_pl.functional.reliability import shrink
+from calm_pl.functional.votes import weighted_votes
 
 TIE = 1e-9
 """Mean log-probabilities closer than this are equal: the last bits of sums follow order and ranks."""
@@ -142,10 +143,7 @@ def judge_settings(
         some = list(group)
         shrunk_RH = shrink(rows_RH, evidence.counts_R.clamp(min=1), alpha)
         shared_RSH = _weights(shrunk_RH, some)
-        if conditional:
-            scores_NSC = torch.einsum("csh,nhc->nsc", shared_RSH, p_NHC)
-        else:
-            scores_NSC = torch.einsum("sh,nhc->nsc", shared_RSH[0], p_NHC)
+        scores_NSC = weighted_votes(p_NHC, shared_RSH.transpose(0, 1) if conditional else shared_RSH[0])
         if own_m_NH is not None:
             left_NH = evidence.without(own_m_NH.to(torch.float64), row_N)
             counts_N = (evidence.counts_R[row_N] - 1).clamp(min=1)

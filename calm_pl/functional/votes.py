@@ -44,5 +44,15 @@ def weighted_vote(p_NHC: Tensor, weights: Tensor) -> Tensor:
     Summed in float64, so that neither the batch nor the order of heads shows in the float32 result and equal
     classes have equal scores.
     """
-    subscripts = "nhc,h->nc" if weights.dim() == 1 else "nhc,ch->nc"
-    return torch.einsum(subscripts, p_NHC.to(torch.float64), weights.to(torch.float64)).to(torch.float32)
+    return weighted_votes(p_NHC, weights[None])[:, 0].to(torch.float32)
+
+
+def weighted_votes(p_NHC: Tensor, weights: Tensor) -> Tensor:
+    """`weighted_vote` of S settings at once, (N, S, C) float64: the posteriors are read once for all.
+
+    Args:
+        p_NHC: posteriors (eq. 5).
+        weights: (S, H), or (S, C, H).
+    """
+    subscripts = "nhc,sh->nsc" if weights.dim() == 2 else "nhc,sch->nsc"
+    return torch.einsum(subscripts, p_NHC.to(torch.float64), weights.to(torch.float64))

@@ -10,7 +10,7 @@ from calm_pl.metrics.paired import estimate, mcnemar, paired_difference
 from calm_pl.metrics.predictions import PredictionTable
 from calm_pl.metrics.ranking import ClipAveragePrecision, EqualErrorRate
 from calm_pl.metrics.suite import MethodMetrics, MetricSizes, RoundResult
-from calm_pl.metrics.summary import MethodResult, Spread, summarise
+from calm_pl.metrics.summary import MethodResult, Spread, spread_of, summarise
 
 __all__ = [
     "Answers",
@@ -38,6 +38,7 @@ __all__ = [
     "mcnemar",
     "paired_difference",
     "set_coverage",
+    "spread_of",
     "summarise",
     "wilson",
     "winner_calibration_error",

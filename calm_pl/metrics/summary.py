@@ -91,10 +91,7 @@ def summarise(rounds: Sequence[Sequence[RoundResult]], answers: Answers) -> Meth
             parts = chances
     return MethodResult(
         {name: round(float(values_FDM[..., m].mean()), 6) for m, name in enumerate(names)},
-        {
-            name: Spread(_deviation(values_FDM[..., m].mean(0)), _deviation(values_FDM[..., m].mean(1)))
-            for m, name in enumerate(names)
-        },
+        {name: spread_of(values_FDM[..., m]) for m, name in enumerate(names)},
         ci95,
         parts,
         sum(fold[0].n for fold in rounds),
@@ -116,6 +113,11 @@ def _never_certain(interval: Interval, answers: Answers) -> Interval:
         return interval
     total = len(np.unique(answers.clip_Q if answers.cluster_Q is None else answers.cluster_Q))
     return wilson(total if interval.high else 0, total)
+
+
+def spread_of(values_FD: np.ndarray) -> Spread:
+    """Spread of a metric by fold, then by draw."""
+    return Spread(_deviation(values_FD.mean(0)), _deviation(values_FD.mean(1)))
 
 
 def _deviation(values: np.ndarray) -> float | None:

@@ -29,9 +29,9 @@ from calm_pl.functional.calibration import left_out, spread
 from calm_pl.functional.whitening import HeadScatter, ScatterSums
 from calm_pl.voters.base import Decision
 from calm_pl.voters.calibrated import CalibratedVoter
-from calm_pl.voters.calm import ReliabilitySums
 from calm_pl.voters.checks import check_positive
 from calm_pl.voters.discriminant import discriminant_scores, fit_discriminant
+from calm_pl.voters.evidence import ReliabilitySums
 from calm_pl.voters.gram import clip_places, over_ranks
 from calm_pl.voters.support import Support
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from calm_pl.functional import clip_chunks, head_scores
-from calm_pl.voters.checks import Vectors, as_labels, as_vectors, label_array, label_indices
-from calm_pl.voters.support import Support, gather_support
+from calm_pl.voters.checks import Vectors, as_labels, as_vectors, label_array
+from calm_pl.voters.support import Support, as_heldout, gather_support
 
 
 class Decision(NamedTuple):
@@ -70,22 +70,20 @@ class HeadVoter(ABC):
 
     def fit_support(self, support: Support, heldout: tuple[Vectors, Any] | None = None) -> Self:
         """Fit on a support set whose centroids are known; its clips may be spread over ranks."""
-        held = None
-        if heldout is not None:
-            x_NHD = as_vectors(heldout[0])
-            if x_NHD.shape[1:] != support.x_NHD.shape[1:]:
-                raise ValueError(
-                    "Expected held-out vectors of the support's heads and dimension"
-                    f" {tuple(support.x_NHD.shape[1:])}, but got {tuple(x_NHD.shape[1:])}."
-                )
-            labels = as_labels(heldout[1], len(x_NHD))
-            held = support._replace(x_NHD=x_NHD, y_N=label_indices(labels, support.classes).to(x_NHD.device))
-        # On a copy, so that a refused fit leaves the last one whole.
+        held = None if heldout is None else as_heldout(support, heldout)
+        fresh = self._begun(support)
+        fresh._fit_heads(support, held)
+        return self._take(fresh)
+
+    def _begun(self, support: Support) -> Self:
+        """A copy that is to be fitted, so that a refused fit leaves the last one whole."""
         fresh = copy.copy(self)
         fresh.fitted_params_ = self.params
         fresh.classes_ = label_array(support.classes)
         fresh.centroids_ = support.centroids_CHD
-        fresh._fit_heads(support, held)
+        return fresh
+
+    def _take(self, fresh: Self) -> Self:
         self.__dict__.update(fresh.__dict__)
         return self
 
@@ -226,9 +224,7 @@ class ScoreVoter(HeadVoter):
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
         """Score one chunk of clips against `centroids_` and vote; others than candidates have no score."""
         s_NHC = head_scores(x_NHD, self.centroids_, self.fitted_params_.score)
-        if candidates_NC is None:
-            return self.decide(s_NHC)
-        return _among(self.decide(s_NHC.masked_fill(~candidates_NC[:, None], -torch.inf)), candidates_NC)
+        return among(self.decide(candidate_scores(s_NHC, candidates_NC)), candidates_NC)
 
     def _scores(self, x_NHD: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """Scores (n, H, C) of one chunk of clips at a time."""
@@ -236,8 +232,15 @@ class ScoreVoter(HeadVoter):
             yield chunk, head_scores(x, self.centroids_, self.fitted_params_.score)
 
 
-def _among(decision: Decision, candidates_NC: Tensor) -> Decision:
+def candidate_scores(s_NHC: Tensor, candidates_NC: Tensor | None) -> Tensor:
+    """Scores without those of classes that are no candidates."""
+    return s_NHC if candidates_NC is None else s_NHC.masked_fill(~candidates_NC[:, None], -torch.inf)
+
+
+def among(decision: Decision, candidates_NC: Tensor | None) -> Decision:
     """The decision, but where no candidate has any score all have the same, and the first wins."""
+    if candidates_NC is None:
+        return decision
     empty_N1 = (decision.scores_NC == 0).all(-1, keepdim=True)
     scores_NC = torch.where(empty_N1, candidates_NC.to(torch.float32), decision.scores_NC)
     return Decision(scores_NC, torch.where(empty_N1[:, 0], scores_NC.argmax(-1), decision.winner_N))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -18,10 +18,8 @@ from calm_pl.functional import (
     clip_reliability,
     head_scores,
     head_weights,
-    leave_one_out_scores,
     posteriors,
     shrink,
-    sum_by_class,
     weighted_vote,
 )
 from calm_pl.functional.selection import (
@@ -38,6 +36,7 @@ from calm_pl.functional.selection import (
 )
 from calm_pl.voters.base import Decision, ScoreVoter
 from calm_pl.voters.checks import check_choice, check_positive, check_top_k
+from calm_pl.voters.evidence import EvidenceKind, ReliabilitySums, left_out_scores, reliability_sums
 from calm_pl.voters.support import Support
 
 RELIABILITY_SPLITS = ("support", "heldout", "loo")
@@ -68,30 +67,6 @@ class CalmParams:
         check_choice("reliability_split", self.reliability_split, RELIABILITY_SPLITS)
         check_positive("shrinkage", self.shrinkage, or_zero=True)
         check_choice("select", self.select, SELECTIONS)
-
-
-class ReliabilitySums(NamedTuple):
-    """Per-class sums of clip reliabilities over all ranks.
-
-    Attributes:
-        sums_CH: (C, H) float64.
-        counts_C: clips that count, (C,) float64.
-    """
-
-    sums_CH: Tensor
-    counts_C: Tensor
-
-
-class Evidence(NamedTuple):
-    """What the heads say of some clips.
-
-    Attributes:
-        m_NH: evidence for the true class (eq. 6).
-        y_N: class indices.
-    """
-
-    m_NH: Tensor
-    y_N: Tensor
 
 
 class CalmBase(ScoreVoter):
@@ -150,54 +125,43 @@ class CalmBase(ScoreVoter):
             if heldout is not None:
                 raise ValueError("Expected `select` to be 'none' with held-out clips, but got 'loo'.")
             self.fitted_params_ = p = self._select(support)
-        self.weigh(self.evidence(support, support if heldout is None else heldout, p.tau_p))
+        self.weigh(self.evidence(support, heldout, p.tau_p))
 
-    def evidence(self, support: Support, judged: Support, tau_p: float) -> Reliabilities:
-        """Sums of clip reliabilities at one τ_p over all ranks, a row a class or one for all (eqs. 6, 7, 11).
+    def fit_evidence(self, support: Support, sums: ReliabilitySums) -> Self:
+        """Fit on a support whose reliabilities were summed before: for many settings of one sum.
 
         Args:
-            support: the clips that built the centroids.
-            judged: those that judge the heads.
-            tau_p: of the posteriors.
+            support: as for `fit_support`.
+            sums: of this voter's `evidence_kind`, `score` and `reliability_split`.
         """
-        return self._rows(self._reliability_sums(support, judged, tau_p))
+        fresh = self._begun(support)
+        fresh.weigh(fresh._rows(sums))
+        return self._take(fresh)
+
+    @property
+    def evidence_kind(self) -> EvidenceKind:
+        """The evidence that reliabilities are the mean of."""
+        return EvidenceKind(self.params.tau_p, self.params.reliability)
 
     def weigh(self, evidence: Reliabilities) -> None:
-        """Set reliabilities and weights (eqs. 8, 12) by the fitted parameters."""
+        """Set reliabilities and weights by the fitted parameters (eqs. 7, 8, 11, 12)."""
         p = self.fitted_params_
         r_RH = shrink(evidence.rows(), evidence.counts_R.clamp(min=1), p.shrinkage).to(torch.float32)
         w_RH = head_weights(r_RH, p.top_k, p.tau_w, p.weight_map)
         self.reliability_, self.weights_ = (r_RH, w_RH) if self.conditional else (r_RH[0], w_RH[0])
 
-    def _left_out(self, support: Support, chunk: slice, s_NHC: Tensor) -> Tensor:
-        """Leave-one-out scores of a chunk of support clips."""
-        x_NHD, y_N = support.x_NHD[chunk].to(s_NHC.device), support.y_N[chunk].to(s_NHC.device)
-        return leave_one_out_scores(
-            s_NHC, x_NHD, y_N, support.centroids_CHD, support.counts_C, self.fitted_params_.score
-        )
+    def evidence(self, support: Support, heldout: Support | None, tau_p: float) -> Reliabilities:
+        """Sums of clip reliabilities at one τ_p over all ranks, a row a class or one for all (eqs. 6, 7, 11).
 
-    def _evidence(self, support: Support, judged: Support, tau_p: float) -> Iterator[Evidence]:
-        """What the heads say of the clips of one chunk at a time (eq. 6)."""
+        Args:
+            support: the clips that built the centroids, and judge the heads where there are no others.
+            heldout: clips that judge them instead.
+            tau_p: of the posteriors.
+        """
         p = self.fitted_params_
-        for chunk, s_NHC in self._scores(judged.x_NHD):
-            y_N = judged.y_N[chunk].to(s_NHC.device)
-            if p.reliability_split == "loo":
-                s_NHC = self._left_out(support, chunk, s_NHC)
-                # A clip alone in its class cannot be judged without itself.
-                judgeable_N = support.counts_C[y_N] > 1
-                s_NHC, y_N = s_NHC[judgeable_N], y_N[judgeable_N]
-            yield Evidence(clip_reliability(posteriors(s_NHC, tau_p), y_N, p.reliability), y_N)
-
-    def _reliability_sums(self, support: Support, judged: Support, tau_p: float) -> ReliabilitySums:
-        """Sum clip reliabilities by class, chunk by chunk, then over ranks (eqs. 6, 7, 11)."""
-        num_classes, num_heads, _ = support.centroids_CHD.shape
-        device = support.centroids_CHD.device
-        sums_CH = torch.zeros(num_classes, num_heads, dtype=torch.float64, device=device)
-        counts_C = torch.zeros(num_classes, dtype=torch.float64, device=device)
-        for m_NH, y_N in self._evidence(support, judged, tau_p):
-            sums_CH += sum_by_class(m_NH, y_N, num_classes)
-            counts_C += torch.bincount(y_N, minlength=num_classes)
-        return ReliabilitySums(support.all_reduce(sums_CH), support.all_reduce(counts_C))
+        kinds = [EvidenceKind(tau_p, p.reliability)]
+        sums = reliability_sums(support, heldout, p.score, kinds, p.reliability_split == "loo")[0]
+        return self._rows(sums)
 
     def _select(self, support: Support) -> CalmParams:
         """Parameters of the best setting by leave-one-out, where it is clearly better than the given ones."""
@@ -222,14 +186,14 @@ class CalmBase(ScoreVoter):
     def _judge(self, support: Support, settings: list[Setting]) -> Iterator[Judged]:
         """Judge settings of one τ_p on this rank's support clips, each left out, chunk by chunk."""
         p, tau_p = self.fitted_params_, settings[0].tau_p
-        evidence = self.evidence(support, support, tau_p)
+        evidence = self.evidence(support, None, tau_p)
         num_classes, heads, dim = support.centroids_CHD.shape
         per_clip = max(heads * max(len(settings), num_classes, dim), len(settings) * num_classes)
         # Also where this rank has no clip, so that there is something to concatenate.
         for chunk in clip_chunks(max(1, len(support.x_NHD)), per_clip):
             part = support._replace(x_NHD=support.x_NHD[chunk], y_N=support.y_N[chunk])
             full_NHC = head_scores(part.x_NHD, support.centroids_CHD, p.score)
-            left_NHC = self._left_out(part, slice(None), full_NHC)
+            left_NHC = left_out_scores(part, full_NHC, p.score)
             judgeable_N = support.counts_C[part.y_N] > 1
             y_N, p_NHC = part.y_N[judgeable_N], posteriors(left_NHC[judgeable_N], tau_p)
             own_NHC = p_NHC if p.reliability_split == "loo" else posteriors(full_NHC[judgeable_N], tau_p)

@@ -37,7 +37,7 @@ class OracleSearch:
             if tau_p in voter.grid.tau_p:
                 some += voter.grid.settings(tau_p, support.x_NHD.shape[1])
             self.settings += dict.fromkeys(some)
-            self._evidence[tau_p] = voter.evidence(support, support, tau_p)
+            self._evidence[tau_p] = voter.evidence(support, None, tau_p)
         self.hits_S = torch.zeros(
             len(self.settings), dtype=torch.float64, device=support.centroids_CHD.device
         )

@@ -80,3 +80,19 @@ def gather_support(
     means_CHD = sums_CHD / counts_C[:, None, None]
     centroids_CHD = centroids_from_sums(sums_CHD, counts_C)
     return Support(x_NHD, y_N, order, centroids_CHD, counts_C, all_reduce, means_CHD, rank, num_ranks)
+
+
+def as_heldout(support: Support, heldout: tuple[Vectors, Any]) -> Support:
+    """Held-out (vectors, labels) beside the centroids that they are judged against.
+
+    Raises:
+        ValueError: vectors of other heads or dimension, or labels that the support lacks.
+    """
+    x_NHD = as_vectors(heldout[0])
+    if x_NHD.shape[1:] != support.x_NHD.shape[1:]:
+        raise ValueError(
+            "Expected held-out vectors of the support's heads and dimension"
+            f" {tuple(support.x_NHD.shape[1:])}, but got {tuple(x_NHD.shape[1:])}."
+        )
+    labels = as_labels(heldout[1], len(x_NHD))
+    return support._replace(x_NHD=x_NHD, y_N=label_indices(labels, support.classes).to(x_NHD.device))

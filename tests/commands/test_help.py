@@ -5,7 +5,9 @@ import time
 import pytest
 
 
-@pytest.mark.parametrize("command", [[], ["fit-free"], ["predict"], ["bank"], ["pseudo-label"]], ids=str)
+@pytest.mark.parametrize(
+    "command", [[], ["fit-free"], ["sweep"], ["predict"], ["bank"], ["pseudo-label"]], ids=str
+)
 def test_help_is_quick_and_has_examples(launch, command):
     seconds = []
     for _ in range(3):

@@ -58,3 +58,11 @@ def test_its_help(launch):
     help_text = launch("list", "--help", check=True).stdout
     assert "examples:" in help_text
     assert "families of audio language models" in help_text
+
+
+def test_sweeps_in_words_and_as_json(call):
+    shown = call("list", "sweeps").stdout
+    content = json.loads(call("list", "sweeps", "--json").stdout)
+    assert content["sweeps/table2.yaml"].startswith("The paper's table 2")
+    assert [line.split()[0] for line in shown.splitlines()] == list(content)
+    assert {path.name for path in (REPO / "configs" / "sweeps").glob("*.yaml")} == {n[7:] for n in content}

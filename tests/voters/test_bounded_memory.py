@@ -5,7 +5,7 @@ from head_vectors import noisy_clips
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from calm_pl.functional import chunks
-from calm_pl.voters import Calm, CalmGlobal, Sav, base
+from calm_pl.voters import Calm, CalmGlobal, Sav, base, evidence
 
 CLASSES, HEADS, DIM = 8, 6, 2
 VOTERS = [Sav(), CalmGlobal(0.1), Calm(0.1), Calm(0.1, reliability_split="loo"), Calm(0.1, score="dot")]
@@ -66,7 +66,8 @@ def test_every_block_of_scores_keeps_the_bound(monkeypatch, voter):
         return scores
 
     head_scores = base.head_scores
-    monkeypatch.setattr(base, "head_scores", recorded)
+    for module in (base, evidence):
+        monkeypatch.setattr(module, "head_scores", recorded)
     monkeypatch.setattr(chunks, "MAX_BLOCK", 200)
     voter.fit(x, y)
     voter.predict(x)

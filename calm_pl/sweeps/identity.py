@@ -1,0 +1,45 @@
+"""What a row of the table is known by, so that no job computes it twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+from calm_pl import __version__
+from calm_pl.data.clips import Round
+from calm_pl.data.task import Task
+from calm_pl.sweeps.points import Point
+from calm_pl.voters import HeadVoter
+
+Keys = Mapping[str, Mapping[int, str]]
+"""Keys in the head bank, of `support` and `query` clips by position; they hold sound, prompt and model."""
+
+
+def round_facts(task: Task, zero_shot: str, one: Round, used: Sequence[int], keys: Keys) -> str:
+    """Hash of what a round's results depend on beside the point.
+
+    Args:
+        task: classes and questions.
+        zero_shot: how options are scored.
+        one: the round.
+        used: its support clips that are fitted.
+        keys: of all clips that could be read.
+    """
+    facts = [
+        *(__version__, task.classes, task.multi_label, task.positive, task.only_options, zero_shot),
+        [(keys["support"][n], task.support[n].label) for n in used],
+        [(keys["support"].get(n), task.support[n].label) for n in one.heldout],
+        [(keys["query"][n], task.query[n].label) for n in one.query if n in keys["query"]],
+        (one.fold, one.draw),
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def point_hash(point: Point, voter: HeadVoter | None, facts: str, num_heads: int) -> str:
+    """What a row is known by: the method, its settings, and the facts of the round."""
+    settings = {} if voter is None else voter.get_params()
+    if "top_k" in settings:  # more heads than there are is all of them
+        settings["top_k"] = min(settings["top_k"] or num_heads, num_heads)
+    text = json.dumps([point.method, settings, facts], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,171 @@
+"""From a sweep to what is computed: passes of a model over the data, and the points of each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from calm_pl.schema import COMPARISONS, Config
+from calm_pl.sweeps.settings import (
+    SWEPT,
+    VOTER_COLUMNS,
+    Combination,
+    SweepJob,
+    combinations,
+    configured,
+    is_share,
+)
+
+GRID, DEFAULT, LOO, ORACLE = "grid", "default", "loo", "oracle"
+"""How a row's setting was chosen: it is in the grid; as configured; on the support; on the query."""
+
+_DATA = ("last_n_tokens", "shots", "candidates", "n_options")
+_CALM = tuple(name for name in VOTER_COLUMNS if name != "sav_top_k")
+READS = {
+    "zero_shot": ("last_n_tokens", "n_options"),
+    "sav": (*_DATA, "score", "sav_top_k"),
+    "calm_global": (*_DATA, "heldout_shots", *_CALM),
+    "calm": (*_DATA, "heldout_shots", *_CALM),
+    "calm_auto": _DATA,
+    "gda": _DATA,
+    **dict.fromkeys(COMPARISONS, _DATA),
+}
+"""Columns that matter to a method; the others stay empty in its rows."""
+
+
+class Point(NamedTuple):
+    """One method with one setting.
+
+    Attributes:
+        case: of the sweep; empty without cases.
+        method: its name.
+        chosen: how the setting was chosen; see `GRID`.
+        config: the configuration that `fit-free` gets for it.
+        settings: every column of `SWEPT`; None where the method does not read it.
+    """
+
+    case: str
+    method: str
+    chosen: str
+    config: Config
+    settings: dict[str, Any]
+
+    @property
+    def shots(self) -> int | None:
+        """Support clips a class; None for all, and where the method takes no support."""
+        return self.config.data.shots if self.method != "zero_shot" else None
+
+
+class Pass(NamedTuple):
+    """Points that share the model, the prompt and the clips.
+
+    Attributes:
+        config: of the job that encodes; its shots are the most of any point.
+        combinations: points of the grid.
+    """
+
+    config: Config
+    combinations: list[Combination]
+
+
+def passes(job: SweepJob) -> list[Pass]:
+    """The passes of a sweep, in the order of its points."""
+    found: dict[str, Pass] = {}
+    for one in combinations(job):
+        config = configured(job, one.values)
+        data = config.data
+        # Fewer shots are the first of more; held-out clips are those that come after them.
+        shared = dataclasses.replace(data, shots=data.shots if data.heldout_shots else None)
+        key = repr((config.model, shared))
+        before = found.get(key)
+        shots = data.shots if before is None else _most(before.config.data.shots, data.shots)
+        config = dataclasses.replace(
+            config,
+            data=dataclasses.replace(data, shots=shots),
+            methods=list(dict.fromkeys([*(before.config.methods if before else ()), *one.methods])),
+        )
+        found[key] = Pass(config, [*(before.combinations if before else ()), one])
+    return list(found.values())
+
+
+def points_of(job: SweepJob, one: Pass, num_heads: int) -> list[Point]:
+    """The points of a pass, each once: settings that a method does not read make no other point.
+
+    Args:
+        job: the sweep.
+        one: the pass.
+        num_heads: H; as many heads or more are the same as all.
+    """
+    found: dict[Any, Point] = {}
+    for combination in one.combinations:
+        fixed = {
+            c: v for c, v in combination.values.items() if c not in VOTER_COLUMNS or c in combination.given
+        }
+        varied = [c for c in combination.values if c not in fixed]
+        for method in combination.methods:
+            point = _point(job, combination, method, GRID, combination.values, num_heads)
+            found.setdefault(_label(point), point)
+            if not job.sweep.references or not any(column in READS[method] for column in varied):
+                continue
+            default = _point(job, combination, method, DEFAULT, fixed, num_heads)
+            found.setdefault(_label(default), default)
+            if method.startswith("calm") and default.config.voter.reliability_split != "heldout":
+                voter = dataclasses.replace(default.config.voter, select="loo")
+                loo = default._replace(chosen=LOO, config=dataclasses.replace(default.config, voter=voter))
+                found.setdefault(_label(loo), loo)
+    return list(found.values())
+
+
+def too_many_heads(one: Pass, num_heads: int) -> list[int]:
+    """Numbers of heads in the grid that are more than the model has."""
+    named = {v for c in one.combinations for name in ("top_k", "sav_top_k") for v in [c.values.get(name)]}
+    return sorted(v for v in named if isinstance(v, int) and v > num_heads)
+
+
+def main_metric(job: SweepJob, multi_label: bool, positive: int | None) -> str:
+    """What the tables show: clip exact match for several labels, Macro-F1 for spoofing, else accuracy."""
+    if job.sweep.metric is not None:
+        return job.sweep.metric
+    if multi_label:
+        return "exact_match"
+    return "accuracy" if positive is None else "macro_f1"
+
+
+def _point(
+    job: SweepJob, one: Combination, method: str, chosen: str, values: dict[str, Any], num_heads: int
+) -> Point:
+    config = configured(job, {c: _heads(c, v, num_heads) for c, v in values.items()})
+    config = dataclasses.replace(config, methods=[method])
+    settings = {
+        column: _shown(column, _value(config, path), num_heads) if column in READS[method] else None
+        for column, path in SWEPT.items()
+    }
+    return Point(one.case, method, chosen, config, settings)
+
+
+def _heads(column: str, value: Any, num_heads: int) -> Any:
+    """A share of heads as their number, at least one."""
+    return max(1, round(float(value[:-1]) / 100 * num_heads)) if is_share(value) else value
+
+
+def _shown(column: str, value: Any, num_heads: int) -> Any:
+    """As the table has it: heads as their number."""
+    if column not in ("top_k", "sav_top_k"):
+        return value
+    return num_heads if value is None else min(value, num_heads)
+
+
+def _value(config: Config, path: str) -> Any:
+    section, name = path.split(".")
+    return getattr(getattr(config, section), name)
+
+
+def _label(point: Point) -> tuple[Any, ...]:
+    return (point.case, point.method, point.chosen, *point.settings.values())
+
+
+def _most(*shots: int | None) -> int | None:
+    """The most shots; None is all there are."""
+    known: Sequence[int] = [one for one in shots if one is not None]
+    return max(known) if len(known) == len(shots) else None

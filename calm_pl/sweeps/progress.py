@@ -1,0 +1,60 @@
+"""Progress of the arithmetic: points done, rate, time left; plain lines where the output is no terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from tqdm import tqdm
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class SweepProgress:
+    """Counts points, one for each setting, fold and draw.
+
+    Args:
+        enabled: whether to show anything.
+    """
+
+    def __init__(self, enabled: bool) -> None:
+        self._enabled = enabled
+        self._bar: tqdm[Any] | None = None
+        self._total = self._done = 0
+        self._started: float | None = None
+        self._last_line = 0.0
+
+    def expect(self, points: int) -> None:
+        """Begin a pass of so many points; its clock starts with the first `add`."""
+        self.close()
+        self._total, self._done, self._started = points, 0, None
+
+    def add(self, points: int) -> None:
+        """Count points of one round."""
+        if not self._enabled:
+            return
+        now = time.monotonic()
+        if self._started is None:
+            self._started = self._last_line = now
+            if sys.stderr.isatty():
+                self._bar = tqdm(total=self._total, desc=" points", unit=" points", dynamic_ncols=True)
+        self._done += points
+        if self._bar is not None:
+            self._bar.update(points)
+        elif now - self._last_line >= _SECONDS_BETWEEN_LINES or self._done == self._total:
+            self._last_line = now
+            elapsed = max(now - self._started, 1e-9)
+            rate = self._done / elapsed
+            print(
+                f"points: {self._done:,} of {self._total:,}, {rate:.1f} points/s,"
+                f" {elapsed:.0f} s gone, {(self._total - self._done) / rate:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,231 @@
+"""The `sweep` section: which settings are varied, checked by the rules of the settings themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import itertools
+import json
+import re
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Optional
+
+from calm_pl.config import checked, compose, config_hash, cross_faults
+from calm_pl.errors import ConfigError
+from calm_pl.rules import one_of, setting
+from calm_pl.schema import COMPARISONS, METHODS, Config, VoterConfig
+
+METRICS = ("accuracy", "macro_f1", "exact_match", "map", "eer")
+VOTER_COLUMNS = tuple(f.name for f in dataclasses.fields(VoterConfig) if f.name != "select")
+SWEPT = {
+    "last_n_tokens": "model.last_n_tokens",
+    "shots": "data.shots",
+    "heldout_shots": "data.heldout_shots",
+    "n_options": "data.n_options",
+    "candidates": "data.candidates",
+    **{name: f"voter.{name}" for name in VOTER_COLUMNS},
+}
+"""Column of the table: the setting that it holds, and that a sweep may vary."""
+_MAY_BE_ALL = ("shots", "top_k", "sav_top_k")
+_OF_HEADS = ("top_k", "sav_top_k")
+_INSTEAD = {
+    "data.draws": "each draw is a row of the table already; set data.draws beside the sweep",
+    "data.fold": "each fold is a row of the table already; set data.fold=all beside the sweep",
+    "methods": "each method is a row of the table already; name them in methods, or in a case",
+    "voter.select": "what `loo` chooses is always computed beside the grid (sweep.references)",
+}
+
+
+@dataclass
+class SweepConfig:
+    """What is varied."""
+
+    grid: dict[str, Any] = field(default_factory=dict)
+    """Settings as in the configuration, each with a list of values: all are combined."""
+    cases: dict[str, Any] = field(default_factory=dict)
+    """Named settings, each combined with the grid; a case may name its own `methods`."""
+    metric: Optional[str] = setting(None, one_of(*METRICS))
+    """What the printed tables show, and the oracle goes by; null is the benchmark's main one."""
+    references: bool = True
+    """Also the setting as configured, and the one that `select: loo` chooses on the support."""
+
+
+@dataclass
+class SweepJob(Config):
+    """A job with its sweep."""
+
+    sweep: SweepConfig = field(default_factory=SweepConfig)
+
+
+class Combination(NamedTuple):
+    """One point of the grid in one case.
+
+    Attributes:
+        case: its name; empty without cases.
+        methods: evaluated there.
+        values: varied settings by column; heads may be a share, such as `30%`.
+        given: those of them that the case sets.
+    """
+
+    case: str
+    methods: tuple[str, ...]
+    values: dict[str, Any]
+    given: dict[str, Any]
+
+
+def load_sweep(files: Sequence[str], overrides: Sequence[str]) -> SweepJob:
+    """`load_config` with a `sweep` section.
+
+    Raises:
+        ConfigError: all faults at once, those of every value in the sweep among them.
+    """
+    faults: list[str] = []
+    job = compose(SweepJob, files, overrides, faults)
+    if isinstance(job.sweep, SweepConfig):
+        faults += _sweep_faults(job)
+    if not faults:
+        faults += _faults_together(job)
+    if faults:
+        raise ConfigError(faults)
+    return job
+
+
+def combinations(job: SweepJob) -> list[Combination]:
+    """All points of a checked job, cases first, then the grid in its order."""
+    axes = {column: values for column, (_, values) in _leaves(job.sweep.grid).items()}
+    found = []
+    for name, case in (job.sweep.cases or {"": {}}).items():
+        settings = {column: value for column, (_, value) in _leaves(case or {}).items()}
+        methods = tuple(settings.pop("methods", job.methods))
+        for point in itertools.product(*axes.values()):
+            values = settings | dict(zip(axes, point, strict=True))
+            plain = {column: _converted(column, value) for column, value in values.items()}
+            found.append(Combination(name, methods, plain, {c: plain[c] for c in settings}))
+    return found
+
+
+def configured(config: Config, values: Mapping[str, Any]) -> Config:
+    """A plain configuration with varied settings in their places; shares of heads stand for all."""
+    sections = {name: getattr(config, name) for name in ("model", "data", "voter")}
+    for column, value in values.items():
+        section, name = SWEPT[column].split(".")
+        value = None if is_share(value) else value
+        sections[section] = dataclasses.replace(sections[section], **{name: value})
+    rest = {f.name: getattr(config, f.name) for f in dataclasses.fields(Config)}
+    return Config(**{**rest, **sections})
+
+
+def is_share(value: Any) -> bool:
+    """Whether a number of heads is given as a share of them."""
+    return isinstance(value, str) and value.endswith("%")
+
+
+def sweep_hash(job: SweepJob) -> str:
+    """SHA-256 over what can change the table."""
+    plain = [config_hash(job), dataclasses.asdict(job.sweep)]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def _leaves(section: Mapping[str, Any], path: str = "") -> dict[str, tuple[str, Any]]:
+    """Values by column, or by path where it is none of a column, with their path."""
+    columns = {path: column for column, path in SWEPT.items()}
+    found: dict[str, tuple[str, Any]] = {}
+    for key, value in section.items():
+        here = f"{path}{key}"
+        if isinstance(value, Mapping):
+            found |= _leaves(value, f"{here}.")
+        else:
+            found[columns.get(here, here)] = (here, value)
+    return found
+
+
+def _sweep_faults(job: SweepJob) -> list[str]:
+    """Faults of single keys and values."""
+    sweep, faults = job.sweep, list[str]()
+    if not isinstance(sweep.grid, Mapping) or not isinstance(sweep.cases, Mapping):
+        return faults  # told already
+    if not sweep.grid and not sweep.cases:
+        return [
+            "sweep.grid: must vary at least one setting, as in sweep.grid.voter.top_k=[5,10,all];"
+            " or take a shipped one, as in --config sweeps/table2.yaml"
+        ]
+    if job.voter.select != "none":
+        faults.append(f"voter.select: must be none in a sweep, but is {job.voter.select}: it varies itself")
+    if job.data.support_labels != "truth":
+        faults.append("data.support_labels: must be truth in a sweep; pseudo-labels are for fit-free")
+    for path, values in _leaves(sweep.grid).values():
+        where = f"sweep.grid.{path}"
+        if path not in SWEPT.values():
+            faults.append(f"{where}: {_cannot(path, 'sweep.grid.')}")
+        elif not isinstance(values, list) or not values:
+            faults.append(f"{where}: must be a list of values, but is {values!r}")
+        else:
+            for place, value in enumerate(values):
+                _check(path, value, f"{where}[{place}]", faults)
+                if value in values[:place]:
+                    faults.append(f"{where}[{place}]: must be given once, but {value!r} is there before")
+    for name, case in sweep.cases.items():
+        if case is not None and not isinstance(case, Mapping):
+            faults.append(f"sweep.cases.{name}: must be a section with keys, but is {case!r}")
+            continue
+        for path, value in _leaves(case or {}).values():
+            where = f"sweep.cases.{name}.{path}"
+            if path == "methods":
+                unknown = [one for one in value if one not in METHODS] if isinstance(value, list) else [value]
+                faults += [f"{where}: must be among {', '.join(METHODS)}, but holds {u!r}" for u in unknown]
+            elif path not in SWEPT.values():
+                faults.append(f"{where}: {_cannot(path, f'sweep.cases.{name}.')}")
+            else:
+                _check(path, value, where, faults)
+                if path in (axis for axis, _ in _leaves(sweep.grid).values()):
+                    faults.append(f"{where}: is in sweep.grid too; leave it in one of them")
+    return faults
+
+
+def _faults_together(job: SweepJob) -> list[str]:
+    """Faults of combinations, each told once."""
+    faults: dict[str, None] = {}
+    for one in combinations(job):
+        config = configured(job, one.values)
+        config = dataclasses.replace(config, methods=list(one.methods))
+        faults |= dict.fromkeys(f"in the sweep: {fault}" for fault in cross_faults(config))
+        faults |= dict.fromkeys(
+            f"methods: {name} reads hidden states, which a sweep does not keep; evaluate it with fit-free"
+            for name in one.methods
+            if name in COMPARISONS and COMPARISONS[name][1] == "hidden"
+        )
+    return list(faults)
+
+
+def _cannot(path: str, before: str) -> str:
+    """Why a key cannot be varied."""
+    if path in _INSTEAD:
+        return f"is not varied: {_INSTEAD[path]}"
+    near = difflib.get_close_matches(path, SWEPT.values(), 1)
+    hint = f"; did you mean {before}{near[0]}?" if near else ""
+    return f"is no setting that can be varied, which are {', '.join(SWEPT.values())}{hint}"
+
+
+def _converted(column: str, value: Any) -> Any:
+    """A checked value in the type of its setting."""
+    return value if is_share(value) else _check(SWEPT[column], value, "", [])
+
+
+def _check(path: str, value: Any, where: str, faults: list[str]) -> Any:
+    """One value by the rule of its setting, and in its type; heads also by their share."""
+    section, name = path.split(".")
+    if value == "all" and name in _MAY_BE_ALL:
+        return None
+    if name in _OF_HEADS and isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)%", value)
+        if match is None or not 0 < float(match[1]) <= 100:
+            faults.append(
+                f"{where}: must be a number of heads, a share such as 30%, or all, but is {value!r}"
+            )
+        return value
+    schema = typing.get_type_hints(Config)[section]
+    spec = next(f for f in dataclasses.fields(schema) if f.name == name)
+    return checked(value, typing.get_type_hints(schema)[name], spec, where, faults)

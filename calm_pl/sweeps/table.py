@@ -1,0 +1,151 @@
+"""The table of a sweep: rows are added as they are computed, and survive whatever ends the job."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from calm_pl.errors import RunError
+from calm_pl.files import replacing
+
+TEXT = (
+    "case",
+    "method",
+    "chosen",
+    "fold",
+    "score",
+    "reliability",
+    "weight_map",
+    "reliability_split",
+    "candidates",
+)
+COUNTS = (
+    *("draw", "shots", "heldout_shots", "n_options", "last_n_tokens", "top_k", "sav_top_k"),
+    *("heads", "n_support", "n"),
+)
+COLUMNS = (
+    *("case", "method", "chosen", "fold", "draw"),
+    *(
+        "shots",
+        "tau_p",
+        "tau_w",
+        "top_k",
+        "score",
+        "reliability",
+        "weight_map",
+        "shrinkage",
+        "reliability_split",
+    ),
+    *("sav_top_k", "heldout_shots", "n_options", "candidates", "last_n_tokens"),
+    *("heads", "n_support", "n", "accuracy", "macro_f1", "exact_match", "map", "eer", "hash"),
+)
+"""In their order; metrics are fractions in [0, 1]. What a method does not read is empty."""
+
+Row = dict[str, Any]
+
+
+class SweepTable:
+    """`sweep.csv` of a run folder.
+
+    Args:
+        folder: of the run.
+
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "sweep.csv"
+
+    def known(self) -> dict[str, Row]:
+        """Whole rows that are there, by their hash; a last line that was cut off is none.
+
+        Raises:
+            RunError: a file of that name that is none of ours.
+        """
+        lines = list(csv.reader(io.StringIO(self._whole().decode("utf-8", "replace"), newline="")))
+        if lines and tuple(lines[0]) != COLUMNS:
+            raise RunError(
+                f"{self.path} has other columns than a sweep of this version writes."
+                " Move it away, or choose another run.dir."
+            )
+        rows = (_parsed(cells) for cells in lines[1:])
+        return {row["hash"]: row for row in rows if row is not None}
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Add rows, in place of a last line that was cut off; they are on disk when this returns."""
+        if not rows:
+            return
+        size = len(self._whole())
+        with self.path.open("r+b" if self.path.exists() else "wb") as file:
+            file.truncate(size)
+            file.seek(size)
+            file.write(((_line(COLUMNS) if not size else "") + "".join(map(_cells, rows))).encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def finish(self, rows: Sequence[Row]) -> list[Path]:
+        """Write all rows in their final order, and as Parquet where pyarrow is installed.
+
+        Returns:
+            the files.
+        """
+        with replacing(self.path) as part:
+            part.write_text(_line(COLUMNS) + "".join(map(_cells, rows)), encoding="utf-8", newline="")
+        parquet = self.path.with_suffix(".parquet")
+        if not can_write_parquet():
+            parquet.unlink(missing_ok=True)  # it would be that of an earlier sweep
+            return [self.path]
+        import pyarrow
+        from pyarrow.parquet import write_table
+
+        schema = pyarrow.schema([(name, _arrow_type(name)) for name in COLUMNS])
+        columns = {name: [row[name] for row in rows] for name in COLUMNS}
+        with replacing(parquet) as part:
+            write_table(pyarrow.table(columns, schema=schema), part)
+        return [self.path, parquet]
+
+    def _whole(self) -> bytes:
+        """The file up to its last whole line."""
+        content = self.path.read_bytes() if self.path.exists() else b""
+        return content[: content.rfind(b"\n") + 1]
+
+
+def can_write_parquet() -> bool:
+    """Whether pyarrow is there."""
+    return importlib.util.find_spec("pyarrow") is not None
+
+
+def _cells(row: Row) -> str:
+    return _line("" if row[name] is None else row[name] for name in COLUMNS)
+
+
+def _line(cells: Any) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
+def _parsed(cells: list[str]) -> Row | None:
+    """A row with numbers for numbers and None for what is empty; None for what is no row."""
+    row: Row = {}
+    try:
+        for name, cell in zip(COLUMNS, cells, strict=True):
+            if name in (*TEXT, "hash"):
+                row[name] = cell or (None if name not in ("case", "fold") else "")
+            else:
+                row[name] = None if cell == "" else int(cell) if name in COUNTS else float(cell)
+    except ValueError:
+        return None
+    return row
+
+
+def _arrow_type(name: str) -> Any:
+    import pyarrow
+
+    if name in (*TEXT, "hash"):
+        return pyarrow.string()
+    return pyarrow.int64() if name in COUNTS else pyarrow.float64()

@@ -1,0 +1,92 @@
+"""What the heads say of clips (eq. 6), summed by class: any number of kinds from one pass over the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from calm_pl.functional import (
+    clip_chunks,
+    clip_reliability,
+    head_scores,
+    leave_one_out_scores,
+    posteriors,
+    sum_by_class,
+)
+from calm_pl.voters.support import Support
+
+
+class EvidenceKind(NamedTuple):
+    """What evidence is made of.
+
+    Attributes:
+        tau_p: τ_p of the posteriors (eq. 5).
+        reliability: see `clip_reliability`.
+    """
+
+    tau_p: float
+    reliability: str
+
+
+class ReliabilitySums(NamedTuple):
+    """Per-class sums of clip reliabilities over all ranks.
+
+    Attributes:
+        sums_CH: (C, H) float64.
+        counts_C: clips that count, (C,) float64.
+    """
+
+    sums_CH: Tensor
+    counts_C: Tensor
+
+
+def left_out_scores(support: Support, s_NHC: Tensor, score: str) -> Tensor:
+    """Scores of these support clips, each against centroids without it; see `leave_one_out_scores`."""
+    x_NHD, y_N = support.x_NHD.to(s_NHC.device), support.y_N.to(s_NHC.device)
+    return leave_one_out_scores(s_NHC, x_NHD, y_N, support.centroids_CHD, support.counts_C, score)
+
+
+def reliability_sums(
+    support: Support,
+    judged: Support | None,
+    score: str,
+    kinds: Sequence[EvidenceKind],
+    left_out: bool = False,
+) -> list[ReliabilitySums]:
+    """Sum clip reliabilities by class, chunk by chunk, then over ranks (eqs. 6, 7, 11).
+
+    Args:
+        support: the clips that built the centroids.
+        judged: the clips that judge the heads; the support's own where None.
+        score: see `head_scores`; computed once for all kinds.
+        kinds: evidence wanted.
+        left_out: judge each support clip against centroids without it; clips alone in their class, which
+            cannot be, do not count.
+
+    Returns:
+        the sums of each kind.
+    """
+    judged = support if judged is None else judged
+    num_classes, heads, dim = support.centroids_CHD.shape
+    device = support.centroids_CHD.device
+    sums_SCH = torch.zeros(len(kinds), num_classes, heads, dtype=torch.float64, device=device)
+    counts_C = torch.zeros(num_classes, dtype=torch.float64, device=device)
+    for chunk in clip_chunks(len(judged.x_NHD), heads * max(num_classes, dim)):
+        part = judged._replace(x_NHD=judged.x_NHD[chunk].to(device), y_N=judged.y_N[chunk].to(device))
+        s_NHC, y_N = head_scores(part.x_NHD, support.centroids_CHD, score), part.y_N
+        if left_out:
+            judgeable_N = support.counts_C[y_N] > 1
+            s_NHC, y_N = left_out_scores(part, s_NHC, score)[judgeable_N], y_N[judgeable_N]
+        for tau_p in dict.fromkeys(kind.tau_p for kind in kinds):
+            p_NHC = posteriors(s_NHC, tau_p)
+            for place, kind in enumerate(kinds):
+                if kind.tau_p == tau_p:
+                    m_NH = clip_reliability(p_NHC, y_N, kind.reliability)
+                    sums_SCH[place] += sum_by_class(m_NH, y_N, num_classes)
+        counts_C += torch.bincount(y_N, minlength=num_classes)
+    totals = [support.all_reduce(sums_CH) for sums_CH in sums_SCH]
+    counts_C = support.all_reduce(counts_C)
+    return [ReliabilitySums(sums_CH, counts_C) for sums_CH in totals]

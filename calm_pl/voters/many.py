@@ -1,0 +1,98 @@
+"""Many voters on one support and one query: what they share is computed once.
+
+Scores of heads against centroids are shared by all settings of one `score`, posteriors by those of one τ_p,
+sums of reliabilities by those of one evidence; only weights and votes are a setting's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from calm_pl.functional import clip_chunks, head_scores, posteriors, weighted_votes
+from calm_pl.voters.base import Decision, HeadVoter, ScoreVoter, among, candidate_scores
+from calm_pl.voters.calm import CalmBase
+from calm_pl.voters.checks import Vectors, as_vectors
+from calm_pl.voters.evidence import reliability_sums
+from calm_pl.voters.support import Support, as_heldout
+
+Item = TypeVar("Item")
+
+
+def fit_many(
+    voters: Sequence[HeadVoter], support: Support, heldout: tuple[Vectors, Any] | None = None
+) -> None:
+    """Fit each voter, as its own `fit_support` would.
+
+    Args:
+        voters: unfitted voters of any kind and setting.
+        support: this rank's clips and all ranks' centroids. Every rank must name the same voters.
+        heldout: for those whose `reliability_split` is `heldout`.
+    """
+    held = None if heldout is None else as_heldout(support, heldout)
+    shared = []
+    for voter in voters:
+        split = voter.get_params().get("reliability_split")
+        if isinstance(voter, CalmBase) and voter.params.select == "none" and (split != "heldout" or held):
+            shared.append(voter)
+        else:
+            voter.fit_support(support, heldout if split == "heldout" else None)
+    for (score, split), some in _groups(shared, lambda v: (v.params.score, v.params.reliability_split)):
+        kinds = list(dict.fromkeys(voter.evidence_kind for voter in some))
+        judged = held if split == "heldout" else None
+        sums = dict(zip(kinds, reliability_sums(support, judged, score, kinds, split == "loo"), strict=True))
+        for voter in some:
+            voter.fit_evidence(support, sums[voter.evidence_kind])
+
+
+def vote_many(
+    voters: Sequence[HeadVoter], vectors: Vectors, candidates_NC: Tensor | None = None
+) -> list[Decision]:
+    """What each voter decides, as its own `vote` would; arguments as there.
+
+    Args:
+        voters: fitted on one support.
+        vectors: (N, H, D) head vectors.
+        candidates_NC: bool, the classes that each clip may be given.
+    """
+    x_NHD = as_vectors(vectors)
+    places = {id(voter): place for place, voter in enumerate(voters)}
+    decided: list[list[Decision]] = [[] for _ in voters]
+    on_scores = [voter for voter in voters if isinstance(voter, ScoreVoter)]
+    for voter in voters:
+        if not isinstance(voter, ScoreVoter) or not len(x_NHD):
+            decided[places[id(voter)]].append(voter.vote(x_NHD, candidates_NC))
+    for score, some in _groups(on_scores, lambda v: v.fitted_params_.score):
+        centroids_CHD = some[0].centroids_
+        classes, heads, dim = centroids_CHD.shape
+        for chunk in clip_chunks(len(x_NHD), heads * max(classes, dim)):
+            s_NHC = head_scores(x_NHD[chunk].to(centroids_CHD.device), centroids_CHD, score)
+            allowed_NC = None if candidates_NC is None else candidates_NC[chunk].to(s_NHC.device)
+            for voter, decision in _decide(some, candidate_scores(s_NHC, allowed_NC)):
+                decided[places[id(voter)]].append(among(decision, allowed_NC))
+    return [Decision(*(torch.cat(column) for column in zip(*parts, strict=True))) for parts in decided]
+
+
+def _decide(voters: Sequence[ScoreVoter], s_NHC: Tensor) -> Iterable[tuple[ScoreVoter, Decision]]:
+    """Decisions on one chunk's scores."""
+    weighted = [voter for voter in voters if isinstance(voter, CalmBase)]
+    for voter in voters:
+        if not isinstance(voter, CalmBase):
+            yield voter, voter.decide(s_NHC)
+    for tau_p, some in _groups(weighted, lambda v: v.fitted_params_.tau_p):
+        p_NHC = posteriors(s_NHC, tau_p).to(torch.float64)
+        for _, alike in _groups(some, lambda v: v.conditional):
+            scores_NSC = weighted_votes(p_NHC, torch.stack([voter.weights_ for voter in alike]))
+            for voter, scores_NC in zip(alike, scores_NSC.to(torch.float32).unbind(1), strict=True):
+                yield voter, Decision(scores_NC, scores_NC.argmax(-1))
+
+
+def _groups(items: Sequence[Item], key: Callable[[Item], Hashable]) -> list[tuple[Any, list[Item]]]:
+    """Items by key, both in the order of first appearance."""
+    groups: dict[Any, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.items())

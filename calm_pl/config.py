@@ -12,7 +12,7 @@ import json
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -21,7 +21,7 @@ from calm_pl.errors import ConfigError
 from calm_pl.pseudo.settings import JUDGE
 from calm_pl.schema import CALLBACKS, METHODS, Config
 
-Schema = TypeVar("Schema", bound=Config)
+Schema = TypeVar("Schema")
 _UNRESOLVED = object()  # stands for a value whose interpolation leads nowhere
 
 
@@ -41,14 +41,23 @@ def shipped_sweeps() -> list[str]:
     return sorted(f"sweeps/{path.name}" for path in config_dir().glob("sweeps/*.yaml"))
 
 
-def load_config(files: Sequence[str], overrides: Sequence[str]) -> Config:
+@overload
+def load_config(files: Sequence[str], overrides: Sequence[str]) -> Config: ...
+@overload
+def load_config(files: Sequence[str], overrides: Sequence[str], schema: type[Schema]) -> Schema: ...
+def load_config(files: Sequence[str], overrides: Sequence[str], schema: type = Config) -> Any:
     """Compose files (later wins) and `key=value` overrides (last), and check the result.
+
+    Args:
+        files: paths, or names of shipped configurations.
+        overrides: `key=value`.
+        schema: the dataclass to fill.
 
     Raises:
         ConfigError: all faults at once.
     """
     faults: list[str] = []
-    config = compose(Config, files, overrides, faults)
+    config: Any = compose(schema, files, overrides, faults)
     if faults:
         raise ConfigError(faults)
     return config
@@ -62,15 +71,15 @@ def compose(
     unread = bool(faults)  # what an unread file would have set is not known
     layers += [layer for text in overrides if (layer := _override(text, faults)) is not None]
     raw = _resolved(schema, layers, faults)
-    config: Schema = _fill(schema, raw, "", faults)
+    config: Schema = _fill(schema, raw, "", faults, schema)
     if unread:
         faults[:] = [fault for fault in faults if ": is required, but missing" not in fault]
-    if not faults:
+    if not faults and isinstance(config, Config):
         faults += cross_faults(config)
     return config
 
 
-def to_yaml(config: Config) -> str:
+def to_yaml(config: Any) -> str:
     """The resolved configuration as YAML."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))
 
@@ -89,6 +98,8 @@ def config_hash(config: Config) -> str:
     for section, names in unimportant.items():
         for name in names:
             del kept[section][name]
+    if kept["model"]["mask"] is None:
+        del kept["model"]["mask"]
     kept["bank_dtype"] = plain["bank"]["dtype"]
     if kept["data"].pop("support_labels") == "pseudo":
         kept["pseudo"] = plain["pseudo"]
@@ -168,8 +179,8 @@ def _plain(section: DictConfig, path: str, faults: list[str]) -> dict[str, Any]:
     return plain
 
 
-def _fill(schema: type, raw: Any, path: str, faults: list[str]) -> Any:
-    """An instance of a schema dataclass from plain values; every fault is noted with its path."""
+def _fill(schema: type, raw: Any, path: str, faults: list[str], root: type) -> Any:
+    """An instance of a schema dataclass, part of `root`, from plain values; faults are noted with paths."""
     if not isinstance(raw, Mapping):
         faults.append(f"{path.rstrip('.')}: must be a section with keys, but is {raw!r}")
         return schema()
@@ -177,14 +188,14 @@ def _fill(schema: type, raw: Any, path: str, faults: list[str]) -> Any:
     fields = {f.name: f for f in dataclasses.fields(schema)}
     for key in raw:
         if key not in fields:
-            faults.append(f"{path}{key}: unknown key{_nearest(str(key), path, fields)}")
+            faults.append(f"{path}{key}: unknown key{_nearest(str(key), path, fields, root)}")
     values = {}
     for name, spec in fields.items():
         kind = types[name]
         if raw.get(name) is _UNRESOLVED:
             continue
         if dataclasses.is_dataclass(kind):
-            values[name] = _fill(typing.cast(type, kind), raw.get(name, {}), f"{path}{name}.", faults)
+            values[name] = _fill(typing.cast(type, kind), raw.get(name, {}), f"{path}{name}.", faults, root)
         elif raw.get(name, MISSING) != MISSING:
             values[name] = checked(raw[name], kind, spec, f"{path}{name}", faults)
         elif spec.default is MISSING or spec.default == MISSING:
@@ -220,10 +231,10 @@ def _type_name(kind: Any) -> str:
     return " or ".join(names.get(part, str(part)) for part in parts) + "".join(optional)
 
 
-def _nearest(key: str, path: str, fields: Mapping[str, Any]) -> str:
+def _nearest(key: str, path: str, fields: Mapping[str, Any], root: type) -> str:
     """A hint at the right key: the same one in another section, or one like it, here first."""
     everywhere: dict[str, str] = {}
-    for name, where in _leaves(Config, ""):
+    for name, where in _leaves(root, ""):
         everywhere.setdefault(name, where)
     here = difflib.get_close_matches(key, fields, 1)
     if here and key not in everywhere:

@@ -61,6 +61,9 @@ class ModelConfig:
     """Let the checkpoint run code of its own."""
     offline: bool = False
     """Make no network call for the model: it is in a folder or was fetched before."""
+    mask: Optional[str] = None
+    """Heads that are on, as fit-mask found them: a mask.safetensors, or a checkpoint of the released AHAMask
+    code; null leaves all on."""
 
 
 @dataclass

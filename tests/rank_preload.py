@@ -6,8 +6,10 @@ import transformers  # noqa: F401
 
 import calm_pl.commands.bank
 import calm_pl.commands.fit_free
+import calm_pl.commands.fit_mask
 import calm_pl.commands.job
 import calm_pl.commands.table
+import calm_pl.mask_training
 import calm_pl.module
 import calm_pl.sweeps.module  # noqa: F401
 

@@ -14,6 +14,7 @@ FLOORS = {
     "calm_pl.ranks": 0,
     "calm_pl.functional": 0,
     "calm_pl.assets": 0,
+    "calm_pl.mask_recipe": 0,
     "calm_pl.voters": 1,
     "calm_pl.models": 1,
     "calm_pl.media": 1,
@@ -31,6 +32,9 @@ FLOORS = {
     "calm_pl.answers": 3,
     "calm_pl.module": 3,
     "calm_pl.oracle": 3,
+    "calm_pl.mask_state": 3,
+    "calm_pl.mask_training": 3,
+    "calm_pl.mask_schema": 4,
     "calm_pl.schema": 4,
     "calm_pl.config": 4,
     "calm_pl.sweeps": 4,
@@ -55,6 +59,8 @@ FORBIDDEN = {
     "calm_pl.coverage": {"transformers", "omegaconf"},
     "calm_pl.pseudo": {"lightning", "transformers", "omegaconf"},
     "calm_pl.module": {"transformers", "omegaconf"},
+    "calm_pl.mask_state": {"transformers", "omegaconf"},
+    "calm_pl.mask_training": {"transformers", "omegaconf"},
 }
 SIBLINGS = {"calm_pl.models", "calm_pl.media", "calm_pl.voters"}  # one floor, but strangers to each other
 FILES = sorted([*REPO.glob("calm_pl/**/*.py"), *REPO.glob("callbacks/*.py"), REPO / "launch.py"], key=str)

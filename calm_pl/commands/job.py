@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from calm_pl.config import config_hash, to_yaml
 from calm_pl.errors import DataError, RunError
+from calm_pl.mask_schema import MaskConfig
 from calm_pl.schema import COMPARISONS, Config
 
 if TYPE_CHECKING:
@@ -65,8 +66,22 @@ def open_record(config: Config) -> JobRecord:
     run_dir = Path(config.run.dir or Path("runs") / name)
     record = JobRecord(run_dir, config.data.benchmark, config.model.path, to_yaml(config), digest)
     record.started = time.perf_counter()
-    if not is_rank_zero():
-        return record
+    if is_rank_zero():
+        claim_folder(run_dir, digest, config.run.overwrite)
+    return record
+
+
+def claim_folder(run_dir: Path, digest: str, overwrite: bool) -> None:
+    """Make sure that results can be written to a run folder.
+
+    Args:
+        run_dir: the folder.
+        digest: hash of the configuration.
+        overwrite: let the results of another configuration be replaced.
+
+    Raises:
+        RunError: it cannot be written, or holds the results of another configuration.
+    """
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=run_dir):
@@ -77,12 +92,11 @@ def open_record(config: Config) -> JobRecord:
             " Choose another with run.dir=FOLDER."
         ) from error
     other = hash_of_results(run_dir / "results.json")
-    if other not in (None, digest) and not config.run.overwrite:
+    if other not in (None, digest) and not overwrite:
         raise RunError(
             f"{run_dir} holds the results of another configuration (hash {str(other)[:8]}, this one"
             f" {digest[:8]}). Choose another run.dir, or set run.overwrite=true."
         )
-    return record
 
 
 def build_model(config: Config) -> DeferredLALM:
@@ -93,7 +107,7 @@ def build_model(config: Config) -> DeferredLALM:
     return DeferredLALM(load_arguments(config), memory, config.model.self_check)
 
 
-def load_arguments(config: Config) -> LoadArguments:
+def load_arguments(config: Config | MaskConfig) -> LoadArguments:
     """How the configured model is loaded."""
     from calm_pl.models.deferred import LoadArguments
 
@@ -220,7 +234,7 @@ def build_trainer(config: Config, record: JobRecord) -> Trainer:
             enable_model_summary=False,
             enable_checkpointing=False,
             use_distributed_sampler=False,  # Lightning's repeats clips; the data modules bring their own
-            logger=_build_loggers(config, record),
+            logger=build_loggers(config, record),
             callbacks=[_build_callback(name, record) for name in _needed(config)],
         )
     except (MisconfigurationException, ValueError) as error:
@@ -269,14 +283,15 @@ def _callbacks_package() -> str:
     return "calm_pl.callbacks" if installed.is_dir() else "callbacks"
 
 
-def _build_loggers(config: Config, record: JobRecord) -> list[Any]:
+def build_loggers(config: Config | MaskConfig, record: JobRecord, version: str = "") -> list[Any]:
+    """CSV files below `logs/`, in `version` of it, and Weights & Biases where it is not disabled."""
     from lightning.pytorch.loggers import CSVLogger
 
     board = build_wandb(config, record)
-    return [CSVLogger(record.run_dir, name="logs", version=""), *([] if board is None else [board])]
+    return [CSVLogger(record.run_dir, name="logs", version=version), *([] if board is None else [board])]
 
 
-def build_wandb(config: Config, record: JobRecord) -> WandbLogger | None:
+def build_wandb(config: Config | MaskConfig, record: JobRecord) -> WandbLogger | None:
     """The job's run on Weights & Biases; None where it is disabled."""
     if config.wandb.mode == "disabled":
         return None

@@ -14,6 +14,11 @@ from calm_pl.errors import CalmError, StoppedRunError
 COMMANDS = {
     "fit-free": ("calm_pl.commands.fit_free", "fit on the support, evaluate on the query, without training"),
     "sweep": ("calm_pl.commands.sweep", "ablations: many settings of the methods from one pass of the model"),
+    "fit-mask": (
+        "calm_pl.commands.fit_mask",
+        "learn which heads to switch off for a task without instruction",
+    ),
+    "masks": ("calm_pl.commands.masks", "compare masks, or let a model answer under one"),
     "extract": ("calm_pl.commands.extract", "encode clips into the head bank, for later runs"),
     "pseudo-label": ("calm_pl.commands.pseudo_label", "label clips by sampled answers of the model"),
     "doctor": ("calm_pl.commands.doctor", "check data, disk and model before a long run"),

@@ -64,6 +64,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
             f"The classifier was fitted with the question {classifier.prompt['question']!r}, not"
             f" {args.question!r}: fit one for it with fit-free data.question=..."
         )
+    _refuse_other_mask(classifier, args.mask)
     for flag, share in (("--abstain", args.abstain), ("--coverage", args.coverage)):
         if share is not None and not 0 <= share < 1:
             raise ConfigError([f"{flag}: must be 0 or more and below 1, but is {share}"])
@@ -96,6 +97,11 @@ def _parser(program: str) -> argparse.ArgumentParser:
         "--model", metavar="PATH", help="where the model is now; it must be the one that was fitted"
     )
     command.add_argument("--question", help="must be the one that was fitted; a safeguard in scripts")
+    command.add_argument(
+        "--mask",
+        metavar="FILE",
+        help="must be the mask over heads that was fitted with; a safeguard, since the classifier holds it",
+    )
     command.add_argument("--top", type=int, default=1, help="labels a file, most probable first")
     command.add_argument(
         "--abstain",
@@ -146,8 +152,28 @@ def find_files(paths: Sequence[str]) -> Iterator[Path]:
         yield from found
 
 
+def _refuse_other_mask(classifier: Classifier, path: str | None) -> None:
+    """Raise where a mask is named that is not the one of fitting.
+
+    Raises:
+        ModelError: it is another, or there was none.
+    """
+    if path is None:
+        return
+    from calm_pl.models.masks import HeadMask, load_mask
+
+    code = classifier.model["identity"].get("mask")
+    if code is None:
+        raise ModelError(f"The classifier was fitted without a mask, not with {path}.")
+    fitted = HeadMask.from_code(code)
+    if load_mask(path, len(fitted.on_LA)).code() != code:
+        raise ModelError(
+            f"The classifier was fitted with another mask than {path}: fit one with model.mask=."
+        )
+
+
 def matching_model(classifier: Classifier, path: str | None) -> FrozenLALM:
-    """Load the model that a classifier was fitted with.
+    """Load the model that a classifier was fitted with, under the mask of the fit where there was one.
 
     Raises:
         ModelError: another model, or another prompt template, than the classifier's.
@@ -155,6 +181,7 @@ def matching_model(classifier: Classifier, path: str | None) -> FrozenLALM:
     import torch
 
     from calm_pl.models import FrozenLALM
+    from calm_pl.models.masks import HeadMask
 
     fitted = classifier.model["identity"]
     lalm = FrozenLALM.from_pretrained(
@@ -162,11 +189,12 @@ def matching_model(classifier: Classifier, path: str | None) -> FrozenLALM:
         dtype=fitted["dtype"],
         attn=fitted["attn"],
         last_n_tokens=fitted["last_n_tokens"],
+        mask=HeadMask.from_code(fitted["mask"]) if "mask" in fitted else None,
     )
     found = lalm.identity()
-    differing = [key for key in fitted if fitted[key] != found.get(key)]
+    differing = [key for key in fitted | found if fitted.get(key) != found.get(key)]
     if differing:
-        what = ", ".join(f"{key} {found.get(key)!r} instead of {fitted[key]!r}" for key in differing)
+        what = ", ".join(f"{key} {found.get(key)!r} instead of {fitted.get(key)!r}" for key in differing)
         raise ModelError(
             f"The classifier was fitted with another model or prompt than {lalm.path!r} has: {what}."
         )

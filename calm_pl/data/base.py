@@ -92,7 +92,8 @@ class FewShotDataModule(LightningDataModule, ABC):
     @property
     def question(self) -> str:
         """Text before the options."""
-        return self.settings.question or self.default_question
+        given = self.settings.question
+        return self.default_question if given is None else given
 
     def prepare(self) -> None:
         """Read, draw, ask and check, before any model is loaded. Doing it twice changes nothing.

@@ -84,7 +84,7 @@ class Questioner:
     def text(self, options: Sequence[int]) -> str:
         """The question with its options: `What ...? A. dog B. rain`."""
         lettered = (f"{LETTERS[i]}. {self.shown[c]}" for i, c in enumerate(options))
-        return " ".join([self.question, *lettered])
+        return " ".join(filter(None, [self.question, *lettered]))
 
     def _as_it_came(self, clip: Clip, asked: Asked) -> Query:
         if self.orders > 1:

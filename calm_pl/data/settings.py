@@ -72,7 +72,7 @@ class DataSettings:
     query_split: Optional[str] = None
     """The split that is evaluated; null is the benchmark's own."""
     question: Optional[str] = None
-    """Asked about each clip, before the options; null is the benchmark's own."""
+    """Asked about each clip, before the options; null is the benchmark's own, an empty text asks nothing."""
     n_options: int = setting(4, at_least(0))
     """Options in the question, the right one among them; 0 asks without options."""
     readable_labels: bool = False

@@ -15,7 +15,7 @@ from calm_pl.functional.calibration import (
     most_likely,
     simplest_likely,
 )
-from calm_pl.functional.centroids import centroids_from_sums, class_sums
+from calm_pl.functional.centroids import centroids_from_sums, class_sums, live_heads
 from calm_pl.functional.chunks import clip_chunks
 from calm_pl.functional.conformal import conformal_sets, conformal_threshold
 from calm_pl.functional.consensus import NO_ANSWER, NO_ROLLOUT, Consensus, consensus
@@ -60,6 +60,7 @@ __all__ = [
     "head_scores",
     "head_weights",
     "leave_one_out_scores",
+    "live_heads",
     "majority_vote",
     "most_likely",
     "nucleus",

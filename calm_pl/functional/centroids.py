@@ -34,3 +34,13 @@ def class_sums(x_NHD: Tensor, y_N: Tensor, num_classes: int) -> tuple[Tensor, Te
 def centroids_from_sums(sums_CHD: Tensor, counts_C: Tensor) -> Tensor:
     """Centroids μ[c, h] (eq. 1), (C, H, D) float32. A class without clips has a zero centroid."""
     return (sums_CHD / counts_C.clamp(min=1)[:, None, None]).to(torch.float32)
+
+
+def live_heads(centroids_CHD: Tensor) -> Tensor:
+    """Heads with a direction in any class, (H,) bool; the others were switched off by a mask.
+
+    A zero vector has the same cosine, 0, with every class: such a head has no vote and no weight. Where no
+    head lives, all count alike.
+    """
+    live_H = centroids_CHD.ne(0).any(-1).any(0)
+    return live_H if bool(live_H.any()) else torch.ones_like(live_H)

@@ -160,6 +160,19 @@ class ChatPreparer:
             raise ModelError(f"The tokenizer has no single token for the option letter {letter!r}.")
         return ids
 
+    def answer_end(self) -> int:
+        """Id of the token that the chat template puts behind an answer, else the tokenizer's own end."""
+        mark = "answer"
+        try:
+            said = self.processor.apply_chat_template(
+                [{"role": "assistant", "content": [{"type": "text", "text": mark}]}], tokenize=False
+            )
+            behind = self.tokenizer.encode(said.rpartition(mark)[2].strip(), add_special_tokens=False)
+        except Exception:  # templates refuse a conversation that begins so in words of their own
+            behind = []
+        special = set(self.tokenizer.all_special_ids)
+        return int(behind[0] if behind and behind[0] in special else self.tokenizer.eos_token_id)
+
     def describe(self) -> dict[str, Any]:
         """The prompt around the question and the features' settings, as hashes of them."""
         return {

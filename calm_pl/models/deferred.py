@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from calm_pl.models.checks import HearingReport, InvarianceReport, hearing_check
 from calm_pl.models.heads import HeadLayout
 from calm_pl.models.lalm import FrozenLALM, LalmOutput, Sampled
 from calm_pl.models.loading import checkpoint_folder, load_preparer
+from calm_pl.models.masks import load_mask
 from calm_pl.models.rollouts import Draws
 
 
@@ -33,18 +34,21 @@ class LoadArguments:
     quantization: str | None = None
     trust_remote_code: bool = False
     offline: bool = False
+    mask: str | None = None
 
 
 class Portrait(NamedTuple):
     """What must be known of a model before it is loaded.
 
     Attributes:
-        identity: see `FrozenLALM.identity`.
+        identity: see `FrozenLALM.identity`; of the model without a mask.
         layout: of its heads.
+        checkpoint: see `FrozenLALM.checkpoint`.
     """
 
     identity: dict[str, Any]
     layout: HeadLayout
+    checkpoint: str
 
 
 class SelfCheck(NamedTuple):
@@ -66,7 +70,7 @@ class DeferredLALM:
         self_check: run the checks of `calm_pl.models.checks` on the model's device before the first batch.
 
     Attributes:
-        preparer, layout, path: as those of the model.
+        preparer, layout, path, mask: as those of the model.
         self_check: what the checks found; None before the first batch.
 
     Raises:
@@ -82,10 +86,11 @@ class DeferredLALM:
         self._lalm: FrozenLALM | None = None
         note = _note_file(arguments, memory)
         portrait = None if note is None else _recall(note)
+        self._unmasked = replace(arguments, mask=None)
         if portrait is None:
-            self._lalm = FrozenLALM.from_pretrained(**asdict(arguments))
+            self._lalm = FrozenLALM.from_pretrained(**asdict(self._unmasked))
             self.preparer = self._lalm.preparer
-            portrait = Portrait(self._lalm.identity(), self._lalm.layout)
+            portrait = Portrait(self._lalm.identity(), self._lalm.layout, self._lalm.checkpoint())
             if note is not None:
                 with replacing(note) as part:
                     part.write_text(json.dumps(portrait), encoding="utf-8")
@@ -98,6 +103,10 @@ class DeferredLALM:
             )
         self.layout = portrait.layout
         self._identity = portrait.identity
+        self.mask = None if arguments.mask is None else load_mask(arguments.mask, self.layout.num_layers)
+        if self.mask is not None:
+            self.mask.check(self.layout, portrait.checkpoint, self.path)
+            self._identity = self._identity | {"mask": self.mask.code()}
 
     def identity(self) -> dict[str, Any]:
         """See `FrozenLALM.identity`."""
@@ -127,7 +136,8 @@ class DeferredLALM:
         device = inputs["attention_mask"].device
         if self._lalm is None or self._device != device:
             with torch.inference_mode(False):
-                lalm = self._lalm or FrozenLALM.from_pretrained(**asdict(self.arguments))
+                lalm = self._lalm or FrozenLALM.from_pretrained(**asdict(self._unmasked))
+                lalm.use_mask(self.mask)
                 self._lalm, self._device = lalm.to(device), device
         if self._to_check:
             self.self_check = SelfCheck(hearing_check(self._lalm), invariance_check(self._lalm))
@@ -144,7 +154,8 @@ def _note_file(arguments: LoadArguments, memory: Path | None) -> Path | None:
 
     stats = {path.relative_to(folder).as_posix(): path.stat() for path in folder.rglob("*") if path.is_file()}
     loaded = asdict(arguments)
-    for place in ("path", "device_map", "offline"):  # where it is and runs does not change what it is
+    # Where it is and runs does not change what it is; masks are told apart by themselves.
+    for place in ("path", "device_map", "offline", "mask"):
         del loaded[place]
     facts = {
         "files": {name: [stat.st_size, stat.st_mtime_ns] for name, stat in sorted(stats.items())},
@@ -158,7 +169,7 @@ def _note_file(arguments: LoadArguments, memory: Path | None) -> Path | None:
 
 def _recall(note: Path) -> Portrait | None:
     try:
-        identity, layout = json.loads(note.read_text(encoding="utf-8"))
-        return Portrait(dict(identity), HeadLayout(*layout))
+        identity, layout, checkpoint = json.loads(note.read_text(encoding="utf-8"))
+        return Portrait(dict(identity), HeadLayout(*layout), str(checkpoint))
     except (OSError, ValueError, TypeError):  # not there; or damaged, which is as good
         return None

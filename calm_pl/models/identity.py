@@ -10,18 +10,26 @@ from torch import nn
 _SAMPLE = 512
 
 
-def weights_fingerprint(model: nn.Module) -> str:
+def weights_fingerprint(model: nn.Module, whatever_dtype: bool = False) -> str:
     """SHA-256 over every parameter's name, shape, dtype and `_SAMPLE` values from its start and middle.
 
     Tells apart any two checkpoints that differ in whole tensors, as trained ones do, in a second at 7B. A
     change of single values elsewhere in a tensor goes unseen; `parameters_hash` sees it.
+
+    Args:
+        model: the model.
+        whatever_dtype: leave the dtype out and round values to bfloat16: one checkpoint then has one
+            fingerprint, whether it is loaded in 32 or 16 bits.
     """
     digest = hashlib.sha256()
     for name, parameter in sorted(model.named_parameters()):
         flat = parameter.detach().reshape(-1)
         middle = len(flat) // 2
         sample = torch.cat([flat[:_SAMPLE], flat[middle : middle + _SAMPLE]]).to(torch.float32)
-        digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
+        dtype = "" if whatever_dtype else parameter.dtype
+        if whatever_dtype:
+            sample = sample.to(torch.bfloat16).to(torch.float32)
+        digest.update(f"{name} {tuple(parameter.shape)} {dtype}".encode())
         digest.update(sample.cpu().numpy().tobytes())
     return digest.hexdigest()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -11,11 +12,14 @@ from torch import Tensor, nn
 
 from calm_pl.models import answering
 from calm_pl.models.families import Family, family_of, next_token_logits
+from calm_pl.models.gates import HeadGates
 from calm_pl.models.heads import HeadLayout, StoppedEarly, head_layout, last_positions, stack_heads, tapped
 from calm_pl.models.identity import weights_fingerprint
 from calm_pl.models.loading import load_checkpoint
+from calm_pl.models.masks import HeadMask, load_mask
 from calm_pl.models.preparer import Preparer
 from calm_pl.models.rollouts import Draws, sample_answers
+from calm_pl.models.teacher import AnswerScores, answer_scores
 
 
 class LalmOutput(NamedTuple):
@@ -54,6 +58,10 @@ class FrozenLALM(nn.Module):
         path: where it came from, for reports.
         last_n_tokens: prompt tokens whose head vectors are averaged; 1 is the last prompt token alone.
 
+    Attributes:
+        layout: of its heads.
+        mask: which heads are on, see `use_mask`; None where all are.
+
     Raises:
         ModelError: a model of no supported family, or whose layers differ in their heads.
     """
@@ -65,8 +73,10 @@ class FrozenLALM(nn.Module):
         self.path = path
         self.last_n_tokens = last_n_tokens
         self.family: Family = family_of(model)
-        self.layout: HeadLayout = head_layout(self._decoder)
-        self._fingerprint: str | None = None
+        self.layout: HeadLayout = head_layout(self.decoder)
+        self.mask: HeadMask | None = None
+        self._gates: HeadGates | None = None
+        self._fingerprints: dict[bool, str] = {}
 
     @classmethod
     def from_pretrained(
@@ -81,6 +91,7 @@ class FrozenLALM(nn.Module):
         quantization: str | None = None,
         trust_remote_code: bool = False,
         offline: bool = False,
+        mask: str | Path | HeadMask | None = None,
     ) -> Self:
         """Load a local folder, a hub id, or `bundled:NAME`. Only safetensors are read.
 
@@ -96,9 +107,11 @@ class FrozenLALM(nn.Module):
             quantization: `8bit` or `4bit`, with bitsandbytes.
             trust_remote_code: let the checkpoint run code of its own.
             offline: make no network call.
+            mask: which heads are on, or a file that says so; see `use_mask`.
 
         Raises:
-            ModelError: not there, not a supported audio language model, or without a needed file.
+            ModelError: not there, not a supported audio language model, or without a needed file; a mask of
+                another model.
         """
         model, processor, family = load_checkpoint(
             path,
@@ -110,11 +123,33 @@ class FrozenLALM(nn.Module):
             trust_remote_code=trust_remote_code,
             offline=offline,
         )
-        return cls(model, family.preparer(processor), path, last_n_tokens)
+        lalm = cls(model, family.preparer(processor), path, last_n_tokens)
+        if mask is not None:
+            layers = lalm.layout.num_layers
+            lalm.use_mask(mask if isinstance(mask, HeadMask) else load_mask(mask, layers))
+        return lalm
 
     @property
-    def _decoder(self) -> Any:
+    def decoder(self) -> Any:
+        """The text decoder."""
         return self.model.get_decoder()
+
+    def use_mask(self, mask: HeadMask | None) -> None:
+        """Switch heads off, in everything the model does from now on; None switches all on again.
+
+        Head vectors are then caught behind the mask: those of a head that is off are zero.
+
+        Raises:
+            ModelError: a mask of another model.
+        """
+        if mask is not None:
+            mask.check(self.layout, self.checkpoint(), self.path)
+            self._gates = self._gates or HeadGates(self.decoder)
+            self._gates.set(mask.on_LA)
+        elif self._gates is not None:
+            self._gates.remove()
+            self._gates = None
+        self.mask = mask
 
     @property
     def is_placed(self) -> bool:
@@ -140,7 +175,7 @@ class FrozenLALM(nn.Module):
         home = inputs["attention_mask"].device
         inputs = self._placed(inputs)
         positions_NK = last_positions(inputs["attention_mask"], self.last_n_tokens)
-        with tapped(self._decoder, positions_NK) as caught:
+        with tapped(self.decoder, positions_NK) as caught:
             hidden_NTE = self._prefill(inputs).last_hidden_state
         rows_N = torch.arange(len(hidden_NTE), device=hidden_NTE.device)
         last_NE = hidden_NTE[rows_N, positions_NK[:, -1].to(hidden_NTE.device)]
@@ -153,7 +188,7 @@ class FrozenLALM(nn.Module):
         home = inputs["attention_mask"].device
         inputs = self._placed(inputs)
         positions_NK = last_positions(inputs["attention_mask"], self.last_n_tokens)
-        with tapped(self._decoder, positions_NK, stop=True) as caught, suppress(StoppedEarly):
+        with tapped(self.decoder, positions_NK, stop=True) as caught, suppress(StoppedEarly):
             self._prefill(inputs)
         return stack_heads(caught, self.layout).to(home)
 
@@ -197,25 +232,48 @@ class FrozenLALM(nn.Module):
         home = inputs["attention_mask"].device
         inputs = self._placed(inputs)
         positions_NK = last_positions(inputs["attention_mask"], self.last_n_tokens)
-        with tapped(self._decoder, positions_NK) as caught:
+        with tapped(self.decoder, positions_NK) as caught:
             prompt = answering.CachedPrompt(self.model, self.family, inputs)
         output = LalmOutput(
             stack_heads(caught, self.layout).to(home), prompt.logits_NV.to(home), prompt.hidden_NE.to(home)
         )
         return Sampled(output, sample_answers(self.model, self.preparer.tokenizer, prompt, draws))
 
+    def answer_scores(self, inputs: dict[str, Tensor], answers: Sequence[str]) -> AnswerScores:
+        """How likely N given answers are, token by token, the end of the answer included.
+
+        Gradients are kept where the caller lets them be: those of a mask's logits go through it.
+
+        Args:
+            inputs: what `preparer` made of N clips.
+            answers: N texts.
+        """
+        return answer_scores(self.model, self.family, self.preparer, self._placed(inputs), answers)
+
+    def checkpoint(self) -> str:
+        """Fingerprint of the weights, the same in whatever dtype they are loaded."""
+        return self._fingerprint(whatever_dtype=True)
+
     def identity(self) -> dict[str, Any]:
-        """What makes head vectors of this model comparable with others: weights, dtype, prompt, features."""
-        if self._fingerprint is None:
-            self._fingerprint = weights_fingerprint(self.model)
+        """What makes head vectors of this model comparable with others.
+
+        That is weights, dtype, prompt, features, and the mask where there is one.
+        """
+        masked = {} if self.mask is None else {"mask": self.mask.code()}
         return {
-            "weights": self._fingerprint,
+            "weights": self._fingerprint(),
             "class": type(self.model).__name__,
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "attn": self.model.config._attn_implementation,
             "last_n_tokens": self.last_n_tokens,
             "inputs": self.preparer.describe(),
+            **masked,
         }
+
+    def _fingerprint(self, whatever_dtype: bool = False) -> str:
+        if whatever_dtype not in self._fingerprints:
+            self._fingerprints[whatever_dtype] = weights_fingerprint(self.model, whatever_dtype)
+        return self._fingerprints[whatever_dtype]
 
     def _prefill(self, inputs: dict[str, Tensor]) -> Any:
         positions = self.family.positions(self.model, inputs)

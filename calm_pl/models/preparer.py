@@ -52,6 +52,10 @@ class Preparer(Protocol):
         """Ids of every single token that spells an option letter."""
         ...
 
+    def answer_end(self) -> int:
+        """Id of the token that ends an answer."""
+        ...
+
     def audio_tokens(self, num_samples: int) -> int | None:
         """Placeholders that the prompt of a clip of that length must have; None where no rule is known."""
         ...

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from calm_pl.functional import SCORES, majority_vote, top_heads
+from calm_pl.functional import SCORES, live_heads, majority_vote, top_heads
 from calm_pl.voters.base import Decision, ScoreVoter
 from calm_pl.voters.checks import check_choice, check_top_k
 from calm_pl.voters.support import Support
@@ -29,7 +29,7 @@ class Sav(ScoreVoter):
     """SAVs: heads ranked by nearest-centroid accuracy, the `top_k` best vote, the majority wins (eqs. 3, 4).
 
     Args:
-        top_k: heads that vote; all where None, and never more than there are.
+        top_k: heads that vote; all where None, and never more than there are and than a mask left on.
         score: `cosine` or `dot`.
 
     Attributes:
@@ -54,7 +54,7 @@ class Sav(ScoreVoter):
         hits_H = support.all_reduce(hits_H)
         total = support.all_reduce(torch.tensor(float(len(judged.y_N)), device=device))
         self.reliability_ = (hits_H / total.clamp(min=1)).to(torch.float32)
-        self.heads_ = top_heads(self.reliability_, self.params.top_k)
+        self.heads_ = top_heads(self.reliability_, self.params.top_k, live_heads(support.centroids_CHD))
         self.weights_ = torch.zeros_like(self.reliability_)
         self.weights_[self.heads_] = 1 / len(self.heads_)
 

@@ -1,0 +1,153 @@
+"""`masks`: compare masks over heads, or let a model answer under one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calm_pl.commands.arguments import parser
+from calm_pl.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from calm_pl.models.masks import HeadMask
+
+_EXAMPLES = """\
+  {program} compare runs/digits/mask.safetensors runs/speaker/mask.safetensors --out masks.svg
+  {program} compare a.pt b.pt --layers 32
+  {program} answer runs/digits/mask.safetensors clip.wav recordings/
+"""
+
+
+def run(argv: Sequence[str], program: str, debug: bool) -> int:
+    """The command; see `main`."""
+    command = parser(program, "Look at masks over attention heads, or use one.", _EXAMPLES)
+    actions = command.add_subparsers(dest="action", required=True, metavar="compare|answer")
+    compare = actions.add_parser("compare", help="how alike masks are, and where their heads are")
+    compare.add_argument("masks", nargs="+", help="mask.safetensors, or checkpoints of the released code")
+    compare.add_argument("--layers", type=int, help="of the model; released checkpoints do not say it")
+    compare.add_argument("--out", metavar="FILE", help="also draw them: .svg, .png or .pdf")
+    compare.add_argument("--json", action="store_true", help="print JSON")
+    answer = actions.add_parser("answer", help="what the model says of sound files under a mask")
+    answer.add_argument("mask", help="mask.safetensors, or a checkpoint of the released code")
+    answer.add_argument("clips", nargs="+", help="sound files, or folders that are searched for them")
+    answer.add_argument("--model", metavar="PATH", help="where the model is, if not where it was")
+    answer.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
+    answer.add_argument("--question", help="text beside the clip; default: that of the training")
+    answer.add_argument("--max-new-tokens", type=int, default=32, help="of an answer")
+    answer.add_argument("--batch-size", type=int, default=8, help="clips a forward pass")
+    for one in (compare, answer):
+        one.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    args = command.parse_args(list(argv))
+    if not debug:
+        from calm_pl.commands.job import quieten
+
+        quieten()
+    return _compare(args) if args.action == "compare" else _answer(args)
+
+
+def _compare(args: argparse.Namespace) -> int:
+    import torch
+
+    from calm_pl.functional.masks import jaccard
+    from calm_pl.models.masks import load_mask
+
+    masks = [load_mask(path, args.layers) for path in args.masks]
+    shapes = {tuple(mask.on_LA.shape) for mask in masks}
+    if len(shapes) > 1:
+        listed = ", ".join(
+            f"{path} {mask.on_LA.shape[0]} x {mask.on_LA.shape[1]}"
+            for path, mask in zip(args.masks, masks, strict=True)
+        )
+        raise ModelError(f"Masks of models with different layers x heads cannot be compared: {listed}.")
+    names = _names(args.masks, masks)
+    similarity_MM = jaccard(torch.stack([mask.on_LA for mask in masks]))
+    if args.json:
+        content = {
+            "masks": [
+                {"name": name, "heads_on": mask.num_on, "by_layer": mask.on_LA.sum(1).tolist()}
+                for name, mask in zip(names, masks, strict=True)
+            ],
+            "jaccard": similarity_MM.tolist(),
+        }
+        print(json.dumps(content, indent=2))
+    else:
+        _print_tables(names, masks, similarity_MM)
+    if args.out:
+        from calm_pl.commands.mask_figure import draw_masks
+
+        draw_masks(names, masks, similarity_MM, Path(args.out))
+        print(f"Figure: {args.out}")
+    return 0
+
+
+def _names(paths: Sequence[str], masks: Sequence[HeadMask]) -> list[str]:
+    """The tasks' names where they tell masks apart; else their files, by as many folders as it takes."""
+    tasks = [mask.task or Path(path).stem for path, mask in zip(paths, masks, strict=True)]
+    if len(set(tasks)) == len(tasks):
+        return tasks
+    parts = [Path(path).with_suffix("").parts for path in paths]
+    for depth in range(1, max(map(len, parts)) + 1):
+        ends = ["/".join(part[-depth:]) for part in parts]
+        if len(set(ends)) == len(ends):
+            return ends
+    return [f"{n}: {path}" for n, path in enumerate(paths, 1)]
+
+
+def _print_tables(names: list[str], masks: list[HeadMask], similarity_MM: Tensor) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    layers, heads = masks[0].on_LA.shape
+    console = Console()
+    similarity = Table(title="Jaccard similarity of heads on", title_justify="left", box=box.SIMPLE_HEAD)
+    similarity.add_column("")
+    for name in names:
+        similarity.add_column(name, justify="right", overflow="fold")
+    for name, row in zip(names, similarity_MM.tolist(), strict=True):
+        similarity.add_row(name, *(f"{value:.3f}" for value in row))
+    console.print(similarity)
+    counts = Table(title=f"Heads on, of {heads} a layer", title_justify="left", box=box.SIMPLE_HEAD)
+    counts.add_column("layer", justify="right")
+    for name in names:
+        counts.add_column(name, justify="right", overflow="fold")
+    for layer in range(layers):
+        counts.add_row(str(layer), *(str(int(mask.on_LA[layer].sum())) for mask in masks))
+    counts.add_section()
+    total = layers * heads
+    counts.add_row("all", *(f"{mask.num_on} of {total} ({mask.num_on / total:.0%})" for mask in masks))
+    console.print(counts)
+
+
+def _answer(args: argparse.Namespace) -> int:
+    import torch
+    from tqdm import tqdm
+
+    from calm_pl.commands.predict import find_files
+    from calm_pl.media import load_audio
+    from calm_pl.models import FrozenLALM
+    from calm_pl.models.masks import load_mask
+
+    mask_path = Path(args.mask)
+    released = mask_path.suffix != ".safetensors"
+    model = args.model or ("" if released else load_mask(mask_path).model.get("path"))
+    if not model:
+        raise ModelError(f"{args.mask}: does not say whose heads it masks: give the model (--model).")
+    files = list(find_files(args.clips))
+    lalm = FrozenLALM.from_pretrained(model, dtype=args.dtype, mask=args.mask)
+    lalm.to("cuda" if torch.cuda.is_available() else "cpu")
+    assert lalm.mask is not None
+    question = lalm.mask.question if args.question is None else args.question
+    preparer = lalm.preparer
+    for start in tqdm(range(0, len(files), args.batch_size), disable=len(files) < 2 * args.batch_size):
+        part = files[start : start + args.batch_size]
+        sound = [load_audio(path, preparer.sample_rate, preparer.max_seconds).windows[0] for path in part]
+        inputs = preparer(sound, [question] * len(part))
+        for path, text in zip(part, lalm.generate(inputs, args.max_new_tokens), strict=True):
+            tqdm.write(f"{path}\t{text}")
+    return 0

@@ -36,8 +36,12 @@ class PredictionWriter(Callback):
 
 
 def prediction_rows(module: FitFreeModule) -> Iterator[list[str]]:
-    """A header, then a row for each answered question and draw: truth, options, answers, confidences."""
-    header = ["clip", "fold", "draw", "label", "options"]
+    """A header, then a row for each answered question and draw: truth, options, answers, confidences.
+
+    `cluster` numbers what is not independent, such as the clips of one recording (see
+    `calm_pl.metrics.clusters`).
+    """
+    header = ["clip", "fold", "draw", "label", "options", "cluster"]
     for method in module.methods:
         header += [method, f"{method}_confidence"]
     yield header
@@ -48,8 +52,9 @@ def prediction_rows(module: FitFreeModule) -> Iterator[list[str]]:
             continue
         fold = task.folds[task.fold_Q[position]]
         options = "|".join(task.classes[c] for c in query.options)
+        drawn_with = str(task.cluster_Q[position])
         for draw in range(task.num_draws):
-            row = [query.clip.id, fold, str(draw), task.classes[query.label], options]
+            row = [query.clip.id, fold, str(draw), task.classes[query.label], options, drawn_with]
             for label, confidence in zip(
                 label_QDM[position][draw], confidence_QDM[position][draw], strict=True
             ):

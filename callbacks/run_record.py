@@ -17,6 +17,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from calm_pl import __version__
 from calm_pl.classifier import VOTERS, Classifier
 from calm_pl.commands.job import JobRecord
+from calm_pl.commands.table import notes
 from calm_pl.data.base import FewShotDataModule
 from calm_pl.data.task import Task
 from calm_pl.files import replacing
@@ -36,13 +37,31 @@ class RunRecord(Callback):
     """Writes the records of a `FitFreeModule` after test, on rank 0; `results.json` last.
 
     Args:
-        record: what is to be said about the job.
+        run_dir: the run folder.
+        benchmark: name of the benchmark; of the data module where empty.
+        model_path: name of the model; its path where empty.
+        config_yaml: the resolved configuration; without one there is no `config.yaml`.
+        config_hash: over what can change results.
+        load_seconds: time that was spent before this callback was made.
     """
 
-    def __init__(self, record: JobRecord) -> None:
-        self.record = record
+    def __init__(
+        self,
+        run_dir: str | Path,
+        benchmark: str = "",
+        model_path: str = "",
+        config_yaml: str = "",
+        config_hash: str = "",
+        load_seconds: float = 0.0,
+    ) -> None:
+        self.run_dir = Path(run_dir)
+        self.benchmark = benchmark
+        self.model_path = model_path
+        self.config_yaml = config_yaml
+        self.config_hash = config_hash
+        self.load_seconds = load_seconds
         self._seconds: dict[str, float] = {}
-        self._stage_started = 0.0
+        self._made = self._stage_started = time.perf_counter()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the support's clock."""
@@ -62,27 +81,29 @@ class RunRecord(Callback):
         if not trainer.is_global_zero:
             return
         assert isinstance(pl_module, FitFreeModule)
-        data: FewShotDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        folder = self.record.run_dir
-        _write(folder / "config.yaml", self.record.config_yaml)
+        data: FewShotDataModule | None = getattr(trainer, "datamodule", None)
+        folder = self.run_dir
+        if self.config_yaml:
+            _write(folder / "config.yaml", self.config_yaml)
         _write(folder / "skipped.csv", _skipped(pl_module))
-        if data.missing:
+        if data is not None and data.missing:
             _write(folder / "missing.csv", _missing(data))
         else:
             (folder / "missing.csv").unlink(missing_ok=True)
-        if pl_module.fitted.keys() & VOTERS.keys():
+        if pl_module.fitted.keys() & VOTERS.keys() and data is not None:
             classifier(pl_module, data).save(folder / "classifier.safetensors")
-        if pl_module.pseudo is not None:
+        if pl_module.pseudo is not None and data is not None:
             pseudo_classifier(pl_module, pl_module.pseudo, data).save(folder / "classifier_pl.safetensors")
         results = json.dumps(self._results(pl_module, data), indent=2) + "\n"
         _write(folder / "results.json", results)
 
-    def _results(self, module: FitFreeModule, data: FewShotDataModule) -> dict[str, Any]:
+    def _results(self, module: FitFreeModule, data: FewShotDataModule | None) -> dict[str, Any]:
         support, query = module.support_coverage, module.query_coverage
-        total = time.perf_counter() - self.record.started
+        total = self.load_seconds + time.perf_counter() - self._made
         return {
-            "benchmark": self.record.benchmark,
-            "model": self.record.model_path,
+            "benchmark": self.benchmark or type(data).__name__,
+            "model": self.model_path or module.lalm.path,
+            "classes": list(module.task.classes),
             "methods": {
                 name: _method(result, module.task)
                 | {"ece": round(calibration_error(module.task, module.predictions, m), 6)}
@@ -96,8 +117,9 @@ class RunRecord(Callback):
             "n_query": query.used,
             "n_skipped": len(support.failures) + len(query.failures),
             "n_cut": support.num_cut + query.num_cut,
-            "n_missing": len(data.missing),
-            "notes": list(data.notes),
+            "n_missing": 0 if data is None else len(data.missing),
+            "notes": [] if data is None else list(data.notes),
+            "remarks": notes(module, data),
             "differences": [
                 {
                     "better": one.better,
@@ -113,12 +135,12 @@ class RunRecord(Callback):
             **_breakdown(module),
             **({} if module.pseudo is None else {"pseudo_labels": summary(module.pseudo)}),
             "seconds": {
-                "load": round(self.record.load_seconds, 3),
+                "load": round(self.load_seconds, 3),
                 **{stage: round(seconds, 3) for stage, seconds in self._seconds.items()},
                 "total": round(total, 3),
             },
             "versions": _versions(),
-            "config_hash": self.record.config_hash,
+            "config_hash": self.config_hash,
         }
 
 
@@ -283,4 +305,11 @@ def _write(path: Path, text: str) -> None:
 
 def from_record(record: JobRecord) -> RunRecord:
     """For a job of the command line."""
-    return RunRecord(record)
+    return RunRecord(
+        record.run_dir,
+        record.benchmark,
+        record.model_path,
+        record.config_yaml,
+        record.config_hash,
+        record.load_seconds,
+    )

@@ -1,7 +1,11 @@
-"""What Weights & Biases gets beside the metrics: configuration, predictions, confusion matrices, figures."""
+"""What Weights & Biases gets beside the metrics: intervals, tables, sound, figures, the classifier."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +14,21 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 
 from calm_pl.commands.job import JobRecord
+from calm_pl.errors import BadClipError
+from calm_pl.media import load_audio
 from calm_pl.module import FitFreeModule
+from calm_pl.report import RunFolder, read_run
+from calm_pl.report.confusions import in_turn, shown_clips
+from calm_pl.report.figures import listed_figures
+from calm_pl.report.sound import MOST_SECONDS, RATE
 
 from .figures import FigureWriter
-from .predictions import prediction_rows
+from .order import require_before
+from .predictions import PredictionWriter, prediction_rows
+from .run_record import RunRecord
+
+_STAGING = "WANDB_DATA_DIR"
+_MOST_ROWS = 10_000  # what W&B shows of a table
 
 
 class WandbTables(Callback):
@@ -21,42 +36,184 @@ class WandbTables(Callback):
 
     Args:
         config_yaml: the resolved configuration.
-        figures: folder that `FigureWriter` drew into, before this callback's turn; None, or one without
-            figures of this run, logs none.
+        run_dir: the run folder: intervals, differences, figures, sound and the classifier come from there,
+            and `PredictionWriter` and `RunRecord` must stand before this callback. None logs without them.
+        audio_clips: clips that can be heard in the table `test/listen`, the worst answered of each class in
+            turn. 0 by default: recordings may be private or licensed, and W&B may be another's machine.
+        classifier: keep `classifier.safetensors` as an artifact.
+
+    Raises:
+        RunError: at the start, where one of the two is not among the Trainer's callbacks before it.
     """
 
-    def __init__(self, config_yaml: str = "", figures: Path | None = None) -> None:
+    def __init__(
+        self,
+        config_yaml: str = "",
+        run_dir: str | Path | None = None,
+        audio_clips: int = 0,
+        classifier: bool = True,
+    ) -> None:
         self.config: dict[str, Any] = yaml.safe_load(config_yaml) or {}
-        self.figures = figures
+        self.run_dir = None if run_dir is None else Path(run_dir)
+        self.audio_clips = audio_clips
+        self.classifier = classifier
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse an order of callbacks that leaves nothing to read."""
+        if self.run_dir is not None:
+            require_before(self, trainer, PredictionWriter, RunRecord)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log everything once."""
         logger = next((one for one in trainer.loggers if isinstance(one, WandbLogger)), None)
         if logger is None or not trainer.is_global_zero:
             return
-        import wandb
-
         assert isinstance(pl_module, FitFreeModule)
-        run = logger.experiment
-        run.config.update(self.config, allow_val_change=True)
-        header, *rows = prediction_rows(pl_module)
-        run.log({"test/predictions": wandb.Table(columns=list(header), data=rows)})
-        for name, result in pl_module.results.items():
-            table = wandb.Table(columns=["truth", "predicted", "clips"])
-            answers = [*pl_module.task.classes, "no answer"]
-            for truth, predicted in zip(*result.confusion_CC.nonzero(), strict=True):
-                count = float(result.confusion_CC[truth, predicted])
-                table.add_data(answers[truth], answers[predicted], count)
-            run.log({f"test/{name}/confusion": table})
         drawn = any(isinstance(one, FigureWriter) for one in trainer.callbacks)  # type: ignore[attr-defined]
-        if self.figures is not None and drawn:
-            from calm_pl.figures.folder import read_index
+        with _staged_below(self.run_dir):
+            self._log(logger.experiment, pl_module, drawn)
 
-            for entry in read_index(self.figures)["figures"]:
-                picture = wandb.Image(str(self.figures / entry["files"]["png"]), caption=entry["caption"])
-                run.log({f"figures/{entry['name']}": picture})
+    def _log(self, run: Any, module: FitFreeModule, with_figures: bool) -> None:
+        run.config.update(self.config, allow_val_change=True)
+        for name in ("epoch", "trainer/global_step"):  # Lightning's; both say nothing here
+            run.define_metric(name, hidden=True)
+        _log_rounds(run, module)
+        _log_predictions(run, module)
+        if self.run_dir is not None:
+            folder = read_run(self.run_dir)
+            _summarise(run, folder)
+            _log_sound(run, folder, module, self.audio_clips)
+            if with_figures:
+                _log_figures(run, self.run_dir)
+            if self.classifier:
+                _keep_classifier(run, folder)
+
+
+@contextmanager
+def _staged_below(run_dir: Path | None) -> Iterator[None]:
+    """Keep what waits to be uploaded in the run folder: W&B would put it into the home folder.
+
+    Offline, tables with sound wait there until `wandb sync`, and go when the run folder is deleted.
+    """
+    if run_dir is None or _STAGING in os.environ:
+        yield
+        return
+    os.environ[_STAGING] = str((run_dir / "wandb" / "waiting").resolve())
+    try:
+        yield
+    finally:
+        del os.environ[_STAGING]
+
+
+def _log_rounds(run: Any, module: FitFreeModule) -> None:
+    """Accuracy over folds and draws, where there are several."""
+    rounds = module.task.rounds
+    if len(rounds) < 2:
+        return
+    run.define_metric("round", hidden=True)
+    run.define_metric("rounds/*", step_metric="round")
+    each = {name: [one for fold in result.rounds for one in fold] for name, result in module.results.items()}
+    for number in range(len(rounds)):
+        values = {f"rounds/{name}/accuracy": all_[number].values["accuracy"] for name, all_ in each.items()}
+        run.log({"round": number, **values})
+
+
+def _log_predictions(run: Any, module: FitFreeModule) -> None:
+    import wandb
+
+    rows = prediction_rows(module)
+    header = next(rows)
+    table = wandb.Table(columns=list[str | int](header), data=list(islice(rows, _MOST_ROWS)))
+    run.log({"test/predictions": table})
+    run.summary["predictions_left_out"] = sum(1 for _ in rows)
+    answers = [*module.task.classes, "no answer"]
+    for name, result in module.results.items():
+        cells = wandb.Table(columns=["truth", "predicted", "clips"])
+        for truth, predicted in zip(*result.confusion_CC.nonzero(), strict=True):
+            cells.add_data(answers[truth], answers[predicted], float(result.confusion_CC[truth, predicted]))
+        run.log({f"test/{name}/confusion": cells})
+
+
+def _summarise(run: Any, folder: RunFolder) -> None:
+    """Intervals and counts as columns of the runs' table; differences as a table of their own."""
+    import wandb
+
+    found: dict[str, Any] = {"config_hash": folder.results["config_hash"]}
+    for name, entry in folder.methods.items():
+        for metric, (low, high) in entry["ci95"].items():
+            found |= {f"test/{name}/{metric}_low": low, f"test/{name}/{metric}_high": high}
+        found[f"test/{name}/ece"] = entry["ece"]
+    for count in ("n_support", "n_query", "n_skipped", "n_cut", "n_missing"):
+        found[f"data/{count}"] = folder.results[count]
+    for stage, seconds in folder.results["seconds"].items():
+        found[f"seconds/{stage}"] = seconds
+    run.summary.update(found)
+    heads: list[Any] = ["better", "worse", "difference", "ci95", "holds", "p_mcnemar"]
+    rows = [
+        [*(one[head] for head in heads[:3]), str(one["ci95"]), *(one[head] for head in heads[4:])]
+        for one in folder.results["differences"]
+    ]
+    run.log({"test/differences": wandb.Table(columns=heads, data=rows)})
+
+
+def _log_sound(run: Any, folder: RunFolder, module: FitFreeModule, most: int) -> None:
+    """A table of clips to listen to, with the answers of all methods."""
+    if not most:
+        return
+    import wandb
+
+    answers = folder.answers
+    paths = {query.clip.id: query.clip.path for query in module.task.query}
+    labels = [*answers.classes, "no answer"]
+    table = wandb.Table(columns=["clip", "sound", "truth", *answers.methods])
+    for one in islice(in_turn(shown_clips(answers), most), most):
+        clip = answers.questions[one.position].clip
+        try:
+            wave = load_audio(paths[clip], RATE, MOST_SECONDS).windows[0]
+        except BadClipError:
+            continue  # it was there when it was evaluated
+        said = [labels[answer] for answer, _, _ in one.answers]
+        table.add_data(clip, wandb.Audio(wave, sample_rate=RATE, caption=clip), labels[one.label], *said)
+    run.log({"test/listen": table})
+
+
+def _log_figures(run: Any, run_dir: Path) -> None:
+    import wandb
+
+    for one in listed_figures(run_dir):
+        path = run_dir / "figures" / f"{one.name}.png"
+        if path.is_file():
+            run.log({f"figures/{one.name}": wandb.Image(str(path), caption=one.title)})
+
+
+def _keep_classifier(run: Any, folder: RunFolder) -> None:
+    """The classifier with its configuration, as an artifact of type `model`."""
+    import wandb
+
+    if not (folder.path / "classifier.safetensors").is_file():
+        return
+    scores = {name: entry["accuracy"] for name, entry in folder.methods.items()}
+    metadata = {"accuracy": scores, "config_hash": folder.results["config_hash"]}
+    artifact = wandb.Artifact(f"classifier-{run.id}", type="model", metadata=metadata)
+    for path in _kept(folder.path):
+        # Not copied into W&B's staging folder: a classifier of 527 classes is hundreds of MB.
+        artifact.add_file(str(path.resolve()), policy="immutable", skip_cache=True)
+    run.log_artifact(artifact)
+
+
+def _kept(run_dir: Path) -> Iterator[Path]:
+    names = ("classifier.safetensors", "config.yaml", "results.json")
+    return (run_dir / name for name in names if (run_dir / name).is_file())
 
 
 def from_record(record: JobRecord) -> WandbTables:
     """For a job of the command line."""
-    return WandbTables(record.config_yaml, record.run_dir / "figures")
+    config = yaml.safe_load(record.config_yaml) or {}
+    with_records = {"predictions", "run_record"} <= set(config.get("callbacks", ()))
+    settings = config.get("wandb", {})
+    return WandbTables(
+        record.config_yaml,
+        record.run_dir if with_records else None,
+        settings.get("audio_clips", 0),
+        settings.get("classifier", True),
+    )

@@ -266,6 +266,11 @@ def cross_faults(config: Config) -> list[str]:
         for value in getattr(config, name):
             if value not in known:
                 faults.append(f"{name}: must be among {', '.join(known)}, but holds {value!r}")
+    absent = [name for name in ("predictions", "run_record") if name not in config.callbacks]
+    if "report" in config.callbacks and absent:
+        faults.append(
+            f"callbacks: report reads what {' and '.join(absent)} writes: add it, or leave report out"
+        )
     if not config.methods:
         faults.append("methods: must name at least one method, but is empty")
     if "zero_shot" in config.methods and config.data.n_options < 2:

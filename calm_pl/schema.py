@@ -142,12 +142,36 @@ class BankConfig:
 
 
 @dataclass
+class ReportConfig:
+    """`report.html`."""
+
+    audio: bool = False
+    """Embed clips, so that mistakes can be heard. Off, since recordings may be private or licensed and a page
+    is easily passed on; `report RUN --audio` embeds them later."""
+    clips_per_class: int = setting(3, at_least(1))
+    """Those that are answered worst."""
+    max_megabytes: float = setting(4.0, above_zero())
+    """Of all embedded clips together."""
+
+
+@dataclass
 class WandbConfig:
     """Weights & Biases; one run a job, from rank 0."""
 
     mode: str = setting("offline", one_of("online", "offline", "disabled"))
+    entity: Optional[str] = None
+    """User or team; null is the account's own."""
     project: str = "calm_pl"
+    group: Optional[str] = None
+    """Runs that belong together, such as those of an ablation."""
+    name: Optional[str] = None
+    """null is the run folder's."""
     tags: list[str] = field(default_factory=list)
+    audio_clips: int = setting(0, at_least(0))
+    """Clips that can be heard in the table `test/listen`, those that are answered worst; 0, since they leave
+    the machine."""
+    classifier: bool = True
+    """Keep the classifier as an artifact."""
 
 
 @dataclass
@@ -164,5 +188,6 @@ class Config:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     bank: BankConfig = field(default_factory=BankConfig)
     run: RunConfig = field(default_factory=RunConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
     wandb: WandbConfig = field(default_factory=WandbConfig)
     callbacks: list[str] = field(default_factory=lambda: list(CALLBACKS))

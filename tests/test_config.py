@@ -401,6 +401,13 @@ def test_no_setting_takes_a_section(path):
             "callbacks=[confetti]",
             f"callbacks: must be among {', '.join(CALLBACKS)}, but holds 'confetti'",
         ),
+        (
+            "callbacks=[run_record,report]",
+            "callbacks: report reads what predictions writes: add it, or leave report out",
+        ),
+        ("report.max_megabytes=0", "report.max_megabytes: must be a finite number above 0, but is 0.0"),
+        ("report.clips_per_class=0", "report.clips_per_class: must be 1 or more, but is 0"),
+        ("wandb.audio_clips=-1", "wandb.audio_clips: must be 0 or more, but is -1"),
     ],
 )
 def test_an_impossible_value_is_told_with_path_rule_and_value(override, fault):

@@ -39,6 +39,7 @@ FLOORS = {
     "calm_pl.config": 4,
     "calm_pl.sweeps": 4,
     "calm_pl.commands": 4,
+    "calm_pl.report": 4,
     "calm_pl.__main__": 5,
     "callbacks": 5,
     "launch": 5,

@@ -25,6 +25,7 @@ def test_the_wheel_adds_no_generic_top_level_name(wheel):
     assert {top for top in tops if not top.endswith(".dist-info")} == {"calm_pl"}
     assert "calm_pl/callbacks/progress.py" in names
     assert "calm_pl/configs/demo.yaml" in names
+    assert "calm_pl/report/assets/style.css" in names
     assert "calm_pl/assets/esc10/ATTRIBUTION.txt" in names
     assert wheel.stat().st_size < 20_000_000
 
@@ -66,6 +67,7 @@ def test_the_installed_command_runs_the_demo(installed, tiny_folder):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "CALM-Global" in done.stdout
+    assert "Attention heads" in (installed / "run" / "report.html").read_text()
     where = [installed / "env" / "bin" / "python", "-c", "import calm_pl; print(calm_pl.__file__)"]
     found = subprocess.run(where, cwd=installed, env=env, capture_output=True, text=True, check=True).stdout
     assert str(installed) in found

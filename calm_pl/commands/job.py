@@ -260,8 +260,16 @@ def quieten() -> None:
 
 
 def _needed(config: Config) -> list[str]:
-    """Callbacks in the order of their work; results.json, by `run_record`, comes last."""
-    order = ("progress", "pseudo_labels", "predictions", "figures", "report", "wandb_tables", "run_record")
+    """Callbacks in the order of their work: what reads the run folder comes after what writes it."""
+    order = (
+        "progress",
+        "pseudo_labels",
+        "predictions",
+        "figures",
+        "run_record",
+        "report",
+        "wandb_tables",
+    )
     return [
         name
         for name in order
@@ -300,11 +308,13 @@ def build_wandb(config: Config | MaskConfig, record: JobRecord) -> WandbLogger |
 
     wandb.setup(wandb.Settings(silent=True, mode=cast(Any, config.wandb.mode)))
     return WandbLogger(
-        name=record.run_dir.name,
+        name=config.wandb.name or record.run_dir.name,
         save_dir=record.run_dir,
         project=config.wandb.project,
         offline=config.wandb.mode == "offline",
         tags=list(config.wandb.tags) or None,
+        entity=config.wandb.entity,
+        group=config.wandb.group,
     )
 
 

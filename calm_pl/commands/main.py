@@ -23,6 +23,8 @@ COMMANDS = {
     "pseudo-label": ("calm_pl.commands.pseudo_label", "label clips by sampled answers of the model"),
     "doctor": ("calm_pl.commands.doctor", "check data, disk and model before a long run"),
     "predict": ("calm_pl.commands.predict", "classify sound files with a fitted classifier"),
+    "report": ("calm_pl.commands.report", "write a run's page again, or compare runs"),
+    "dashboard": ("calm_pl.commands.dashboard", "make a Weights & Biases workspace for a project"),
     "figures": ("calm_pl.commands.figures", "draw the figures of a run or a sweep again"),
     "bank": ("calm_pl.commands.bank", "look at, check, shrink or export a head bank"),
     "list": ("calm_pl.commands.list_things", "what there is to choose from: benchmarks, models"),

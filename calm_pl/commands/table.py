@@ -95,7 +95,7 @@ def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRec
         console.print(f"W&B, offline: wandb sync {offline}", highlight=False, soft_wrap=True)
 
 
-def notes(module: FitFreeModule, data: FewShotDataModule) -> list[str]:
+def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
     """What a reader of the numbers must know, a sentence each."""
     from calm_pl.pseudo.reporting import sentences
 
@@ -126,11 +126,12 @@ def notes(module: FitFreeModule, data: FewShotDataModule) -> list[str]:
             "A clip is asked about each of its labels; accuracy counts questions, exact match clips with"
             " every answer right."
         )
-    lines += [f"Data: {note}." for note in data.notes]
+    lines += [f"Data: {note}." for note in (data.notes if data else ())]
     if support.num_cut + query.num_cut:
         lines.append(
             f"{support.num_cut + query.num_cut:,} clips were longer than the model's window of"
-            f" {module.lalm.preparer.max_seconds:g} s and cut ({data.settings.long_clips})."
+            f" {module.lalm.preparer.max_seconds:g} s and cut"
+            + (f" ({data.settings.long_clips})." if data else ".")
         )
     for name, coverage in (("support", support), ("query", query)):
         if coverage.failures:
@@ -207,3 +208,8 @@ def percent(fraction: float) -> str:
 def span(interval: Interval) -> str:
     """An interval of fractions in per cent."""
     return f"{100 * interval.low:.1f}–{100 * interval.high:.1f}"
+
+
+def points(interval: Interval) -> str:
+    """An interval of differences in percentage points."""
+    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"

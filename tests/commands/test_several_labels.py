@@ -163,8 +163,8 @@ def test_the_report_counts_each_question_once(several):
     # Two draws are two answers to a question, not two clips.
     folder, _ = several[1][1]
     page = (folder / "report.html").read_text()
-    per_class = page.split("Accuracy of each class")[1].split("</table>")[0]
-    counts = dict(re.findall(r'<td class="left">(\w)</td><td>(\d+)</td>', per_class))
+    per_class = page.split("<caption>Accuracy of each class")[1].split("</table>")[0]
+    counts = dict(re.findall(r">(\w)</button></th><td[^>]*>(\d+)</td>", per_class))
     assert counts == {"a": "3", "b": "4", "c": "4", "d": "4", "e": "0"}
 
 

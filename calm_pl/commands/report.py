@@ -1,0 +1,143 @@
+"""`report`: write the page of a finished run again, or compare several runs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calm_pl.commands.arguments import parser
+from calm_pl.commands.table import METRICS, NAMES, percent, points, span
+from calm_pl.errors import CalmError, RunError
+
+if TYPE_CHECKING:
+    from calm_pl.report import RunFolder
+    from calm_pl.report.comparison import Comparison, RunDifference
+
+_WIDE = 100  # columns of a terminal
+_EXAMPLES = """\
+  {program} runs/a                             write runs/a/report.html again
+  {program} runs/a --audio                     with clips that can be heard
+  {program} runs/a runs/b runs/c               compare b and c with a
+  {program} runs/a runs/b --out compared.html  and write a page
+"""
+
+
+def run(argv: Sequence[str], program: str, debug: bool) -> int:
+    """The command; see `main`."""
+    command = parser(
+        program,
+        "Write the page of a finished run again from its folder, or compare several runs with the first,\n"
+        "on the clips that they share.",
+        _EXAMPLES,
+    )
+    command.add_argument("runs", nargs="+", metavar="RUN", help="folder of a finished run")
+    command.add_argument("--out", metavar="FILE", help="the page; of one run, its report.html by default")
+    command.add_argument(
+        "--audio",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="embed clips in the page of one run, or not; as its configuration says by default",
+    )
+    command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    args = command.parse_args(list(argv))
+    if args.audio is not None and len(args.runs) > 1:
+        command.error("--audio goes with one run")
+    from calm_pl.report import read_run
+
+    runs = [read_run(path) for path in args.runs]
+    if len(runs) == 1:
+        print(f"Report: {_write_again(runs[0], args.out, args.audio)}")
+        return 0
+    from calm_pl.report.comparison import compare
+    from calm_pl.report.comparison_page import write_comparison_page
+
+    comparison = compare(runs)
+    print_comparison(comparison)
+    if args.out:
+        write_comparison_page(comparison, _target(args.out))
+        print(f"Page: {args.out}")
+    return 0
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """A row for each method and run."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from calm_pl.metrics.intervals import Interval
+    from calm_pl.report.comparison import remarks
+    from calm_pl.report.results import metrics_of
+
+    console = Console()
+    main, *others = metrics_of(next(iter(comparison.runs[0].methods.values())))
+    others = others if console.width >= _WIDE else []  # the page has them all
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("method", no_wrap=True)
+    table.add_column("run", overflow="fold", min_width=8)
+    for head in (METRICS[main], "95 %", *(METRICS[one] for one in others), "points", "95 %", ""):
+        table.add_column(head, justify="right", no_wrap=True)
+    for method in comparison.methods:
+        for number, (name, one) in enumerate(zip(comparison.names, comparison.runs, strict=True)):
+            entry = one.methods.get(method)
+            if entry is None:
+                continue
+            found = comparison.of(method, number)
+            table.add_row(
+                "" if number else NAMES.get(method, method),
+                name,
+                percent(entry[main]),
+                span(Interval(*entry["ci95"][main])),
+                *("–" if entry.get(metric) is None else percent(entry[metric]) for metric in others),
+                *(["", "", ""] if found is None else _told(found)),
+                end_section=number == len(comparison.runs) - 1,
+            )
+    console.print(table)
+    for line in remarks(comparison):
+        console.print(line, highlight=False)
+
+
+def _told(found: RunDifference) -> list[str]:
+    return [f"{100 * found.difference:+.1f}", points(found.interval), "holds" if found.holds else "open"]
+
+
+def _write_again(one: RunFolder, out: str | None, audio: bool | None) -> Path:
+    from calm_pl.report import SoundRule, write_run_page
+
+    rule = SoundRule(**one.config.get("report", {}))
+    if audio is not None:
+        rule = rule._replace(audio=audio)
+    target = _target(out) if out else one.path / "report.html"
+    paths: dict[str, Path] = {}
+    why = ""
+    if rule.audio:
+        try:
+            paths = _clip_paths(one)
+        except CalmError as error:
+            why = str(error).splitlines()[0]
+    write_run_page(one, target, rule, paths, why)
+    return target
+
+
+def _clip_paths(one: RunFolder) -> dict[str, Path]:
+    """Files of the query's clips, by the run's own configuration.
+
+    Raises:
+        CalmError: the configuration or the data are no longer as they were.
+    """
+    from calm_pl.commands.job import build_data
+    from calm_pl.config import load_config
+
+    if not one.config_yaml:
+        raise RunError("the run has no configuration that says where its clips are.")
+    data = build_data(load_config([str(one.path / "config.yaml")], []))
+    return {query.clip.id: query.clip.path for query in data.query}
+
+
+def _target(out: str) -> Path:
+    target = Path(out)
+    if target.is_dir():
+        raise RunError(f"--out: must be a file, but {out} is a folder.")
+    return target

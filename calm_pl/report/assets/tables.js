@@ -1,0 +1,29 @@
+/* A click on a heading sorts its table; another one turns it round. Empty values stay at the end. */
+for (const table of document.querySelectorAll("table.sortable")) {
+  const headings = [...table.tHead.rows[0].cells];
+  headings.forEach((heading, column) => {
+    const button = heading.querySelector("button");
+    if (button) button.addEventListener("click", () => sortTable(table, headings, column));
+  });
+}
+
+function sortTable(table, headings, column) {
+  const numbers = headings[column].classList.contains("number");
+  const before = headings[column].getAttribute("aria-sort");
+  const ascending = before ? before === "descending" : !numbers;
+  const value = (row) => {
+    const cell = row.cells[column];
+    if ("value" in cell.dataset) return Number(cell.dataset.value);
+    return numbers ? null : cell.textContent;
+  };
+  const compare = (a, b) => {
+    if (a === null || b === null) return (a === null) - (b === null);
+    const order = typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true });
+    return ascending ? order : -order;
+  };
+  const rows = [...table.tBodies[0].rows].map((row) => [value(row), row]);
+  rows.sort((a, b) => compare(a[0], b[0]));
+  table.tBodies[0].append(...rows.map(([, row]) => row));
+  headings.forEach((heading) => heading.removeAttribute("aria-sort"));
+  headings[column].setAttribute("aria-sort", ascending ? "ascending" : "descending");
+}

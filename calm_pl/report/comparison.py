@@ -1,0 +1,178 @@
+"""Runs side by side: each method in each run, and less the first run on the clips that they share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from calm_pl.errors import RunError
+from calm_pl.metrics import mcnemar, paired_difference
+from calm_pl.metrics.intervals import Interval
+from calm_pl.report.answers import AnswerTable
+from calm_pl.report.run_folder import RunFolder
+
+
+class Shared(NamedTuple):
+    """Questions that two runs have in common: the same clip, asked for the same label.
+
+    Attributes:
+        first_q: their positions in the first run.
+        second_q: their positions in the second, in the same order.
+    """
+
+    first_q: np.ndarray
+    second_q: np.ndarray
+
+
+class RunDifference(NamedTuple):
+    """A method's accuracy in a run less that in the first run, on the questions that both answered.
+
+    Attributes:
+        method: name.
+        run: position among the runs.
+        questions: how many both answered.
+        difference: of the accuracies, means over draws.
+        interval: 95 %, paired bootstrap over clusters of clips, and over draws where both have as many.
+        p_value: of McNemar's exact test on the first draws, which takes clips for independent.
+    """
+
+    method: str
+    run: int
+    questions: int
+    difference: float
+    interval: Interval
+    p_value: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether chance alone is an unlikely reason."""
+        return not self.interval.low <= 0 <= self.interval.high
+
+
+class Comparison(NamedTuple):
+    """Several runs.
+
+    Attributes:
+        runs: the first is what the others are compared with.
+        names: one for each, all different.
+        shared: of the first run and each other.
+        differences: by method, then by run.
+    """
+
+    runs: tuple[RunFolder, ...]
+    names: tuple[str, ...]
+    shared: tuple[Shared, ...]
+    differences: tuple[RunDifference, ...]
+
+    @property
+    def methods(self) -> list[str]:
+        """All methods, in the order of their first appearance."""
+        return list(dict.fromkeys(name for run in self.runs for name in run.methods))
+
+    def of(self, method: str, run: int) -> RunDifference | None:
+        """The difference of a method in a run; None in the first run, or where one of the two lacks it."""
+        return next((one for one in self.differences if (one.method, one.run) == (method, run)), None)
+
+
+def compare(runs: Sequence[RunFolder]) -> Comparison:
+    """Compare runs with the first of them.
+
+    Raises:
+        RunError: one of them has no question in common with the first.
+    """
+    first, *others = runs
+    shared = [_shared(first, other) for other in others]
+    differences = [
+        _difference(method, number, first.answers, other.answers, common)
+        for method in first.answers.methods
+        for number, (other, common) in enumerate(zip(others, shared, strict=True), 1)
+        if method in other.answers.methods
+    ]
+    return Comparison(tuple(runs), _names(runs), tuple(shared), tuple(differences))
+
+
+def remarks(comparison: Comparison) -> list[str]:
+    """What a reader of the comparison must know, a sentence each."""
+    first, *others = comparison.runs
+    lines = []
+    for name, other, common in zip(comparison.names[1:], others, comparison.shared, strict=True):
+        both, here, there = len(common.first_q), len(first.answers.questions), len(other.answers.questions)
+        if both == here == there:
+            lines.append(f"{name} has the same query as {comparison.names[0]}: {both:,} questions.")
+        else:
+            lines.append(
+                f"{name} shares {both:,} of its {there:,} questions with {comparison.names[0]} ({here:,}):"
+                " accuracies are over its own, differences over the shared ones only."
+            )
+        if set(first.answers.classes) != set(other.answers.classes):
+            lines.append(
+                f"{name} has {len(other.answers.classes)} classes, not {len(first.answers.classes)}."
+            )
+        draws = [run.answers.answer_QDM.shape[1] for run in (first, other)]
+        if draws[0] != draws[1]:
+            lines.append(
+                f"{name} has {draws[1]} draws of the support, not {draws[0]}: its intervals cover clips only."
+            )
+    return [
+        *lines,
+        f"Differences are accuracy less that of {comparison.names[0]}, 95 % by paired bootstrap over"
+        " recordings; one holds where its interval does not contain 0. Of twenty that are none, one will seem"
+        " to hold.",
+    ]
+
+
+def shared_class_accuracies(comparison: Comparison, method: str) -> dict[str, list[float | None]]:
+    """Accuracy of a method by class and run, over the questions that every run answered; None without it.
+
+    Only classes with such questions, in the order of the first run.
+    """
+    first = comparison.runs[0].answers
+    everywhere = set(first.questions).intersection(*(run.answers.questions for run in comparison.runs[1:]))
+    columns: list[dict[str, float | None]] = []
+    for run in comparison.runs:
+        if method not in run.answers.methods:
+            columns.append(dict.fromkeys(first.classes))
+            continue
+        rows = np.array([q in everywhere for q in run.answers.questions])
+        right_q = run.answers.right_QDM[rows][..., run.answers.methods.index(method)].mean(1)
+        label_q = run.answers.label_Q[rows]
+        columns.append(
+            {run.answers.classes[c]: float(right_q[label_q == c].mean()) for c in np.unique(label_q)}
+        )
+    counted = Counter(question.label for question in everywhere)
+    return {label: [column[label] for column in columns] for label in first.classes if counted[label]}
+
+
+def _shared(first: RunFolder, second: RunFolder) -> Shared:
+    place = {question: q for q, question in enumerate(second.answers.questions)}
+    pairs = [(q, place[one]) for q, one in enumerate(first.answers.questions) if one in place]
+    if not pairs:
+        raise RunError(
+            f"{second.path} shares no query clip with {first.path} (such as"
+            f" {second.answers.questions[0].clip!r} and {first.answers.questions[0].clip!r}): only runs on"
+            " the same benchmark and fold can be compared."
+        )
+    first_q, second_q = np.array(pairs).T
+    return Shared(first_q, second_q)
+
+
+def _difference(
+    method: str, run: int, first: AnswerTable, second: AnswerTable, shared: Shared
+) -> RunDifference:
+    old_Rn = first.right_QDM[shared.first_q][..., first.methods.index(method)].T
+    new_Rn = second.right_QDM[shared.second_q][..., second.methods.index(method)].T
+    test = mcnemar(new_Rn[0], old_Rn[0])
+    if len(old_Rn) != len(new_Rn):  # draws that are no pairs
+        old_Rn, new_Rn = old_Rn.mean(0, keepdims=True), new_Rn.mean(0, keepdims=True)
+    cluster_n = np.array([first.cluster_Q[q] for q in shared.first_q])
+    found = paired_difference(new_Rn, old_Rn, cluster_n)
+    return RunDifference(method, run, len(cluster_n), found.mean, found.interval, test.p_value)
+
+
+def _names(runs: Sequence[RunFolder]) -> tuple[str, ...]:
+    """Names of the folders; paths where two have the same name."""
+    names = tuple(run.name for run in runs)
+    return names if len(set(names)) == len(names) else tuple(str(run.path) for run in runs)

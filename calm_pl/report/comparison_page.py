@@ -1,0 +1,130 @@
+"""The page of several runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from calm_pl.commands.table import METRICS, percent, points
+from calm_pl.files import replacing
+from calm_pl.report.comparison import Comparison, remarks, shared_class_accuracies
+from calm_pl.report.forest import Bar, forest
+from calm_pl.report.html import Html, join, tag
+from calm_pl.report.page import Section, page
+from calm_pl.report.results import interval_cell, method_name, metrics_of, value_cell, verdict
+from calm_pl.report.setting import flattened, told
+from calm_pl.report.tables import Cell, table
+
+_OWN = ("run.", "report.", "wandb.")  # sections that change no result
+
+
+def write_comparison_page(comparison: Comparison, target: Path) -> None:
+    """Write the page; it appears under its name only when complete."""
+    sections = [
+        Section("results", "Results", _results(comparison)),
+        Section("differences", f"Differences to {comparison.names[0]}", _differences(comparison)),
+        Section("settings", "Settings that differ", _settings(comparison)),
+        Section("classes", "Classes", join(_classes(comparison))),
+    ]
+    text = page(f"{len(comparison.runs)} runs compared", " · ".join(comparison.names), sections)
+    with replacing(target) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def _results(comparison: Comparison) -> Html:
+    shown = metrics_of(next(iter(comparison.runs[0].methods.values())))
+    tables = []
+    for metric in shown:
+        rows = []
+        for method in comparison.methods:
+            row: list[str | Cell] = [method_name(method)]
+            for run in comparison.runs:
+                entry = run.methods.get(method, {})
+                row += [value_cell(entry, metric), interval_cell(entry, metric)]
+            rows.append(row)
+        header = [head for name in comparison.names for head in (name, "95 %")]
+        tables.append(table(f"{METRICS[metric]} in %", ["method", *header], rows, sortable=True))
+    facts: list[list[str | Cell]] = [
+        [
+            name,
+            run.results["benchmark"],
+            run.results["model"],
+            Cell(f"{run.results['n_support']:,}"),
+            Cell(f"{run.results['n_query']:,}"),
+            Cell(f"{run.results['n_skipped']:,}"),
+            tag("code", str(run.results.get("config_hash", ""))[:8]),
+        ]
+        for name, run in zip(comparison.names, comparison.runs, strict=True)
+    ]
+    heads = ["run", "benchmark", "model", "support", "query", "skipped", "configuration"]
+    return join([table("Runs", heads, facts, words=3), *tables])
+
+
+def _differences(comparison: Comparison) -> Html:
+    rows: list[list[str | Cell]] = [
+        [
+            method_name(one.method),
+            comparison.names[one.run],
+            Cell(f"{100 * one.difference:+.1f}", one.difference),
+            Cell(points(one.interval), one.interval.low),
+            Cell(f"{one.p_value:.3g}", one.p_value),
+            Cell(f"{one.questions:,}", one.questions),
+            verdict(one.holds),
+        ]
+        for one in comparison.differences
+    ]
+    bars = [
+        Bar(
+            f"{method_name(one.method)}, {comparison.names[one.run]}",
+            one.difference,
+            *one.interval,
+            strong=one.holds,
+        )
+        for one in comparison.differences
+    ]
+    title = "Difference of accuracy in points, with 95 % intervals"
+    heads = ["method", "run", "points", "95 %", "McNemar p", "questions", "holds"]
+    drawing = tag("figure", forest(title, bars, zero=True), tag("figcaption", title)) if bars else None
+    return join(
+        [
+            tag("div", table(title, heads, rows, words=2, sortable=True), drawing, class_="pair"),
+            tag("ul", (tag("li", line) for line in remarks(comparison))),
+        ]
+    )
+
+
+def _settings(comparison: Comparison) -> Html:
+    settings = [dict(flattened(run.config)) for run in comparison.runs]
+    names = [
+        name for name in dict.fromkeys(key for one in settings for key in one) if not name.startswith(_OWN)
+    ]
+    rows = [
+        [name, *(told(one[name]) if name in one else "–" for one in settings)]
+        for name in names
+        if any(one.get(name) != settings[0].get(name) for one in settings[1:])
+    ]
+    if not rows:
+        return tag("p", "None, apart from where the runs write.")
+    return table("Settings by run", ["setting", *comparison.names], rows, words=1 + len(settings))
+
+
+def _classes(comparison: Comparison) -> Iterator[Html]:
+    """A table a method, folded."""
+    two = len(comparison.runs) == 2
+    yield tag("p", "Accuracy of each class in %, over the questions that all runs answered.", class_="muted")
+    for method in comparison.methods:
+        rows: list[list[str | Cell]] = []
+        for label, shares in shared_class_accuracies(comparison, method).items():
+            cells = [Cell("–") if share is None else Cell(percent(share), share) for share in shares]
+            old, new = shares[0], shares[-1]
+            if two and old is not None and new is not None:
+                cells.append(Cell(f"{100 * (new - old):+.1f}", new - old))
+            elif two:
+                cells.append(Cell("–"))
+            rows.append([label, *cells])
+        heads = ["class", *comparison.names, *(["difference"] if two else [])]
+        yield tag(
+            "details",
+            tag("summary", method_name(method)),
+            table(f"{method_name(method)}: accuracy in %", heads, rows, sortable=True, tall=True),
+        )

@@ -1,0 +1,108 @@
+"""For each class: what it is mistaken for, and which of its clips are answered worst."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import groupby, zip_longest
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from calm_pl.report.answers import AnswerTable
+
+MISTAKEN_SHOWN = 8  # a class, method and direction
+CLIPS_SHOWN = 6  # a class
+
+
+class ShownClip(NamedTuple):
+    """A question about a clip, with what the methods say most often over all draws.
+
+    Attributes:
+        position: of the question.
+        label: its class.
+        answers: by method: class index (C where there is no answer), share of the draws that gave it, mean
+            confidence of those.
+        wrong: share of wrong answers over methods and draws.
+    """
+
+    position: int
+    label: int
+    answers: tuple[tuple[int, float, float], ...]
+    wrong: float
+
+
+def accuracies(table: AnswerTable) -> np.ndarray:
+    """Share of right answers by class and method, mean over draws, (C, M); NaN without questions."""
+    count_C = class_counts(table)
+    right_QM = table.right_QDM.mean(1)
+    sums_CM = np.stack([np.bincount(table.label_Q, column, len(count_C)) for column in right_QM.T], axis=1)
+    return np.divide(sums_CM, count_C[:, None], out=np.full_like(sums_CM, np.nan), where=count_C[:, None] > 0)
+
+
+def class_counts(table: AnswerTable) -> np.ndarray:
+    """Questions of each class, (C,)."""
+    return np.bincount(table.label_Q, minlength=len(table.classes))
+
+
+def mistaken(table: AnswerTable, method: int) -> dict[tuple[int, int], float]:
+    """Wrong answers by (truth, answer), mean over draws."""
+    draws = table.answer_QDM.shape[1]
+    counts = Counter(
+        (truth, answer)
+        for truth, answers in zip(table.label_Q.tolist(), table.answer_QDM[..., method].tolist(), strict=True)
+        for answer in answers
+        if answer != truth
+    )
+    return {cell: count / draws for cell, count in counts.items()}
+
+
+def confusion_data(table: AnswerTable, method: int) -> dict[str, Any]:
+    """A method's mistakes for the page: by class, the most frequent answers and how many are left out."""
+    cells = mistaken(table, method)
+    wrong: list[list[list[float]]] = []
+    rest: list[int] = []
+    by_truth = {
+        truth: sorted(((count, answer) for (_, answer), count in some), key=lambda one: (-one[0], one[1]))
+        for truth, some in groupby(sorted(cells.items()), key=lambda item: item[0][0])
+    }
+    for truth in range(len(table.classes)):
+        ranked = by_truth.get(truth, [])
+        wrong.append([[answer, round(count, 2)] for count, answer in ranked[:MISTAKEN_SHOWN]])
+        rest.append(max(0, len(ranked) - MISTAKEN_SHOWN))
+    return {"wrong": wrong, "rest": rest}
+
+
+def shown_clips(table: AnswerTable) -> list[list[ShownClip]]:
+    """By class, its clips, the worst answered first: most often wrong, then most confidently."""
+    wrong_Q = 1 - table.right_QDM.mean((1, 2))
+    sure_Q = np.where(table.right_QDM, -table.confidence_QDM, table.confidence_QDM).mean((1, 2))
+    by_class: list[list[ShownClip]] = []
+    for c in range(len(table.classes)):
+        positions = np.flatnonzero(table.label_Q == c)
+        ranked = positions[np.lexsort((positions, -sure_Q[positions], -wrong_Q[positions]))]
+        by_class.append(
+            [ShownClip(int(q), c, _answers(table, q), float(wrong_Q[q])) for q in ranked[:CLIPS_SHOWN]]
+        )
+    return by_class
+
+
+def in_turn(by_class: list[list[ShownClip]], most: int) -> list[ShownClip]:
+    """The worst clip of each class, then the second worst of each, so that a limit cuts all classes alike.
+
+    Args:
+        by_class: clips of each class.
+        most: clips a class.
+    """
+    turns = zip_longest(*(clips[:most] for clips in by_class))
+    return [clip for turn in turns for clip in turn if clip is not None]
+
+
+def _answers(table: AnswerTable, position: int) -> tuple[tuple[int, float, float], ...]:
+    found = []
+    for m in range(len(table.methods)):
+        answer_D = table.answer_QDM[position, :, m]
+        winner = int(np.bincount(answer_D).argmax())
+        gave = answer_D == winner
+        sure = float(table.confidence_QDM[position, gave, m].mean())
+        found.append((winner, round(float(gave.mean()), 3), round(sure, 3)))
+    return tuple(found)

@@ -1,0 +1,67 @@
+"""Figures of a run folder inside its page."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from calm_pl.report.html import Html, tag
+
+_MOST_BYTES = 1_500_000  # a figure; a page must open on a phone
+
+
+class Figure(NamedTuple):
+    """A figure as `figures/index.json` lists it.
+
+    Attributes:
+        name: of its files, without their suffix.
+        title: what it shows, in short.
+        caption: how to read it.
+    """
+
+    name: str
+    title: str
+    caption: str
+
+
+def listed_figures(run_dir: Path) -> list[Figure]:
+    """Figures of `figures/index.json`; none where there is no such file or it is not as it should be."""
+    try:
+        index = json.loads((run_dir / "figures" / "index.json").read_text(encoding="utf-8"))
+        found = [Figure(str(e["name"]), str(e["title"]), str(e.get("caption", ""))) for e in index["figures"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+    # A name is a file's, never a path.
+    return [one for one in found if one.name and Path(one.name).name == one.name]
+
+
+def figures_section(run_dir: Path) -> Html | None:
+    """All figures that are there; None without any."""
+    folder = run_dir / "figures"
+    parts = []
+    for one in listed_figures(run_dir):
+        light = folder / f"{one.name}.svg"
+        if not light.is_file():
+            continue
+        dark = folder / f"{one.name}-dark.svg"
+        size = light.stat().st_size + (dark.stat().st_size if dark.is_file() else 0)
+        if size > _MOST_BYTES:
+            image = tag(
+                "p", f"Too large for this page ({size / 1e6:.1f} MB): figures/{one.name}.svg", class_="muted"
+            )
+        else:
+            # As an image: scripts and references inside an SVG do not run there.
+            source = (
+                tag("source", media="(prefers-color-scheme: dark)", srcset=_uri(dark))
+                if dark.is_file()
+                else None
+            )
+            image = tag("picture", source, tag("img", src=_uri(light), alt=one.title, loading="lazy"))
+        parts.append(tag("figure", image, tag("figcaption", tag("strong", one.title), " ", one.caption)))
+    return tag("div", parts, class_="figures") if parts else None
+
+
+def _uri(path: Path) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"

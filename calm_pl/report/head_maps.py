@@ -1,0 +1,94 @@
+"""Reliability and weight of every head, small enough for a page."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from calm_pl.errors import ModelError
+
+TOP_CLASSES = 5  # a head, by the rank that it has in the class
+MOST_VALUES = 2**20  # of a method; past that, classes are not told apart
+
+
+class HeadMap(NamedTuple):
+    """What a method thinks of the heads; R rows, one a class or one for all.
+
+    Attributes:
+        method: name.
+        reliability_RH: as fitted.
+        weights_RH: likewise; 0 on heads without a vote.
+    """
+
+    method: str
+    reliability_RH: np.ndarray
+    weights_RH: np.ndarray
+
+
+def read_head_maps(classifier: Path) -> list[HeadMap]:
+    """Maps of the methods that have one, from `classifier.safetensors`; none where there is no such file.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not classifier.is_file():
+        return []
+    found = []
+    try:
+        with safe_open(classifier, framework="np") as file:
+            names = set(file.keys())
+            for method in ("calm", "calm_global", "calm_auto", "sav"):
+                if {f"{method}.reliability", f"{method}.weights"} <= names:
+                    pair = (
+                        np.atleast_2d(file.get_tensor(f"{method}.{k}")) for k in ("reliability", "weights")
+                    )
+                    found.append(HeadMap(method, *pair))
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{classifier}: cannot be read as a classifier: {error}") from error
+    return found
+
+
+def head_data(one: HeadMap) -> dict[str, Any]:
+    """A map as JSON: values in 255 steps of their range, and for each head the classes that trust it most.
+
+    A step of a weight says 0 where the head has no vote, which the least positive weight does not.
+    """
+    ranks_RH = _ranks(one.weights_RH, one.reliability_RH)
+    rows = len(one.reliability_RH)
+    dense = one.reliability_RH.size <= MOST_VALUES
+    reliability_RH = one.reliability_RH if dense else one.reliability_RH.mean(0, keepdims=True)
+    weights_RH = one.weights_RH if dense else one.weights_RH.mean(0, keepdims=True)
+    trusted = np.argsort(ranks_RH, axis=0, kind="stable")[:TOP_CLASSES].T if rows > 1 else None
+    return {
+        "method": one.method,
+        "perClass": dense and rows > 1,
+        "mean": _steps(one.reliability_RH.mean(0)),
+        "reliability": _steps(reliability_RH),
+        "weights": _steps(weights_RH),
+        "trusted": []
+        if trusted is None
+        else [[[int(c), int(ranks_RH[c, h]) + 1] for c in classes] for h, classes in enumerate(trusted)],
+    }
+
+
+def _ranks(weights_RH: np.ndarray, reliability_RH: np.ndarray) -> np.ndarray:
+    """Place of each head in its row, 0 the strongest: by weight, then reliability, then lower index."""
+    order_RH = np.lexsort((-reliability_RH, -weights_RH), axis=-1)
+    ranks_RH = np.empty_like(order_RH)
+    np.put_along_axis(ranks_RH, order_RH, np.arange(order_RH.shape[1])[None], axis=1)
+    return ranks_RH
+
+
+def _steps(values: np.ndarray) -> dict[str, Any]:
+    """Values as bytes: 0 is exactly 0, 1 to 255 are equal steps over the range of the others."""
+    values = values.astype(np.float64)
+    others = values[values != 0]
+    low, high = (float(others.min()), float(others.max())) if others.size else (0.0, 0.0)
+    scaled = np.zeros_like(values) if high == low else (values - low) / (high - low)
+    bytes_ = np.where(values == 0, 0, 1 + np.rint(254 * np.clip(scaled, 0, 1))).astype(np.uint8)
+    return {"low": low, "high": high, "bytes": base64.b64encode(bytes_.tobytes()).decode()}

@@ -1,0 +1,53 @@
+"""HTML from Python in which text cannot become markup: all that is not `Html` is escaped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+_VOID = {"br", "col", "img", "input", "link", "meta", "source"}
+
+
+class Html(str):
+    """Markup."""
+
+    __slots__ = ()
+
+
+def tag(name: str, /, *children: str | Iterable[str] | None, **attributes: str | float | bool | None) -> Html:
+    """An element.
+
+    Args:
+        name: of the element.
+        children: markup, text (escaped), or several of them; None is nothing.
+        attributes: `class_` is class, `aria_label` is aria-label; True is an attribute without a value, False
+            and None leave it out.
+    """
+    given = (
+        f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(str(value))}"')
+        for key, value in attributes.items()
+        if value is not None and value is not False
+    )
+    start = f"<{name}{''.join(given)}>"
+    return Html(start if name in _VOID else f"{start}{join(children)}</{name}>")
+
+
+def join(parts: Iterable[str | Iterable[str] | None], between: str = "") -> Html:
+    """Markup and text, one after the other."""
+    return Html(between.join(_markup(part) for part in parts if part is not None))
+
+
+def data_block(identity: str, value: Any) -> Html:
+    """Data for the page's script; nothing in them can end the element."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Html(f'<script type="application/json" id="{escape(identity)}">{text}</script>')
+
+
+def _markup(part: str | Iterable[str]) -> str:
+    if isinstance(part, Html):
+        return part
+    return escape(part) if isinstance(part, str) else join(part)

@@ -1,0 +1,165 @@
+"""Results of a run on its page: table, intervals, differences, coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from calm_pl.commands.table import METRICS, NAMES, percent, points, span
+from calm_pl.metrics.intervals import Interval
+from calm_pl.report.forest import Bar, forest
+from calm_pl.report.html import Html, join, tag
+from calm_pl.report.run_folder import RunFolder
+from calm_pl.report.tables import Cell, table
+
+_ROWS_SHOWN = 50
+
+
+def method_name(method: str) -> str:
+    """A method as people call it."""
+    return NAMES.get(method, method)
+
+
+def metrics_of(entry: dict[str, Any]) -> list[str]:
+    """Metrics that say something about a method's entry in `results.json`, the main one first."""
+    several = "map" in entry
+    wanted = ("accuracy", "exact_match", "map") if several else ("accuracy", "macro_f1", "eer")
+    return [metric for metric in wanted if metric in entry]
+
+
+def value_cell(entry: dict[str, Any], metric: str) -> Cell:
+    """A metric in per cent, with its standard deviation over draws, else over folds."""
+    value = entry.get(metric)
+    if value is None:
+        return Cell("–")
+    spread = entry.get("sd", {}).get(metric, {})
+    deviation = spread.get("folds") if spread.get("draws") is None else spread["draws"]
+    return Cell(percent(value) + ("" if deviation is None else f" ± {percent(deviation)}"), value)
+
+
+def interval_cell(entry: dict[str, Any], metric: str) -> Cell:
+    """Its 95 % interval over clips."""
+    ends = entry.get("ci95", {}).get(metric)
+    return Cell("–") if ends is None else Cell(span(Interval(*ends)), ends[0])
+
+
+def results_section(run: RunFolder) -> Html:
+    """Table of methods, intervals as a drawing, which differences hold, remarks."""
+    shown = metrics_of(next(iter(run.methods.values())))
+    header: list[str] = ["method"]
+    rows: list[list[str | Cell]] = []
+    for metric in shown:
+        header += [METRICS[metric], "95 %"] if metric not in ("map", "eer") else [METRICS[metric]]
+    for name, entry in run.methods.items():
+        row: list[str | Cell] = [method_name(name)]
+        for metric in shown:
+            row.append(value_cell(entry, metric))
+            if metric not in ("map", "eer"):
+                row.append(interval_cell(entry, metric))
+        rows.append(row)
+    best = max(entry["accuracy"] for entry in run.methods.values())
+    bars = [
+        Bar(
+            method_name(name),
+            entry["accuracy"],
+            *Interval(*entry["ci95"]["accuracy"]),
+            strong=entry["accuracy"] == best,
+        )
+        for name, entry in run.methods.items()
+    ]
+    title = "Accuracy in %, with 95 % intervals over clips"
+    return join(
+        [
+            tag(
+                "div", table("Results in %", header, rows, sortable=True), _figure(title, bars), class_="pair"
+            ),
+            tag("ul", (tag("li", line) for line in run.results.get("remarks", ()))),
+            _differences(run.results.get("differences", ())),
+        ]
+    )
+
+
+def _figure(title: str, bars: Sequence[Bar]) -> Html:
+    return tag("figure", forest(title, bars), tag("figcaption", title))
+
+
+def _differences(found: Sequence[dict[str, Any]]) -> Html | None:
+    if not found:
+        return None
+    rows: list[list[str | Cell]] = [
+        [
+            f"{method_name(one['better'])} over {method_name(one['worse'])}",
+            Cell(f"+{percent(one['difference'])}", one["difference"]),
+            Cell(points(Interval(*one["ci95"])), one["ci95"][0]),
+            Cell(f"{one['p_mcnemar']:.3g}", one["p_mcnemar"]),
+            verdict(one["holds"]),
+        ]
+        for one in found
+    ]
+    return join(
+        [
+            table(
+                "Differences of accuracy, paired on the same clips",
+                ["difference", "points", "95 %", "McNemar p", "holds"],
+                rows,
+                sortable=True,
+            ),
+            tag(
+                "p",
+                "A difference holds where its interval does not contain 0 (paired bootstrap over"
+                " recordings and draws; McNemar's exact test takes the first draw, and clips for"
+                " independent). Each stands alone: of twenty that are none, one will seem to hold.",
+                class_="muted",
+            ),
+        ]
+    )
+
+
+def verdict(holds: bool) -> Cell:
+    """Whether a difference holds, in a word and a colour."""
+    word = "holds" if holds else "open"
+    return Cell(tag("span", word, class_=f"verdict {word}"), float(holds))
+
+
+def coverage_section(run: RunFolder) -> Html:
+    """What was heard, and what was not, with the reasons."""
+    r = run.results
+    counts = [
+        ("support clips", "n_support"),
+        ("query clips or questions", "n_query"),
+        ("skipped", "n_skipped"),
+        ("missing on disk", "n_missing"),
+        ("cut to the model's window", "n_cut"),
+    ]
+    cards = (
+        tag("div", tag("dt", text), tag("dd", f"{r[key]:,}"))
+        for text, key in counts
+        if r.get(key) is not None
+    )
+    notes = [tag("li", note) for note in r.get("notes", ())]
+    return join(
+        [
+            tag("dl", cards, class_="cards"),
+            tag("ul", notes) if notes else None,
+            _listing(
+                "Skipped: could not be read",
+                ["split", "clip", "reason"],
+                run.rows("skipped.csv"),
+                "skipped.csv",
+            ),
+            _listing(
+                "Missing: listed, but not on disk",
+                ["clip", "labels", "path"],
+                run.rows("missing.csv"),
+                "missing.csv",
+            ),
+        ]
+    )
+
+
+def _listing(caption: str, header: list[str], rows: list[list[str]], file: str) -> Html | None:
+    if not rows:
+        return None
+    left = len(rows) - _ROWS_SHOWN
+    more = tag("p", f"{left:,} more are in {file}.", class_="muted") if left > 0 else None
+    return join([table(caption, header, rows[:_ROWS_SHOWN], words=len(header), tall=True), more])

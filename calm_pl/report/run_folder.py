@@ -1,0 +1,80 @@
+"""A finished run, read from its folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from calm_pl.errors import RunError
+from calm_pl.report.answers import AnswerTable, read_answers
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """What a run left.
+
+    Attributes:
+        path: the folder.
+        results: `results.json`.
+        config_yaml: `config.yaml`; empty where there is none.
+        answers: `predictions.csv`.
+    """
+
+    path: Path
+    results: dict[str, Any]
+    config_yaml: str
+    answers: AnswerTable
+
+    @property
+    def name(self) -> str:
+        """The folder's."""
+        return self.path.resolve().name
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The configuration as plain values."""
+        return yaml.safe_load(self.config_yaml) or {}
+
+    @cached_property
+    def methods(self) -> dict[str, dict[str, Any]]:
+        """Entries of the methods in `results.json`."""
+        return dict(self.results["methods"])
+
+    def rows(self, name: str) -> list[list[str]]:
+        """Rows of a CSV file without its header; none where the file is not there."""
+        path = self.path / name
+        if not path.is_file():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.reader(file))[1:]
+
+
+def read_run(path: str | Path) -> RunFolder:
+    """Read a run folder.
+
+    Raises:
+        RunError: no finished run.
+    """
+    path = Path(path)
+    try:
+        results = json.loads((path / "results.json").read_text(encoding="utf-8"))
+        benchmark, model, methods = results["benchmark"], results["model"], results["methods"]
+        found = isinstance(benchmark, str) and isinstance(model, str) and isinstance(methods, dict)
+    except FileNotFoundError as error:
+        raise RunError(
+            f"{path}: holds no finished run: results.json is not in it. Give the run's folder, as in"
+            " runs/NAME."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path / 'results.json'}: cannot be read as results: {error!r}") from error
+    if not found or not methods:
+        raise RunError(f"{path / 'results.json'}: names no benchmark, model or method.")
+    config = path / "config.yaml"
+    text = config.read_text(encoding="utf-8") if config.is_file() else ""
+    return RunFolder(path, results, text, read_answers(path / "predictions.csv", results.get("classes", ())))

@@ -1,0 +1,73 @@
+"""The page of one run, from its folder alone, and from its clips where they are to be heard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from calm_pl.data.catalogue import FACTS
+from calm_pl.files import replacing
+from calm_pl.report.figures import figures_section
+from calm_pl.report.page import Section, page
+from calm_pl.report.results import coverage_section, results_section
+from calm_pl.report.run_folder import RunFolder
+from calm_pl.report.setting import again_section, setting_section
+from calm_pl.report.views import SoundRule, classes_view, heads_view
+
+SILENT = SoundRule()
+
+
+def write_run_page(
+    run: RunFolder,
+    target: Path,
+    rule: SoundRule = SILENT,
+    paths: Mapping[str, Path] | None = None,
+    why_silent: str = "",
+) -> None:
+    """Write a run's page; it appears under its name only when complete.
+
+    Args:
+        run: a finished run.
+        target: the file.
+        rule: which clips it holds.
+        paths: files by clip id.
+        why_silent: why there are no paths, where the rule asks for sound.
+    """
+    text = run_page(run, rule, paths or {}, why_silent)
+    with replacing(target) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def run_page(run: RunFolder, rule: SoundRule, paths: Mapping[str, Path], why_silent: str) -> str:
+    """The page; see `write_run_page`."""
+    heads = heads_view(run)
+    classes = classes_view(run, rule, paths, why_silent, _licence(run))
+    data: dict[str, Any] = {"classes": run.answers.classes, "perClass": classes.data}
+    sections = [
+        Section("results", "Results", results_section(run)),
+        Section("classes", "Classes and confusions", classes.body),
+    ]
+    if heads is not None:
+        data["heads"] = heads.data
+        sections.append(Section("heads", "Attention heads", heads.body))
+    figures = figures_section(run.path)
+    if figures is not None:
+        sections.append(Section("figures", "Figures", figures))
+    sections += [
+        Section("coverage", "Data coverage", coverage_section(run)),
+        Section("setting", "Setting", setting_section(run)),
+        Section("again", "Run it again", again_section(run)),
+    ]
+    r = run.results
+    title = f"{r['benchmark']} · {r['model']}"
+    subtitle = f"Run {run.name} · {len(run.answers.classes)} classes · training-free evaluation with calm_pl"
+    return page(title, subtitle, sections, data, ("tables.js", "heads.js", "classes.js"))
+
+
+def _licence(run: RunFolder) -> str:
+    facts = FACTS.get(run.results["benchmark"])
+    credits = ""
+    if str(run.config.get("data", {}).get("root", "")).startswith("bundled:"):
+        credits = " (credits of the bundled recordings: ATTRIBUTION.txt beside them)"
+    return (facts.licence if facts else "") + credits

@@ -1,0 +1,86 @@
+"""Configuration and versions of a run on its page, and how to run it again."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from calm_pl.report.html import Html, join, tag
+from calm_pl.report.run_folder import RunFolder
+from calm_pl.report.tables import table
+from calm_pl.schema import Config
+
+
+def flattened(section: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings by their full name, as in `data.shots`."""
+    for key, value in section.items():
+        if isinstance(value, Mapping):
+            yield from flattened(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value
+
+
+def told(value: Any) -> str:
+    """A value as YAML writes it, on one line."""
+    return (
+        yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
+        .removesuffix("\n...\n")
+        .strip()
+    )
+
+
+def setting_section(run: RunFolder) -> Html:
+    """What was asked for that is not the default, and the whole configuration."""
+    if not run.config:
+        return tag("p", "This run was started without a configuration (from Python).")
+    defaults = dict(flattened(dataclasses.asdict(Config())))
+    chosen = [
+        [name, told(value), "" if defaults.get(name, "???") == "???" else told(defaults[name])]
+        for name, value in flattened(run.config)
+        if name not in defaults or defaults[name] != value
+    ]
+    return join(
+        [
+            table("Settings that are not the default", ["setting", "value", "default"], chosen, words=3),
+            tag(
+                "details",
+                tag("summary", "The whole configuration"),
+                tag("pre", run.config_yaml, tabindex=0, role="region", aria_label="Configuration"),
+            ),
+        ]
+    )
+
+
+def again_section(run: RunFolder) -> Html:
+    """The command, the configuration to go with it, and versions."""
+    versions = run.results.get("versions", {})
+    seconds = run.results.get("seconds", {})
+    again = None
+    if run.config:
+        uri = f"data:text/yaml;base64,{base64.b64encode(run.config_yaml.encode()).decode()}"
+        again = join(
+            [
+                tag("p", tag("a", "Save config.yaml", href=uri, download="config.yaml"), ", then:"),
+                tag("pre", "python launch.py fit-free --config config.yaml run.dir=runs/again", tabindex=0),
+                tag(
+                    "p",
+                    "Results depend on data, model and configuration, not on batch size, order or number of"
+                    " processes. The configuration's hash is ",
+                    tag("code", str(run.results.get("config_hash", ""))[:16]),
+                    ".",
+                ),
+            ]
+        )
+    rows = [*versions.items(), *((f"seconds: {name}", f"{value:g}") for name, value in seconds.items())]
+    return join(
+        [
+            again,
+            table(
+                "Versions and time", ["what", "version or seconds"], [[k, str(v)] for k, v in rows], words=2
+            ),
+        ]
+    )

@@ -1,0 +1,74 @@
+"""Tables that a click on a heading sorts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from calm_pl.report.html import Html, tag
+
+
+class Cell(NamedTuple):
+    """A cell.
+
+    Attributes:
+        shown: text or markup.
+        value: what it is sorted by; None sorts by the text.
+    """
+
+    shown: str
+    value: float | None = None
+
+
+def table(
+    caption: str,
+    header: Sequence[str],
+    rows: Iterable[Sequence[str | Cell]],
+    words: int = 1,
+    sortable: bool = False,
+    tall: bool = False,
+) -> Html:
+    """A table in a box of its own, which scrolls where the window is too small.
+
+    Args:
+        caption: what it shows.
+        header: headings.
+        rows: as many cells as headings; the first is the row's heading.
+        words: columns of text, the first ones; the others hold numbers.
+        sortable: headings are buttons.
+        tall: many rows, which scroll below their headings.
+    """
+    heads = (
+        tag("th", _heading(text, sortable), class_=_kind(number, words), scope="col")
+        for number, text in enumerate(header)
+    )
+    body = (tag("tr", (_cell(cell, n, words) for n, cell in enumerate(row))) for row in rows)
+    return tag(
+        "div",
+        tag(
+            "table",
+            tag("caption", caption),
+            tag("thead", tag("tr", heads)),
+            tag("tbody", body),
+            class_="sortable" if sortable else None,
+        ),
+        class_="scroll tall" if tall else "scroll",
+        tabindex=0,
+        role="region",
+        aria_label=caption,
+    )
+
+
+def _heading(text: str, sortable: bool) -> str:
+    return tag("button", text, type="button") if sortable and text else text
+
+
+def _kind(number: int, words: int) -> str | None:
+    return None if number < words else "number"
+
+
+def _cell(cell: str | Cell, number: int, words: int) -> Html:
+    cell = cell if isinstance(cell, Cell) else Cell(cell)
+    if number == 0:
+        return tag("th", cell.shown, scope="row", data_value=cell.value)
+    return tag("td", cell.shown, class_=_kind(number, words), data_value=cell.value)

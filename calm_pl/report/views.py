@@ -1,0 +1,193 @@
+"""The two interactive parts of a run's page: heads and classes. Tables are there without a script, too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from calm_pl.commands.table import percent
+from calm_pl.report.confusions import (
+    CLIPS_SHOWN,
+    MISTAKEN_SHOWN,
+    ShownClip,
+    accuracies,
+    class_counts,
+    confusion_data,
+    in_turn,
+    shown_clips,
+)
+from calm_pl.report.head_maps import head_data, read_head_maps
+from calm_pl.report.html import Html, join, tag
+from calm_pl.report.results import method_name
+from calm_pl.report.run_folder import RunFolder
+from calm_pl.report.sound import MOST_SECONDS, EmbeddedSound, embed
+from calm_pl.report.tables import Cell, table
+
+_SHADES = (("rank", "a tenth of the heads each"), ("value", "equal steps"))
+_NO_SCRIPT = tag("noscript", tag("p", "This part needs JavaScript.", class_="muted"))
+
+
+class SoundRule(NamedTuple):
+    """Which clips a page holds, so that they can be heard.
+
+    Attributes:
+        audio: whether it holds any.
+        clips_per_class: of the clips that are answered worst.
+        max_megabytes: of all of them together.
+    """
+
+    audio: bool = False
+    clips_per_class: int = 3
+    max_megabytes: float = 4.0
+
+
+class View(NamedTuple):
+    """A part of the page and its data.
+
+    Attributes:
+        body: markup.
+        data: for the script.
+    """
+
+    body: Html
+    data: Any
+
+
+def heads_view(run: RunFolder) -> View | None:
+    """The (layer, head) map; None where the run has no classifier, or does not tell its number of layers."""
+    layers = run.results.get("heads", {}).get("layers")
+    maps = read_head_maps(run.path / "classifier.safetensors") if layers else []
+    if not maps:
+        return None
+    several = len(run.results.get("methods", {}).get(maps[0].method, {}).get("rounds", ())) > 1
+    body = join(
+        [
+            tag(
+                "p",
+                "Each cell is an attention head of the text decoder: layers from top to bottom, heads from"
+                " left to right. Point at one, or use the arrow keys, to see how reliable it is and which"
+                " classes trust it.",
+                " The map is that of the first round." if several else "",
+                class_="muted",
+            ),
+            tag(
+                "div",
+                _choice("head-method", "Method", [(one.method, method_name(one.method)) for one in maps]),
+                _choice("head-class", "Class", []),
+                _choice(
+                    "head-shade", "Shades", [("rank", "a tenth of the heads each"), ("value", "equal steps")]
+                ),
+                class_="controls",
+            ),
+            tag(
+                "div",
+                tag("div", id="head-map", role="grid", aria_label="Heads by layer", class_="scroll"),
+                tag("div", id="head-detail", class_="card", aria_live="polite"),
+                class_="split",
+            ),
+            tag("div", id="head-legend", class_="legend"),
+            _NO_SCRIPT,
+        ]
+    )
+    return View(body, {"layers": layers, "maps": [head_data(one) for one in maps]})
+
+
+def classes_view(
+    run: RunFolder, rule: SoundRule, paths: Mapping[str, Path], why_silent: str, licence: str
+) -> View:
+    """Accuracy of each class, what it is mistaken for, and its worst clips."""
+    answers = run.answers
+    clips = shown_clips(answers)
+    wanted = [answers.questions[one.position].clip for one in in_turn(clips, rule.clips_per_class)]
+    sound = embed(wanted, paths, int(rule.max_megabytes * 1e6)) if rule.audio and paths else EmbeddedSound()
+    names = [method_name(name) for name in answers.methods]
+    body = join(
+        [
+            tag("p", "Choose a class to see what it is mistaken for, and its clips.", class_="muted"),
+            tag("p", _sound_note(rule, sound, why_silent, licence), class_="muted", id="sound-note"),
+            tag(
+                "div",
+                _choice("class-method", "Mistakes of", [(str(m), name) for m, name in enumerate(names)]),
+                tag(
+                    "label", "Find a class ", tag("input", type="search", id="class-find", autocomplete="off")
+                ),
+                class_="controls",
+            ),
+            tag(
+                "div",
+                tag(
+                    "div",
+                    table(
+                        "Accuracy of each class in %",
+                        ["class", "questions", *names],
+                        _class_rows(run),
+                        sortable=True,
+                        tall=True,
+                    ),
+                    tag("div", id="confusion"),
+                ),
+                tag("div", id="class-detail", class_="card", aria_live="polite"),
+                class_="split",
+            ),
+            _NO_SCRIPT,
+        ]
+    )
+    order = {clip: number for number, clip in enumerate(sound.uris)}
+    data = {
+        "methods": names,
+        "confusions": [confusion_data(answers, m) for m in range(len(names))],
+        "counts": class_counts(answers).tolist(),
+        "clips": [[_clip_data(one, run, order) for one in some] for some in clips],
+        "draws": answers.answer_QDM.shape[1],
+        "audio": list(sound.uris.values()),
+    }
+    return View(body, data)
+
+
+def _choice(identity: str, label: str, options: Sequence[tuple[str, str]]) -> Html:
+    values = (tag("option", text, value=value) for value, text in options)
+    return tag("label", f"{label} ", tag("select", values, id=identity))
+
+
+def _class_rows(run: RunFolder) -> list[list[str | Cell]]:
+    shares_CM, counts_C = accuracies(run.answers), class_counts(run.answers)
+    return [
+        [
+            Cell(tag("button", label, type="button", class_="pick", data_class=c)),
+            Cell(f"{counts_C[c]:,}", int(counts_C[c])),
+            *(Cell(percent(share), None if share != share else float(share)) for share in shares_CM[c]),
+        ]
+        for c, label in enumerate(run.answers.classes)
+    ]
+
+
+def _clip_data(one: ShownClip, run: RunFolder, order: Mapping[str, int]) -> list[Any]:
+    clip = run.answers.questions[one.position].clip
+    return [clip, [list(answer) for answer in one.answers], order.get(clip, -1)]
+
+
+def _sound_note(rule: SoundRule, sound: EmbeddedSound, why_silent: str, licence: str) -> str:
+    """Which clips can be heard, which not and why, and whose they are."""
+    shown = f"Shown are up to {CLIPS_SHOWN} clips and {MISTAKEN_SHOWN} mistakes a class, the worst first."
+    if not rule.audio:
+        return (
+            f"{shown} No sound is embedded, since recordings may be private or licensed:"
+            " python launch.py report RUN --audio embeds some."
+        )
+    if why_silent:
+        return f"{shown} No sound is embedded: {why_silent}"
+    parts = [
+        shown,
+        f"{len(sound.uris):,} clips can be heard (at most {rule.clips_per_class} a class,"
+        f" {rule.max_megabytes:g} MB), mono at 16 kHz, compressed.",
+    ]
+    if sound.too_many:
+        parts.append(f"{sound.too_many:,} more would make the page too large.")
+    if sound.unread:
+        parts.append(f"{sound.unread:,} could not be read.")
+    if sound.cut:
+        parts.append(f"{sound.cut:,} are cut to {MOST_SECONDS:g} s.")
+    if licence:
+        parts.append(f"They are subject to the data set's licence: {licence}.")
+    return " ".join(parts)

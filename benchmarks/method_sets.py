@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from tqdm import tqdm
 
 from calm_pl import FrozenLALM
-from calm_pl.data.batches import ClipDataset, Collator
+from calm_pl.data.batches import ClipDataset, Collator, MediaRule
 from calm_pl.data.clips import Clip, Query
 from calm_pl.data.esc50 import ESC50, read_clips
 from calm_pl.data.fsdd import CLASSES as DIGITS
@@ -80,12 +80,13 @@ class Encoded(NamedTuple):
 
 def esc10(root: Path, cache: Path) -> ClipSet:
     """The official folds."""
-    rows = read_clips(root / "esc10/meta/esc50.csv", root / "esc10/audio")
-    clips = [row.clip for row in rows]
-    classes = tuple(sorted({clip.label for clip in clips}))
-    present = [frozenset({clip.label}) for clip in clips]
+    clips = read_clips(root / "esc10/meta/esc50.csv", root / "esc10/audio")
     return ClipSet(
-        ESC50.default_question, classes, clips, present, {"esc10_folds": [row.fold for row in rows]}
+        ESC50.default_question,
+        tuple(sorted({clip.labels[0] for clip in clips})),
+        clips,
+        [frozenset(clip.labels) for clip in clips],
+        {"esc10_folds": [int(clip.fold) for clip in clips]},
     )
 
 
@@ -95,13 +96,14 @@ def fsdd(root: Path, cache: Path) -> ClipSet:
     names = [path.stem.split("_") for path in paths]
     speakers = sorted({name[1] for name in names})
     clips = [
-        Clip(path.name, path, DIGITS[int(name[0])], name[1]) for path, name in zip(paths, names, strict=True)
+        Clip(path.name, path, (DIGITS[int(name[0])],), (name[1],))
+        for path, name in zip(paths, names, strict=True)
     ]
     return ClipSet(
         FSDD.default_question,
         DIGITS,
         clips,
-        [frozenset({clip.label}) for clip in clips],
+        [frozenset(clip.labels) for clip in clips],
         {
             "fsdd_official": [1 if int(name[2]) < 5 else 0 for name in names],
             "fsdd_unseen": [1 + speakers.index(name[1]) for name in names],
@@ -116,10 +118,10 @@ def spoof(root: Path, cache: Path) -> ClipSet:
     rng = random.Random(0)
     clips, folds = [], []
     real = [clip for clip in fsdd(root, cache).clips if int(clip.id.split("_")[2][:-4]) < 4]
-    speakers = sorted({clip.group for clip in real})
+    speakers = sorted({clip.groups[0] for clip in real})
     for clip in real:
-        clips.append(Clip(clip.id, clip.path, "bonafide", clip.group))
-        folds.append(1 + speakers.index(clip.group) % 2)
+        clips.append(Clip(clip.id, clip.path, ("bonafide",), clip.groups))
+        folds.append(1 + speakers.index(clip.groups[0]) % 2)
     voices = [f"espeak:{a}+{v}" for a in _ESPEAK_ACCENTS for v in _ESPEAK_VARIANTS]
     voices += [f"flite:{v}" for v in _FLITE_VOICES]
     for number, voice in enumerate(tqdm(voices, desc="synthesis", file=sys.stderr)):
@@ -129,13 +131,13 @@ def spoof(root: Path, cache: Path) -> ClipSet:
                 speed, pitch = rng.uniform(0.8, 1.2), rng.uniform(0.85, 1.15)
                 if not (folder / name).exists():
                     _synthesise(folder / name, voice, digit, speed, pitch)
-                clips.append(Clip(name, folder / name, "spoof", voice))
+                clips.append(Clip(name, folder / name, ("spoof",), (voice,)))
                 folds.append(1 + number % 2)
     return ClipSet(
         "Is this audio bonafide or spoofed?",
         ("bonafide", "spoof"),
         clips,
-        [frozenset({clip.label}) for clip in clips],
+        [frozenset(clip.labels) for clip in clips],
         {"spoof": folds},
     )
 
@@ -150,7 +152,7 @@ def _synthesise(path: Path, voice: str, word: str, speed: float, pitch: float) -
         rate = f"duration_stretch={1 / speed:.3f}"
         command = ["flite", "-voice", name, "--setf", rate, "-t", word, "-o", str(path)]
         subprocess.run(command, check=True, capture_output=True)
-    wave = load_audio(path, _RATE, 5.0, "start").samples
+    wave = load_audio(path, _RATE, 5.0).windows[0]
     loud = np.flatnonzero(np.abs(wave) > 0.02 * np.abs(wave).max())
     wave = wave[max(0, loud[0] - 200) : loud[-1] + 400]
     rng = np.random.default_rng(len(wave))
@@ -166,21 +168,21 @@ def mixes(root: Path, cache: Path) -> ClipSet:
     rng = random.Random(0)
     clips, present, folds = [], [], []
     for row in tqdm(rows, desc="mixes", file=sys.stderr):
-        others = [o.clip for o in rows if o.fold == row.fold and o.clip.label != row.clip.label]
+        others = [o for o in rows if o.fold == row.fold and o.labels != row.labels]
         other = rng.choice(others)
         level = 10 ** rng.uniform(-0.25, 0.25)
-        path = folder / f"{row.clip.path.stem}+{other.path.stem}.wav"
+        path = folder / f"{row.path.stem}+{other.path.stem}.wav"
         if not path.exists():
-            waves = [load_audio(clip.path, 16_000, 5.0, "start").samples for clip in (row.clip, other)]
+            waves = [load_audio(clip.path, 16_000, 5.0).windows[0] for clip in (row, other)]
             length = min(map(len, waves))
             first, second = (w[:length] / (np.sqrt(np.mean(w[:length] ** 2)) + 1e-6) for w in waves)
             mix = first + level * second
             soundfile.write(path, (0.5 * mix / np.abs(mix).max()).astype(np.float32), 16_000)
-        for label in (row.clip.label, other.label):
-            clips.append(Clip(f"{path.name}#{label}", path, label, path.stem))
-            present.append(frozenset({row.clip.label, other.label}))
-            folds.append(row.fold)
-    classes = tuple(sorted({clip.label for clip in clips}))
+        for label in (*row.labels, *other.labels):
+            clips.append(Clip(f"{path.name}#{label}", path, (label,), (path.stem,)))
+            present.append(frozenset({*row.labels, *other.labels}))
+            folds.append(int(row.fold))
+    classes = tuple(sorted({clip.labels[0] for clip in clips}))
     return ClipSet(ESC50.default_question, classes, clips, present, {"esc10_mixes": folds})
 
 
@@ -197,27 +199,27 @@ def encode(lalm: FrozenLALM, clips: ClipSet, n_options: int, batch: int = 16) ->
     """One pass over all queries of a set."""
     queries, allowed_NC = _questions(clips, n_options)
     preparer = lalm.preparer
-    data = ClipDataset(queries, preparer.sample_rate, preparer.max_seconds, "start")
-    collate = Collator(queries, [0] * len(queries), preparer)
+    data = ClipDataset(queries, MediaRule(preparer.sample_rate, preparer.max_seconds))
+    collate = Collator(queries, preparer, torch.tensor([batch]))
     states: list[torch.Tensor] = []
     handle = lalm.model.get_decoder().norm.register_forward_hook(
         lambda module, args, output: states.append(output)
     )
     heads, hidden = [], []
     for start in tqdm(range(0, len(queries), batch), desc=f"{n_options} options", file=sys.stderr):
-        one = collate([data[i] for i in range(start, min(start + batch, len(queries)))])
-        heads.append(lalm(one.inputs).vectors_NHD.float())
-        last_N = last_positions(one.inputs["attention_mask"], 1)[:, 0]
+        (inputs, _), *_ = collate([data[i] for i in range(start, min(start + batch, len(queries)))]).passes
+        heads.append(lalm(inputs).vectors_NHD.float())
+        last_N = last_positions(inputs["attention_mask"], 1)[:, 0]
         hidden.append(states.pop()[torch.arange(len(last_N)), last_N].float())
     handle.remove()
-    groups = sorted({clip.group for clip in clips.clips})
+    groups = sorted({clip.groups[0] for clip in clips.clips})
     place = {group: i for i, group in enumerate(groups)}
     return Encoded(
         torch.cat(heads),
         torch.cat(hidden),
-        torch.tensor([clips.classes.index(clip.label) for clip in clips.clips]),
+        torch.tensor([clips.classes.index(clip.labels[0]) for clip in clips.clips]),
         allowed_NC,
-        torch.tensor([place[clip.group] for clip in clips.clips]),
+        torch.tensor([place[clip.groups[0]] for clip in clips.clips]),
         {name: torch.tensor(folds) for name, folds in clips.parts.items()},
         clips.classes,
     )
@@ -234,7 +236,7 @@ def _questions(clips: ClipSet, n_options: int) -> tuple[list[Query], torch.Tenso
             allowed_NC[n] = False
             allowed_NC[n, options] = True
         shown = options[: ask.n_options]
-        queries.append(Query(clip, ask.text(shown), tuple(shown)))
+        queries.append(Query(clip, clips.classes.index(clip.labels[0]), ask.text(shown), tuple(shown)))
     return queries, allowed_NC
 
 
@@ -242,7 +244,7 @@ def _options(classes: Sequence[str], clip: Clip, present: frozenset[str]) -> lis
     """The label among up to three others that the clip does not have, in an order drawn by its id."""
     rng = random.Random(clip.id)
     others = [c for c, label in enumerate(classes) if label not in present]
-    options = [classes.index(clip.label), *rng.sample(others, min(3, len(others)))]
+    options = [classes.index(clip.labels[0]), *rng.sample(others, min(3, len(others)))]
     rng.shuffle(options)
     return options
 

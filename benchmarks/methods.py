@@ -42,22 +42,24 @@ VOTERS: dict[str, Callable[[], Any]] = {
     "calm": Calm,
     "calm_global_loo": lambda: CalmGlobal(select="loo", reliability_split="loo"),
     "calm_loo": lambda: Calm(select="loo", reliability_split="loo"),
+    "calm_global_calibrated": lambda: CalmGlobal(sharpness="loo"),
+    "calm_calibrated": lambda: Calm(sharpness="loo"),
     "gda": Gda,
     "gda_published": lambda: Gda(rho=1.0),
     "calm_auto": CalmAuto,
     "logistic_heads": lambda: Comparison("logistic_regression"),
     "centroid_heads": lambda: Comparison("nearest_centroid"),
     "knn_heads": lambda: Comparison("knn"),
-    "logistic_best_head": lambda: Comparison("logistic_regression", "best"),
-    "centroid_best_head": lambda: Comparison("nearest_centroid", "best"),
+    "logistic_best_head": lambda: Comparison("logistic_regression", "best_head"),
+    "centroid_best_head": lambda: Comparison("nearest_centroid", "best_head"),
 }
 HIDDEN: dict[str, Callable[[], Any]] = {
-    "logistic_hidden": lambda: Comparison("logistic_regression"),
-    "centroid_hidden": lambda: Comparison("nearest_centroid"),
+    "logistic_hidden": lambda: Comparison("logistic_regression", "hidden"),
+    "centroid_hidden": lambda: Comparison("nearest_centroid", "hidden"),
 }
 CORE = ("sav", "calm_global", "calm", "calm_loo", "gda", "gda_published", "calm_auto", "logistic_heads")
-BASELINES = ("sav", "calm_global", "calm", "gda_published", "logistic_heads")
-CALIBRATED = ("gda", "calm_auto")
+WITH_SETS = ("gda", "calm_auto")
+WITH_PROBABILITIES = (*WITH_SETS, "sav", "calm_global", "calm", "calm_global_calibrated", "calm_calibrated")
 SET_OF = {
     "esc10_folds": "esc10",
     "fsdd_unseen": "fsdd",
@@ -146,8 +148,8 @@ def run_division(
     hidden = data.hidden_NE[:, None]
     winners: dict[str, list[torch.Tensor]] = {}
     seconds: dict[str, float] = {}
-    proba: dict[str, list[torch.Tensor]] = {name: [] for name in CALIBRATED + BASELINES[:3]}
-    sets: dict[str, list[torch.Tensor]] = {name: [] for name in CALIBRATED}
+    proba: dict[str, list[torch.Tensor]] = {name: [] for name in WITH_PROBABILITIES}
+    sets: dict[str, list[torch.Tensor]] = {name: [] for name in WITH_SETS}
     for draw in range(draws):
         found: dict[str, list[torch.Tensor]] = {}
         for fold, query in zip(folds, queries, strict=True):

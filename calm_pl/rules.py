@@ -41,6 +41,16 @@ def above_zero() -> Rule:
     return Rule("a finite number above 0", lambda value: 0 < value < float("inf"))
 
 
+def above_zero_or(word: str) -> Rule:
+    """A positive, finite number, or a word in its place."""
+
+    def holds(value: Any) -> bool:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return value == word or (number and 0 < value < float("inf"))
+
+    return Rule(f"a finite number above 0, or {word}", holds, (word,))
+
+
 def fraction() -> Rule:
     """A share."""
     return Rule("between 0 and 1", lambda value: 0 <= value <= 1)

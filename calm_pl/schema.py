@@ -11,7 +11,7 @@ from calm_pl.data import benchmark_names
 from calm_pl.data.prompts import ZERO_SHOT_MODES
 from calm_pl.data.settings import DataSettings
 from calm_pl.pseudo.settings import PseudoSettings
-from calm_pl.rules import Rule, above_zero, at_least, finite_at_least, one_of, setting
+from calm_pl.rules import Rule, above_zero, above_zero_or, at_least, finite_at_least, one_of, setting
 
 COMPARISONS = {
     "nearest_centroid": ("nearest_centroid", "heads"),
@@ -106,6 +106,8 @@ class VoterConfig:
     select: str = setting("none", one_of("none", "loo", "oracle"))
     """`loo` chooses `tau_p`, `tau_w`, `top_k`, `weight_map` and `shrinkage` on the support clips. `oracle`
     does too, and adds rows whose settings were chosen on the query set itself: the gap, not a result."""
+    sharpness: Any = setting(1.0, above_zero_or("loo"))  # noqa: RUF009 (a number or a word)
+    """Power of CALM's and CALM-Global's probabilities; `loo` takes the one likeliest on left-out clips."""
 
 
 @dataclass

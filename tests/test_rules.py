@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from calm_pl.rules import above_zero, at_least, fraction, one_of, setting
+from calm_pl.rules import above_zero, above_zero_or, at_least, fraction, one_of, setting
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,7 @@ from calm_pl.rules import above_zero, at_least, fraction, one_of, setting
         (at_least(1), [1, 2, 10**9, 1.0], [0, -1, 0.99, math.nan, -math.inf]),
         (at_least(0), [0, 0.0, 0.5, 3], [-1, -1e-9, math.nan]),
         (above_zero(), [1e-300, 0.03, 1, 1e300], [0, 0.0, -0.1, math.inf, -math.inf, math.nan]),
+        (above_zero_or("loo"), [0.5, 1, "loo"], [0, -1.0, math.inf, math.nan, "best", "", True, None]),
         (fraction(), [0, 0.0, 0.5, 1, 1.0], [-0.001, 1.001, math.nan, math.inf]),
     ],
 )
@@ -29,6 +30,7 @@ def test_what_a_rule_accepts(rule, good, bad):
         (one_of("start", "stop"), "one of start, stop"),
         (at_least(2), "2 or more"),
         (above_zero(), "a finite number above 0"),
+        (above_zero_or("loo"), "a finite number above 0, or loo"),
         (fraction(), "between 0 and 1"),
     ],
 )

@@ -173,6 +173,7 @@ def build_voters(config: Config) -> dict[str, HeadVoter]:
         "shrinkage": v.shrinkage,
         "reliability_split": v.reliability_split,
         "select": "loo" if v.select == "oracle" else v.select,
+        "sharpness": v.sharpness,
     }
     voters: dict[str, HeadVoter] = {
         "sav": Sav(top_k=v.sav_top_k, score=v.score),

@@ -125,7 +125,23 @@ def judge_settings(
     settings: list[Setting],
     own_m_NH: Tensor | None = None,
 ) -> Judged:
-    """Judge settings of one τ_p on clips.
+    """Judge settings of one τ_p on clips; arguments as `setting_scores`."""
+    scores_NSC = setting_scores(p_NHC, y_N, evidence, settings, own_m_NH)
+    # Winners as voters find them, among float32 scores.
+    right_NS = scores_NSC.to(torch.float32).argmax(-1) == y_N[:, None]
+    own_NS = scores_NSC.gather(-1, y_N[:, None, None].expand(-1, len(settings), 1))[..., 0]
+    shares_NS = own_NS / scores_NSC.sum(-1).clamp(min=torch.finfo(torch.float64).tiny)
+    return Judged(right_NS, shares_NS.clamp(min=_LEAST_P).log())
+
+
+def setting_scores(
+    p_NHC: Tensor,
+    y_N: Tensor,
+    evidence: Reliabilities,
+    settings: list[Setting],
+    own_m_NH: Tensor | None = None,
+) -> Tensor:
+    """Scores of clips with each setting of one τ_p, (N, S, C) float64.
 
     Args:
         p_NHC: the clips' posteriors at that τ_p.
@@ -138,7 +154,7 @@ def judge_settings(
     p_NHC = p_NHC.to(torch.float64)
     rows_RH, conditional = evidence.rows(), len(evidence.counts_R) > 1
     row_N = y_N if conditional else torch.zeros_like(y_N)
-    right, log_p = [], []
+    scores = []
     for alpha, group in itertools.groupby(settings, key=lambda setting: setting.shrinkage):
         some = list(group)
         shrunk_RH = shrink(rows_RH, evidence.counts_R.clamp(min=1), alpha)
@@ -155,12 +171,8 @@ def judge_settings(
                 scores_NSC = scores_NSC.scatter(-1, index_NS1, torch.bmm(w_NSH, own_NH1))
             else:
                 scores_NSC = torch.bmm(w_NSH, p_NHC)
-        # Winners as voters find them, among float32 scores.
-        right.append(scores_NSC.to(torch.float32).argmax(-1) == y_N[:, None])
-        own_NS = scores_NSC.gather(-1, y_N[:, None, None].expand(-1, len(some), 1))[..., 0]
-        shares_NS = own_NS / scores_NSC.sum(-1).clamp(min=torch.finfo(torch.float64).tiny)
-        log_p.append(shares_NS.clamp(min=_LEAST_P).log())
-    return Judged(torch.cat(right, 1), torch.cat(log_p, 1))
+        scores.append(scores_NSC)
+    return torch.cat(scores, 1)
 
 
 def best_setting(totals: Tally) -> int:

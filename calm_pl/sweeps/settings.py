@@ -19,7 +19,9 @@ from calm_pl.rules import one_of, setting
 from calm_pl.schema import COMPARISONS, METHODS, Config, VoterConfig
 
 METRICS = ("accuracy", "macro_f1", "exact_match", "map", "eer")
-VOTER_COLUMNS = tuple(f.name for f in dataclasses.fields(VoterConfig) if f.name != "select")
+VOTER_COLUMNS = tuple(
+    f.name for f in dataclasses.fields(VoterConfig) if f.name not in ("select", "sharpness")
+)
 SWEPT = {
     "last_n_tokens": "model.last_n_tokens",
     "shots": "data.shots",
@@ -35,6 +37,7 @@ _INSTEAD = {
     "data.draws": "each draw is a row of the table already; set data.draws beside the sweep",
     "data.fold": "each fold is a row of the table already; set data.fold=all beside the sweep",
     "methods": "each method is a row of the table already; name them in methods, or in a case",
+    "voter.sharpness": "it changes how sure an answer is, and no answer",
     "voter.select": "what `loo` chooses is always computed beside the grid (sweep.references)",
 }
 

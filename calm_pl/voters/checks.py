@@ -112,7 +112,7 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
         raise ValueError(f"Expected argument `{name}` to be one of {choices}, but got {value!r}.")
 
 
-def check_positive(name: str, value: float, or_zero: bool = False) -> None:
+def check_positive(name: str, value: Any, or_zero: bool = False) -> None:
     """Raise ValueError unless `value` is a finite number above 0, or 0 where that is allowed."""
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not number or not (0 < value < float("inf") or (or_zero and value == 0)):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from calm_pl.functional import calibrate_left_out, unit
+from calm_pl.functional import calibrate_left_out, evidence_shares, mean_scores, unit
 from calm_pl.voters.base import Decision
 from calm_pl.voters.calibrated import CalibratedVoter
 from calm_pl.voters.checks import check_choice, check_positive
-from calm_pl.voters.discriminant import RHOS, discriminant_scores, fit_discriminant
+from calm_pl.voters.discriminant import (
+    RHOS,
+    discriminant_scores,
+    judge_discriminants,
+    mean_discriminant,
+)
 from calm_pl.voters.gram import clip_places
 from calm_pl.voters.support import Support
 
@@ -42,7 +47,8 @@ class Gda(CalibratedVoter):
     be told its rank. At most `gram.MAX_CLIPS` clips.
 
     Args:
-        rho: ρ, 1 as published; None takes the one of `discriminant.RHOS` that leave-one-out finds likeliest.
+        rho: ρ, 1 as published; None averages those of `discriminant.RHOS`, each by its leave-one-out
+            likelihood (`evidence_shares`).
         prior: `uniform`, or `support` for the classes' shares of the support clips.
 
     Attributes:
@@ -66,15 +72,17 @@ class Gda(CalibratedVoter):
         heads = support.x_NHD.shape[1]
         weights_H = torch.full((heads,), 1 / heads, dtype=torch.float64, device=support.x_NHD.device)
         places = clip_places(support)
-        fit = fit_discriminant(support, places, weights_H, RHOS if p.rho is None else (p.rho,))
-        self.fitted_params_ = replace(p, rho=fit.rho)
-        gain = calibrate_left_out(fit.left_out_NC, places.y_N, support.counts_C).gain
+        judged = judge_discriminants(support, places, weights_H, RHOS if p.rho is None else (p.rho,))
+        shares_R = evidence_shares([fit.log_p_N for fit in judged.calibrations])
+        left_out_NC = mean_scores(judged.left_out, shares_R)
+        gain = calibrate_left_out(left_out_NC, places.y_N, support.counts_C).gain
+        fit = mean_discriminant(support, places, weights_H, judged, gain * shares_R)
         log_prior_C = torch.zeros_like(fit.bias_C)
         if p.prior == "support":
             log_prior_C = (support.counts_C / support.counts_C.sum()).log()
-        self._keep_left_out(gain * fit.left_out_NC + log_prior_C, places.y_N, support.counts_C)
-        self.discriminant_ = (gain * fit.weights_CHD).to(torch.float32)
-        self.bias_ = (gain * fit.bias_C + log_prior_C).to(torch.float32)
+        self._keep_left_out(gain * left_out_NC + log_prior_C, places.y_N, support.counts_C)
+        self.discriminant_ = fit.weights_CHD.to(torch.float32)
+        self.bias_ = (fit.bias_C + log_prior_C).to(torch.float32)
 
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
         """Log-probabilities; equal ones go to the lower class index."""

@@ -36,7 +36,8 @@ def fit_many(
     shared = []
     for voter in voters:
         split = voter.get_params().get("reliability_split")
-        if isinstance(voter, CalmBase) and voter.params.select == "none" and (split != "heldout" or held):
+        chooses = {voter.get_params().get(name) for name in ("select", "sharpness")}
+        if isinstance(voter, CalmBase) and "loo" not in chooses and (split != "heldout" or held):
             shared.append(voter)
         else:
             voter.fit_support(support, heldout if split == "heldout" else None)

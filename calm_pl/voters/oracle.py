@@ -29,7 +29,7 @@ class OracleSearch:
 
     def __init__(self, voter: CalmBase, support: Support) -> None:
         self.voter = voter
-        own = [_setting(params) for params in (voter.params, voter.fitted_params_)]
+        own = [params.setting for params in (voter.params, voter.fitted_params_)]
         self.settings: list[Setting] = []
         self._evidence = {}
         for tau_p in dict.fromkeys((*(one.tau_p for one in own), *voter.grid.tau_p)):
@@ -75,7 +75,3 @@ class OracleSearch:
         chosen.fitted_params_ = dataclasses.replace(self.voter.fitted_params_, **setting._asdict())
         chosen.weigh(self._evidence[setting.tau_p])
         return chosen
-
-
-def _setting(params: object) -> Setting:
-    return Setting(*(getattr(params, name) for name in Setting._fields))

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from calm_pl.functional import calibrate, calibrate_left_out, most_likely, simplest_likely
-from calm_pl.functional.calibration import DEFAULT_SHARPNESS, SHARPNESS, spread
+from calm_pl.functional import (
+    calibrate,
+    calibrate_left_out,
+    evidence_shares,
+    mean_scores,
+    most_likely,
+    simplest_likely,
+)
+from calm_pl.functional.calibration import DEFAULT_SHARPNESS, SHARPNESS, TRUST, spread
 
 
 def noisy_scores(seed, count=200, classes=4, scale=3.0):
@@ -98,3 +105,22 @@ def test_simplest_is_taken_unless_it_is_clearly_worse():
     assert simplest_likely([unsure, best]) == 0
     assert simplest_likely([clearly, best]) == 1
     assert simplest_likely([clearly, unsure, best]) == 1
+
+
+def test_evidence_shares_by_hand():
+    # Sums of log-probabilities -3 and -13: odds of exp(TRUST·10) to one.
+    candidates = [torch.tensor([-1.0, -2.0]).double(), torch.tensor([-6.0, -7.0]).double()]
+    odds = math.exp(10 * TRUST)
+    expected = torch.tensor([odds / (1 + odds), 1 / (1 + odds)]).double()
+    torch.testing.assert_close(evidence_shares(candidates), expected)
+
+
+def test_without_clips_all_candidates_count_alike():
+    shares = evidence_shares([torch.zeros(0).double()] * 4)
+    torch.testing.assert_close(shares, torch.full((4,), 0.25).double())
+
+
+def test_mean_scores_by_hand():
+    scores = [torch.tensor([[1.0, 3.0]]).double(), torch.tensor([[5.0, -1.0]]).double()]
+    found = mean_scores(scores, torch.tensor([0.75, 0.25]))
+    torch.testing.assert_close(found, torch.tensor([[2.0, 2.0]]).double())

@@ -97,5 +97,6 @@ def test_defaults_are_those_of_the_paper():
         "shrinkage": 0.0,
         "reliability_split": "support",
         "select": "none",
+        "sharpness": 1.0,
     }
     assert Calm().get_params() == CalmGlobal().get_params() == expected

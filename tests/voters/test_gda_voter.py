@@ -4,6 +4,7 @@ import torch
 from head_vectors import noisy_clips
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from calm_pl.functional.calibration import TRUST
 from calm_pl.functional.gda import FLOOR
 from calm_pl.voters import Gda
 from calm_pl.voters.discriminant import RHOS
@@ -48,12 +49,21 @@ def test_with_little_shrinkage_it_decides_as_scikit_learn_does():
     assert same.mean() > 0.99
 
 
-def test_the_shrinkage_is_the_one_whose_left_out_clips_are_likeliest():
+def test_shrinkages_are_averaged_by_their_evidence():
     x, y = noisy_clips(4, (6, 6, 6), noise=1.5)
-    chosen = Gda().fit(x, y).fitted_params_.rho
-    likelihood = {rho: Gda(rho).fit(x, y).left_out_p_.double().log().mean() for rho in RHOS}
-    assert likelihood[chosen] == max(likelihood.values())
-    assert Gda().fit(x, y).get_params()["rho"] is None
+    queries, _ = noisy_clips(5, (3, 3, 3))
+    each = [Gda(rho).fit(x, y) for rho in RHOS]
+    evidence = np.array([fit.left_out_p_.double().log().sum().item() for fit in each])
+    shares = np.exp(TRUST * (evidence - evidence.max()))
+    shares /= shares.sum()
+    logits = [fit.decision_function(queries).astype(float) for fit in each]
+    expected = sum(s * (a - a.mean(1, keepdims=True)) for s, a in zip(shares, logits, strict=True))
+    found = Gda().fit(x, y).decision_function(queries).astype(float)
+    found -= found.mean(1, keepdims=True)
+    gain = np.vdot(found, expected) / np.vdot(expected, expected)
+    np.testing.assert_allclose(found, gain * expected, rtol=1e-3, atol=1e-4)
+    assert shares.min() > 0.02
+    assert shares.max() < 0.98
 
 
 def test_left_out_probabilities_are_those_of_refits():

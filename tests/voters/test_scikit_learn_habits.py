@@ -41,7 +41,8 @@ def test_repr_is_the_call_that_makes_the_voter():
     assert repr(Sav(top_k=None, score="dot")) == "Sav(top_k=None, score='dot')"
     assert repr(Calm(top_k=3, reliability_split="loo")) == (
         "Calm(tau_p=0.03, tau_w=0.5, top_k=3, score='cosine', reliability='margin_clamped',"
-        " weight_map='softmax', shrinkage=0.0, reliability_split='loo', select='none')"
+        " weight_map='softmax', shrinkage=0.0, reliability_split='loo', select='none',"
+        " sharpness=1.0)"
     )
     assert repr(CalmGlobal()).startswith("CalmGlobal(tau_p=0.03, ")
 

@@ -1,0 +1,120 @@
+"""Tables of `docs/calm-auto.md` from the records, so that no number is copied by hand.
+
+    python benchmarks/tables.py
+
+Prints them in the order of the docs.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+SETS = {
+    "esc10_folds": "ESC-10",
+    "fsdd_unseen": "FSDD, unseen speakers",
+    "spoof": "spoofed digits",
+    "esc10_mixes": "mixed clips",
+}
+AGAINST = {
+    "sav": "SAVs",
+    "calm_global": "CALM-Global",
+    "calm": "CALM",
+    "gda": "GDA",
+    "logistic_heads": "logistic regression",
+}
+RAW = ("sav", "calm_global", "calm", "calm_global_calibrated", "calm_calibrated", "gda", "calm_auto")
+
+
+def results(name: str) -> dict[str, Any]:
+    """Entries of a record by `model|options|division|shots`."""
+    return json.loads((RESULTS / f"{name}.json").read_text())["results"]
+
+
+def differences(model: str) -> list[str]:
+    """CALM-Auto's accuracy and its paired differences, a line for each set and number of shots."""
+    lines = [
+        f"| set, shots | CALM-Auto | {' | '.join(f'less {name}' for name in AGAINST.values())} |",
+        f"|---|---|{'---|' * len(AGAINST)}",
+    ]
+    for key, entry in results("methods").items():
+        of_model, _, division, shots = key.split("|")
+        if of_model == model:
+            cells = [f"{100 * entry['calm_auto']['accuracy']['mean']:.1f}"]
+            cells += [_points(entry["calm_auto_minus"].get(name)) for name in AGAINST]
+            lines.append(f"| {SETS[division]}, {shots.split()[0]} | {' | '.join(cells)} |")
+    return lines
+
+
+def calibrations() -> list[str]:
+    """Expected calibration error of every method, and what CALM-Auto's prediction sets at 0.9 cover."""
+    names = ("SAVs", "CALM-Global", "CALM", "CALM-Global, loo", "CALM, loo", "GDA", "CALM-Auto")
+    lines = [f"| set, shots | {' | '.join(names)} | coverage (labels) |", f"|---|{'---|' * (len(names) + 1)}"]
+    for key, entry in results("calibration").items():
+        _, _, division, shots = key.split("|")
+        cells = [f"{entry[name]['calibration']['ece']:.3f}" for name in RAW]
+        sets = entry["calm_auto"]["sets"]
+        cells.append(f"{sets['coverage']:.2f} ({sets['mean_size']:.1f})")
+        lines.append(f"| {SETS[division]}, {shots.split()[0]} | {' | '.join(cells)} |")
+    return lines
+
+
+CHOSEN = {
+    "calm_global": "CALM-Global",
+    "calm_global_loo": "loo",
+    "calm_global_oracle": "oracle",
+    "calm": "CALM",
+    "calm_loo": "loo",
+    "calm_oracle": "oracle",
+    "calm_auto": "CALM-Auto",
+}
+COMPARED = {
+    "calm_auto": "CALM-Auto",
+    "logistic_heads": "logistic regression, all heads",
+    "logistic_best_head": "best head",
+    "logistic_hidden": "hidden state",
+    "centroid_heads": "nearest centroid, all heads",
+    "centroid_best_head": "best head",
+    "centroid_hidden": "hidden state",
+    "knn_heads": "k-NN, all heads",
+}
+
+
+def accuracies(record: str, names: dict[str, str]) -> list[str]:
+    """Accuracy in percent of some methods of a record, a line for each set and number of shots."""
+    lines = [f"| set, shots | {' | '.join(names.values())} |", f"|---|{'---|' * len(names)}"]
+    for key, entry in results(record).items():
+        _, _, division, shots = key.split("|")
+        cells = [f"{100 * entry[name]['accuracy']['mean']:.1f}" for name in names]
+        lines.append(f"| {SETS[division]}, {shots.split()[0]} | {' | '.join(cells)} |")
+    return lines
+
+
+def tables() -> list[list[str]]:
+    """All tables in the order of the docs."""
+    return [
+        differences("bundled:tiny_lalm"),
+        differences("random"),
+        calibrations(),
+        accuracies("selection", CHOSEN),
+        accuracies("comparisons", COMPARED),
+    ]
+
+
+def _points(gap: dict[str, Any] | None) -> str:
+    if gap is None:
+        return "—"
+    low, high = (100 * gap["interval"][end] for end in ("low", "high"))
+    return f"{100 * gap['mean']:+.1f} [{low:.1f}, {high:.1f}]"
+
+
+def main() -> None:
+    """Print all tables."""
+    for lines in tables():
+        print("\n".join(lines), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""The tables of `docs/calm-auto.md` are those of the records."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def tables():
+    spec = importlib.util.spec_from_file_location("tables", ROOT / "benchmarks" / "tables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_line_of_the_tables_is_in_the_docs_and_no_other(tables):
+    made = [line for table in tables.tables() for line in table]
+    written = [line for line in (ROOT / "docs" / "calm-auto.md").read_text().splitlines() if line[:1] == "|"]
+    assert written == made
+    assert len(made) > 10
+
+
+def test_all_records_are_of_one_models_weights(tables):
+    weights = {
+        entry["weights"]
+        for name in ("methods", "calibration", "selection", "comparisons", "needle")
+        for key, entry in tables.results(name).items()
+        if key.startswith("bundled")
+    }
+    assert len(weights) == 1

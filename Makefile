@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check tiny-model clean
+.PHONY: demo test check docs tiny-model clean
 
 demo: $(VENV)/installed
 	$(BIN)/python launch.py fit-free --config demo.yaml
@@ -15,6 +15,10 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The documentation site, into site/.
+docs: $(VENV)/installed-dev
+	$(BIN)/mkdocs build --strict
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -31,4 +35,4 @@ tiny-model: $(VENV)/installed
 	cd tools && ../$(BIN)/python -m tiny_lalm.train --out ../calm_pl/assets/tiny_lalm --cache ../.cache/tiny_lalm
 
 clean:
-	rm -rf $(VENV) runs dist
+	rm -rf $(VENV) runs dist site

@@ -210,7 +210,7 @@ def checked(value: Any, kind: Any, spec: Any, path: str, faults: list[str]) -> A
         OmegaConf.update(node, "value", value)
         value = OmegaConf.to_container(node)["value"]  # type: ignore[index, call-overload]
     except OmegaConfBaseException:
-        faults.append(f"{path}: must be {_type_name(kind)}, but is {value!r}")
+        faults.append(f"{path}: must be {type_name(kind)}, but is {value!r}")
         return value
     rule = spec.metadata.get("rule")
     if rule is not None and value is not None and not rule.holds(value):
@@ -220,8 +220,9 @@ def checked(value: Any, kind: Any, spec: Any, path: str, faults: list[str]) -> A
     return value
 
 
-def _type_name(kind: Any) -> str:
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+def type_name(kind: Any) -> str:
+    """A setting's type in words, as in "must be ..."."""
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Any: "any value"}
     if typing.get_origin(kind) is list:
         return "a list of texts"
     if typing.get_origin(kind) is dict:

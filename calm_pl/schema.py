@@ -78,6 +78,7 @@ class DataConfig(DataSettings):
             benchmark_names(),
         ),
     )
+    """Which data set; `list benchmarks` describes them."""
     support_labels: str = setting("truth", one_of("truth", "pseudo"))
     """`pseudo` also fits every voter on labels that the model gave the support itself; see `pseudo`."""
 
@@ -95,7 +96,10 @@ class VoterConfig:
     sav_top_k: Optional[int] = setting(20, at_least(1))
     """Heads that vote in SAVs; null is all."""
     score: str = setting("cosine", one_of("cosine", "dot"))
+    """How close a clip is to a centroid: `dot` is without normalisation."""
     reliability: str = setting("margin_clamped", one_of("margin_clamped", "margin", "prob", "brier"))
+    """What a head's posterior must do to count as reliable: the margin of the true class, at least 0 or as it
+    is, its probability, or a Brier score."""
     weight_map: str = setting("softmax", one_of("softmax", "power"))
     """`softmax` is the paper's, `power` the released code's."""
     shrinkage: float = setting(0.0, finite_at_least(0))
@@ -112,7 +116,7 @@ class VoterConfig:
 
 @dataclass
 class TrainerConfig:
-    """Lightning's own arguments of these names."""
+    """Lightning's own arguments: `accelerator`, `devices`, `num_nodes`, `strategy`, `enable_progress_bar`."""
 
     accelerator: str = "auto"
     devices: Any = "auto"
@@ -158,7 +162,10 @@ class ReportConfig:
 
 @dataclass
 class WandbConfig:
-    """Weights & Biases; one run a job, from rank 0."""
+    """Weights & Biases; one run a job, from rank 0.
+
+    `mode` offline writes into the run folder, to be synced later; `project` and `tags` are the dashboard's.
+    """
 
     mode: str = setting("offline", one_of("online", "offline", "disabled"))
     entity: Optional[str] = None
@@ -185,6 +192,7 @@ class Config:
     voter: VoterConfig = field(default_factory=VoterConfig)
     pseudo: PseudoSettings = field(default_factory=PseudoSettings)
     methods: list[str] = field(default_factory=lambda: list(DEFAULT_METHODS))
+    """Rows of the table."""
     zero_shot: str = setting("letters", one_of(*ZERO_SHOT_MODES))
     """How zero-shot answers: the likeliest option letter, the likeliest option text, or generated words."""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
@@ -193,3 +201,4 @@ class Config:
     report: ReportConfig = field(default_factory=ReportConfig)
     wandb: WandbConfig = field(default_factory=WandbConfig)
     callbacks: list[str] = field(default_factory=lambda: list(CALLBACKS))
+    """What follows a job along: the progress bar, and the files it writes."""

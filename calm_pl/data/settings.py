@@ -40,7 +40,9 @@ class ColumnSettings:
     label: Optional[str] = None
     """null finds `mapped_label`, `correct_label`, `label`, `labels`, `category` or `class`, likewise."""
     split: Optional[str] = "split"
+    """Which side a clip is on."""
     fold: Optional[str] = "fold"
+    """In place of `split`: folds for cross-validation."""
     group: Optional[str] = "group"
     """Source recording or speaker: clips that share one never stand on both sides."""
     video: Optional[str] = "video"
@@ -48,6 +50,7 @@ class ColumnSettings:
     question: Optional[str] = "question"
     """Asked as it stands, in place of `data.question`; null asks that one."""
     options: Optional[str] = "options"
+    """Of `question`; added to it where it does not spell them out."""
 
 
 @dataclass
@@ -99,7 +102,8 @@ class DataSettings:
     """Clips that are listed but not on disk: `skip` reports them, `stop` refuses; `auto` skips in the public
     sets, which lose clips over time, and stops in your own."""
     leak_guard: str = setting("content", one_of(*LEAK_GUARDS))
-    """Refuse support and query clips that share a recording: by `content` too, by `names` alone, or `off`."""
+    """Refuse support and query clips that share a recording: by `content` too, or by `names` alone; `none`
+    does not look."""
     manifest: Optional[str] = None
     """For `manifest`: the list of clips (CSV, TSV, JSON, JSONL); paths in it are below `root`."""
     query_manifest: Optional[str] = None

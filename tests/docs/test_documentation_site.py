@@ -1,0 +1,145 @@
+"""The site builds without a warning or the network, and its references are those of the code."""
+
+import html
+import importlib
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import REPO, outside
+
+from calm_pl.commands.main import COMMANDS
+from calm_pl.config import load_config, to_yaml
+from calm_pl.schema import COMPARISONS, METHODS
+from docs_pages.commands import COLUMNS
+from docs_pages.readme import opening
+from docs_pages.settings import sections, settings, settings_tables
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of the built site."""
+    for package in ("mkdocs", "material", "mkdocstrings"):
+        pytest.importorskip(package, reason="the site needs the extra `docs`")
+    folder = tmp_path_factory.mktemp("site")
+    # A proxy that is not there: whatever wants the network fails.
+    environment = outside() | {"https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(REPO), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=REPO, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING  -" not in done.stderr
+    return folder
+
+
+def text_of(page):
+    """A page's text without tags."""
+    return html.unescape(re.sub(r"<[^>]+>", "", page.read_text(encoding="utf-8")))
+
+
+def test_nothing_is_fetched_from_the_network(site):
+    pages = [*site.rglob("*.html")]
+    assert len(pages) > 20
+    for page in pages:
+        markup = page.read_text(encoding="utf-8")
+        assert (
+            re.findall(
+                r"<(?:script|img|iframe|source|link)\b[^>]*(?:src|href)=\"?(?:https?:)?//[^>]*>", markup
+            )
+            == []
+        )
+        assert 'class="mermaid"' not in markup  # the theme would fetch its renderer
+    for sheet in site.rglob("*.css"):
+        assert not re.search(r"(@import|url\()[\"']?(https?:)?//", sheet.read_text(encoding="utf-8"))
+
+
+def test_the_command_line_is_that_of_the_program(site, launch):
+    text = text_of(site / "reference/command-line.html")
+    for name in COMMANDS:
+        assert f"usage: python launch.py {name}" in text
+    for command in (["fit-free"], ["bank", "prune"]):
+        real = launch(*command, "--help", env={"COLUMNS": COLUMNS}, check=True).stdout
+        assert real.strip() in text
+
+
+def test_the_home_page_is_the_opening_of_the_readme(site):
+    text = text_of(site / "index.html")
+    assert "make demo" in text
+    assert "CALM-Auto         86.7" in text
+    assert 'href="bundled-model.html"' in (site / "index.html").read_text(encoding="utf-8")
+    assert "3.71 M parameters" in text_of(site / "bundled-model.html")
+
+
+PACKAGES = [
+    "calm_pl",
+    *(f"calm_pl.{n}" for n in ("voters", "models", "functional", "metrics", "bank", "media")),
+]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_name_is_in_the_reference(site, package):
+    markup = "".join(page.read_text(encoding="utf-8") for page in (site / "api").glob("*.html"))
+    module = importlib.import_module(package)
+    names = [
+        name
+        for name in module.__all__
+        if getattr(getattr(module, name), "__doc__", None) and not name.isupper()
+    ]
+    missing = [name for name in names if not re.search(rf'id="calm_pl[^"]*\.{name}"', markup)]
+    assert [name for name in missing if name != "__version__"] == []
+
+
+SETTINGS = [(schema, one) for path, schema in sections() for one in settings(path, schema)]
+
+
+def leaves(node, path=""):
+    """Paths of all values below a node."""
+    for key, value in node.items():
+        yield from leaves(value, f"{path}{key}.") if isinstance(value, dict) else [f"{path}{key}"]
+
+
+def test_every_setting_is_in_the_reference():
+    config = load_config(["demo.yaml"], [])
+    assert sorted(one.path for _, one in SETTINGS) == sorted(leaves(yaml.safe_load(to_yaml(config))))
+    table = settings_tables()
+    assert "| `voter.tau_p` | a number; a finite number above 0 | `0.03` | Temperature of the post" in table
+    assert "| `model.path` | text | required |" in table
+    assert "| `wandb.mode` | one of online, offline, disabled | `offline` |" in table
+    assert "| `data.fold` | a whole number or text or null; a fold's name" in table
+
+
+@pytest.mark.parametrize(("schema", "one"), SETTINGS, ids=[one.path for _, one in SETTINGS])
+def test_a_setting_is_described(schema, one):
+    """Below the field, or by name in the words about its section."""
+    assert one.description or f"`{one.path.rpartition('.')[2]}`" in schema.__doc__
+
+
+def test_defaults_are_those_of_the_schema():
+    required = ["model.path=x", "data.benchmark=esc50", "data.root=x"]
+    defaults = [f"{one.path}={one.default}" for _, one in SETTINGS if one.default]
+    assert len(defaults) > 50
+    assert load_config([], [*required, *defaults]) == load_config([], required)
+
+
+def test_every_comparison_is_on_the_page_of_methods():
+    text = (REPO / "docs/method.md").read_text(encoding="utf-8")
+    assert [name for name in METHODS if name in COMPARISONS and f"`{name}`" not in text] == []
+
+
+def test_links_of_the_opening_lead_to_pages():
+    targets = re.findall(r"\]\(([^)#]+)", opening())
+    assert targets
+    assert [target for target in targets if not (REPO / "docs" / target).is_file()] == []
+
+
+def test_links_of_the_readme_lead_somewhere():
+    text = (REPO / "README.md").read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\(([^)#:]+)(?:#([^)]+))?\)", text):
+        assert (REPO / target).is_file(), target
+        titles = re.findall(r"^#+ (.+)$", (REPO / target).read_text(encoding="utf-8"), re.MULTILINE)
+        assert not anchor or anchor in [
+            re.sub(r"[^\w-]", "", one.lower().replace(" ", "-")) for one in titles
+        ]

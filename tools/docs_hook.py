@@ -1,0 +1,31 @@
+"""MkDocs hook: pages whose content is made from code while the site is built, so that it cannot go stale.
+
+A page asks for it with a line `<!-- made: NAME -->`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from docs_pages.commands import command_line
+from docs_pages.readme import model_card, opening
+from docs_pages.settings import settings_tables
+
+MADE: dict[str, Callable[[], str]] = {
+    "command line": command_line,
+    "model card": model_card,
+    "readme": opening,
+    "settings": settings_tables,
+}
+_MARKER = re.compile(r"^<!-- made: (.+) -->$", re.MULTILINE)
+
+
+def on_page_markdown(markdown: str, **kwargs: Any) -> str:
+    """MkDocs' event: the page's Markdown with its markers replaced.
+
+    Raises:
+        KeyError: a marker of another name.
+    """
+    return _MARKER.sub(lambda marker: MADE[marker[1]](), markdown)

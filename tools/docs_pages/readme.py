@@ -1,0 +1,27 @@
+"""The README's opening, which is the site's home too."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_README = Path(__file__).parents[2] / "README.md"
+_END = "\n## Your model, your data"
+_CARD = "calm_pl/assets/tiny_lalm/README.md"
+
+
+def opening() -> str:
+    """Everything between the README's title and its section on models and data; links are those of the site.
+
+    Raises:
+        ValueError: the README has no such section any more.
+    """
+    text = _README.read_text(encoding="utf-8")
+    body = text[text.index("\n") : text.index(_END)].strip()
+    return re.sub(r"\]\(docs/", "](", body).replace(f"]({_CARD})", "](bundled-model.md)")
+
+
+def model_card() -> str:
+    """The bundled model's card without its metadata."""
+    card = (_README.parent / _CARD).read_text(encoding="utf-8")
+    return card.split("---\n", 2)[2].strip().split("\n", 1)[1]

@@ -14,7 +14,7 @@ from calm_pl.errors import RunError
 _EXAMPLES = """\
   {program} --entity my-team --project calm_pl
   {program} --entity my-team --project calm_pl --method calm --vary voter.tau_p --vary data.shots
-  {program} --entity my-team --project calm_pl --print      the workspace as JSON; needs no network
+  {program} --entity my-team --project calm_pl --print
 """
 _VARIED = ("data.shots", "voter.tau_p", "voter.top_k")
 

@@ -63,6 +63,7 @@ def extract(config: Config, quiet: bool = True) -> None:
         open_bank,
         open_record,
         quieten,
+        scored_by,
     )
     from calm_pl.coverage import SkipPolicy
     from calm_pl.module import FitFreeModule
@@ -82,7 +83,7 @@ def extract(config: Config, quiet: bool = True) -> None:
     data.bank = open_bank(config, lalm)
     policy = SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction)
     # Letters come with every pass; the other ways need to be asked for.
-    answers = None if config.zero_shot == "letters" else config.zero_shot
+    answers = None if scored_by(config) == "letters" else config.zero_shot
     module = FitFreeModule(lalm, {}, data.task(), answers, policy, keeps_hidden(config))
     trainer = build_trainer(config, record)
     run_stages(trainer, module, data)

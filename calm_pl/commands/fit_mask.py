@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
   {program} model.path=bundled:tiny_lalm task.manifest=clips.csv
   {program} model.path=bundled:tiny_lalm task.manifest=train.csv task.val_manifest=val.csv mask.sparsity=0.01
-  {program} --config mine.yaml model.dtype=bfloat16 trainer.devices=8
+  {program} model.path=/models/qwen task.manifest=clips.csv model.dtype=bfloat16 trainer.devices=8
 """
 STATE = "mask_state.safetensors"
 

@@ -135,11 +135,17 @@ def open_bank(config: Config, lalm: DeferredLALM) -> BankLink | None:
     folder = Path(config.bank.dir).expanduser()
     dtype = getattr(torch, config.bank.dtype) if config.bank.dtype else None
     identity = lalm.identity()
-    if config.zero_shot != "letters" or config.data.option_orders > 1:
-        identity = identity | {"options": [config.zero_shot, config.data.option_orders]}
+    mode = scored_by(config)
+    if mode != "letters" or config.data.option_orders > 1:
+        identity = identity | {"options": [mode, config.data.option_orders]}
     if keeps_hidden(config):
         identity = identity | {"hidden": True}
     return BankLink(HeadBank(folder, dtype), ContentIndex(folder / "content"), identity)
+
+
+def scored_by(config: Config) -> str:
+    """How options are scored in every pass; by letters, which cost nothing, where zero-shot is no method."""
+    return config.zero_shot if "zero_shot" in config.methods else "letters"
 
 
 def keeps_hidden(config: Config) -> bool:

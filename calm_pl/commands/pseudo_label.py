@@ -83,6 +83,7 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
         open_bank,
         open_record,
         quieten,
+        scored_by,
     )
     from calm_pl.coverage import SkipPolicy
     from calm_pl.module import FitFreeModule
@@ -107,7 +108,9 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
     voters = {JUDGE: build_voters(config)[JUDGE]} if config.pseudo.rounds else {}
     pseudo = build_pseudo(config, data, task, voters)
     policy = SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction)
-    module = FitFreeModule(lalm, {}, task, zero_shot=None, policy=policy, pseudo=pseudo)
+    # Scores go into the bank with the vectors, so they must be those that its keys promise.
+    answers = None if scored_by(config) == "letters" else config.zero_shot
+    module = FitFreeModule(lalm, {}, task, zero_shot=answers, policy=policy, pseudo=pseudo)
     trainer = build_trainer(config, record)
     run_stages(trainer, module, data, evaluate=False)
     if trainer.is_global_zero:

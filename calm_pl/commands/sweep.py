@@ -28,9 +28,9 @@ _EXAMPLES = """\
   {program} --config esc50.yaml --config sweeps/table2.yaml data.root=/data/ESC-50 data.fold=all
   {program} --config esc50.yaml data.root=/data/ESC-50 data.draws=10 "sweep.grid.voter.top_k=[5,30%,all]"
   {program} --config esc50.yaml --config sweeps/temperatures.yaml data.root=/data/ESC-50 "methods=[calm]"
-  {program} --config esc50.yaml --config mine.yaml --print-config
+  {program} --config demo.yaml --config sweeps/figure5.yaml --print-config
 
-mine.yaml, all settings of the grid in each case:
+A file of your own; all settings of the grid in each case:
   sweep:
     grid:
       voter: {{tau_p: [0.01, 0.03], top_k: [10, 30%, all]}}
@@ -106,7 +106,14 @@ def _compute(
 ) -> SweepModule:
     """One pass of the model over the data, and its points."""
     from calm_pl.commands.fit_free import refuse_no_options, run_stages
-    from calm_pl.commands.job import build_data, build_model, build_trainer, build_voters, open_bank
+    from calm_pl.commands.job import (
+        build_data,
+        build_model,
+        build_trainer,
+        build_voters,
+        open_bank,
+        scored_by,
+    )
     from calm_pl.coverage import SkipPolicy
     from calm_pl.sweeps.module import SweepModule
     from calm_pl.sweeps.points import points_of, too_many_heads
@@ -129,7 +136,7 @@ def _compute(
         lalm,
         [(point, build_voters(point.config).get(point.method)) for point in points],
         data.task(),
-        config.zero_shot,
+        scored_by(config),
         table,
         progress.add,
         SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction),

@@ -50,7 +50,9 @@ def evaluated(esc_root, lalm):
 
 def test_the_example_of_the_docs(esc_root, lalm, tmp_path, monkeypatch, capsys):
     (example,) = re.findall(r"```python\n(.*?)```", (REPO / "docs" / "callbacks.md").read_text(), re.S)
-    assert len(example.strip().splitlines()) == 6
+    imports, steps = example.strip().split("\n\n")
+    assert len(steps.splitlines()) == 6
+    exec(compile(imports, "docs/callbacks.md", "exec"), {})
     monkeypatch.chdir(tmp_path)
     names = types.SimpleNamespace(
         **{one.__name__: one for one in (ESC50, FitFreeModule, Sav, Calm)},
@@ -60,7 +62,7 @@ def test_the_example_of_the_docs(esc_root, lalm, tmp_path, monkeypatch, capsys):
         root=str(esc_root),
         lalm=lalm,
     )
-    exec(compile(example, "docs/callbacks.md", "exec"), vars(names))
+    exec(compile(steps, "docs/callbacks.md", "exec"), vars(names))
     folder = tmp_path / "runs" / "mine"
     assert {path.name for path in folder.iterdir()} == {
         *("predictions.csv", "results.json", "classifier.safetensors", "skipped.csv", "report.html"),

@@ -248,3 +248,11 @@ def test_a_model_that_does_not_hear_stops_the_job(job, tiny_folder, tmp_path):
     assert "The model does not hear" in result.stderr
     assert "Traceback" not in result.stderr
     assert job(f"model.path={deaf}", "model.self_check=false")[1]["encoded"] == 15
+
+
+def test_scores_of_letters_are_not_taken_for_those_of_texts(job):
+    (methods, _, _), _, _ = job("zero_shot=text", "methods=[zero_shot,calm]", "bank.dir=other")
+    job("zero_shot=text", "methods=[calm]")  # the bank gets scores of letters
+    (again, _, _), counts, _ = job("zero_shot=text", "methods=[zero_shot,calm]")
+    assert counts["encoded"] == 15
+    assert again == methods

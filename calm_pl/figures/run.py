@@ -126,7 +126,7 @@ def _methods(facts: RunFacts) -> Drawing:
     return Drawing(
         "methods",
         f"{facts.metric[0].upper()}{facts.metric[1:]} of each method",
-        f"{facts.metric[0].upper()}{facts.metric[1:]} with 95 % intervals over clips.{over}",
+        f"{facts.metric[0].upper()}{facts.metric[1:]} with 95 % intervals.{over}",
         lambda theme, width: methods_figure(facts.estimates, facts.metric, theme=theme, **_wide(width)),
     )
 

@@ -58,7 +58,7 @@ def figures_section(run_dir: Path) -> Html | None:
                 if dark.is_file()
                 else None
             )
-            image = tag("picture", source, tag("img", src=_uri(light), alt=one.title, loading="lazy"))
+            image = tag("picture", source, tag("img", src=_uri(light), alt=one.title))
         parts.append(tag("figure", image, tag("figcaption", tag("strong", one.title), " ", one.caption)))
     return tag("div", parts, class_="figures") if parts else None
 

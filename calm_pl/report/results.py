@@ -67,7 +67,7 @@ def results_section(run: RunFolder) -> Html:
         )
         for name, entry in run.methods.items()
     ]
-    title = "Accuracy in %, with 95 % intervals over clips"
+    title = "Accuracy in %, with 95 % intervals"
     return join(
         [
             tag(

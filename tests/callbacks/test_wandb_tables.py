@@ -175,8 +175,8 @@ def test_the_classifier_is_an_artifact_and_is_not_copied(run, sent):
     assert metadata["accuracy"] == {name: one["accuracy"] for name, one in results["methods"].items()}
 
 
-def test_neither_sound_nor_classifier_where_they_are_not_wanted(call, small_job, tmp_path):
-    assert call("fit-free", *small_job, "wandb.classifier=false").returncode == 0
+def test_neither_sound_nor_classifier_where_they_are_not_wanted(launch, small_job, tmp_path):
+    launch("fit-free", *small_job, "wandb.classifier=false", check=True)
     quiet = read_back(tmp_path / "run")
     assert not [one for one in quiet.artifacts if one.type == "model" or "listen" in one.name]
     assert "round" not in quiet.history[0]

@@ -62,7 +62,8 @@ def test_all_folds_and_draws_in_one_run(job):
         assert low <= scores["accuracy"] <= high
         assert set(scores["sd"]["accuracy"]) == {"draws", "folds"}
     assert results["methods"]["zero_shot"]["sd"]["accuracy"]["draws"] == 0  # it has no support to draw
-    note = "± standard deviation over 2 draws, mean over 5 folds; intervals by bootstrap over clips and over draws."
+    spread = "± standard deviation over 2 draws, mean over 5 folds"
+    note = f"{spread}; intervals by bootstrap over clips and over draws."
     page = (folder / "report.html").read_text()
     assert note in " ".join(result.stdout.split())
     assert note in page

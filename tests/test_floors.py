@@ -32,6 +32,7 @@ FLOORS = {
     "calm_pl.answers": 3,
     "calm_pl.module": 3,
     "calm_pl.oracle": 3,
+    "calm_pl.results": 3,
     "calm_pl.mask_state": 3,
     "calm_pl.mask_training": 3,
     "calm_pl.mask_schema": 4,

@@ -237,7 +237,8 @@ def build_trainer(config: Config, record: JobRecord) -> Trainer:
             devices=t.devices,
             num_nodes=t.num_nodes,
             strategy=t.strategy,
-            enable_progress_bar=t.enable_progress_bar,
+            # Without the callback Lightning would show bars of its own.
+            enable_progress_bar=t.enable_progress_bar and "progress" in config.callbacks,
             enable_model_summary=False,
             enable_checkpointing=False,
             use_distributed_sampler=False,  # Lightning's repeats clips; the data modules bring their own

@@ -140,6 +140,7 @@ def test_nothing_is_left_behind(file):
 
     with OddDecoder(5) as decoder:  # what is imported with the first
         decoder.audio(file("answer"), 8_000, 30)
+    gc.collect()  # decoders of other tests, too
     files, others, threads = open_files(), children(), threading.active_count()
     for _ in range(3):
         with OddDecoder(0.4) as decoder:

@@ -36,6 +36,9 @@ class Row(NamedTuple):
 def read_sweep(path: str | Path, where: Mapping[str, str] | None = None) -> list[Row]:
     """Rows of a CSV with at least the columns `NEEDED`; `top_k` is a number, or empty or `all`.
 
+    In a table of the command `sweep` an empty `top_k` is that of a method that reads none, which is left out,
+    and only rows of the grid count unless `where` names another `chosen`.
+
     Args:
         path: of the CSV.
         where: only rows that have these values in these columns.
@@ -58,10 +61,14 @@ def read_sweep(path: str | Path, where: Mapping[str, str] | None = None) -> list
             f"{path}: has no column {', '.join(missing)}; it has {', '.join(columns) or 'none'}. A sweep's"
             f" table has {', '.join(NEEDED)}."
         )
+    if "chosen" in columns:
+        where.setdefault("chosen", "grid")
+    if "heads" in columns:
+        table = [row if row["top_k"] else {} for row in table]
     kept = {
         line: row
         for line, row in enumerate(table, 2)
-        if all(_same(row[name], value) for name, value in where.items())
+        if row and all(_same(row[name], value) for name, value in where.items())
     }
     if not kept:
         raise DataError(f"{path}: has no row{' where ' + _words(where) if where else ''}.")

@@ -309,3 +309,11 @@ def test_a_killed_sweep_goes_on_and_ends_as_one_that_was_not(start, tmp_path):
     changed = [(a, b) for a, b in zip(found, expected, strict=True) if a != b and a["chosen"] != "oracle"]
     assert {a["accuracy"] for a, _ in changed} == {"0.123457"}
     assert {a["hash"] for a, _ in changed} == {digest}
+
+
+def test_its_table_can_be_drawn(finished, call):
+    folder, _ = finished
+    drawn = call("figures", folder / "sweep.csv", "--where", "tau_p=1", "--out", "drawn", "--format", "svg")
+    assert drawn.returncode == 0, drawn.stderr
+    assert "shots_by_heads.svg" in drawn.stdout
+    assert "accuracy_over_heads.svg" in drawn.stdout

@@ -101,3 +101,19 @@ def test_a_sweep_without_them_says_so():
     assert all(isinstance(one, LeftOut) for one in sweep_drawings(one_k, {}))
     one_shot = [Row("calm", 5, 1, 0.5), Row("calm", 9, 1, 0.6)]
     assert [type(one).__name__ for one in sweep_drawings(one_shot, {})] == ["Drawing", "LeftOut"]
+
+
+def test_a_table_of_the_sweep_command_counts_its_grid_alone(tmp_path):
+    header = "case,method,chosen,heads,top_k,shots,fold,draw,accuracy"
+    path = table(
+        tmp_path,
+        ",calm,grid,40,5,10,1,0,0.5",
+        ",calm,grid,40,40,10,1,0,0.6",
+        ",calm,default,40,40,10,1,0,0.6",
+        ",calm,loo,40,20,10,1,0,0.7",
+        ",gda,grid,40,,10,1,0,0.9",
+        ",zero_shot,grid,40,,,1,0,0.3",
+        header=header,
+    )
+    assert read_sweep(path) == [Row("calm", 5, 10, 0.5), Row("calm", 40, 10, 0.6)]
+    assert read_sweep(path, {"chosen": "loo"}) == [Row("calm", 20, 10, 0.7)]

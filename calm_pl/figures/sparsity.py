@@ -102,7 +102,7 @@ def shots_by_heads_figure(
     beside = min(len(panels), 2) if width > SINGLE else 1
     rows = -(-len(panels) // beside)
     with drawing(colours):
-        figure = new_figure(width, 0.75 + rows * (0.35 + 0.24 * len(shots)))
+        figure = new_figure(width, 0.87 + rows * (0.35 + 0.24 * len(shots)))
         grid = figure.subplots(rows, beside, sharex=True, sharey=True, squeeze=False)
         scale = ramp(colours)
         for axes in grid.ravel()[len(panels) :]:
@@ -124,7 +124,8 @@ def shots_by_heads_figure(
         ticks = [t for t in strip.get_ticks() if norm.vmin <= t <= norm.vmax]
         strip.set_ticks(ticks, labels=[f"{100 * t:.4g}" for t in ticks])
         strip.set_label("accuracy, %")
-        figure.supxlabel(_heads_label(num_heads), fontsize=7, color=colours.ink)
+        label = f"{_heads_label(num_heads)}\nframed: best on the query (oracle)"
+        figure.supxlabel(label, fontsize=7, color=colours.ink)
         figure.supylabel("shots a class", fontsize=7, color=colours.ink)
     return figure
 

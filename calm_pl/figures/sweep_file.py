@@ -181,7 +181,7 @@ def _shots_by_heads(
     return Drawing(
         "shots_by_heads",
         "Accuracy over shots and heads",
-        "Mean accuracy in per cent by shots and number of heads kept; the best number of heads of each row is"
-        " framed.",
+        "Mean accuracy in per cent by shots and number of heads kept; the number of heads that is best on"
+        " the query (oracle) is framed in each row.",
         lambda theme, width: shots_by_heads_figure(panels, num_heads=num_heads, theme=theme, width=width),
     )

@@ -80,6 +80,7 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
         build_pseudo,
         build_trainer,
         build_voters,
+        keeps_hidden,
         open_bank,
         open_record,
         quieten,
@@ -110,7 +111,7 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
     policy = SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction)
     # Scores go into the bank with the vectors, so they must be those that its keys promise.
     answers = None if scored_by(config) == "letters" else config.zero_shot
-    module = FitFreeModule(lalm, {}, task, zero_shot=answers, policy=policy, pseudo=pseudo)
+    module = FitFreeModule(lalm, {}, task, answers, policy, keeps_hidden(config), pseudo=pseudo)
     trainer = build_trainer(config, record)
     run_stages(trainer, module, data, evaluate=False)
     if trainer.is_global_zero:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from calm_pl.metrics.intervals import Interval
+from calm_pl.metrics.intervals import Interval, middle95
 
 _RESAMPLES_AT_ONCE = 100
 
@@ -73,16 +73,11 @@ def bootstrap_clips(
         value_DR = np.concatenate(blocks, axis=1)
         point_D = np.mean([one[name][:, 0] for one in as_they_are], axis=0)
         found[name] = Chance(
-            _middle95((weight_RD.T * value_DR).sum(0)),
-            _middle95(value_DR.mean(0)),
-            _middle95(weight_RD @ point_D) if draws > 1 else None,
+            middle95((weight_RD.T * value_DR).sum(0)),
+            middle95(value_DR.mean(0)),
+            middle95(weight_RD @ point_D) if draws > 1 else None,
         )
     return found
-
-
-def _middle95(value_R: np.ndarray) -> Interval:
-    low, high = np.quantile(value_R, [0.025, 0.975])
-    return Interval(float(low), float(high))
 
 
 class _Fold:

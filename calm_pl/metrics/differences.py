@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from calm_pl.metrics.intervals import Interval
-from calm_pl.metrics.paired import mcnemar, paired_difference
+from calm_pl.metrics.intervals import Interval, middle95
+from calm_pl.metrics.paired import mcnemar, resampled_means
 
 _LEAST_CLUSTERS = 10  # fewer say too little about others
 
@@ -45,13 +45,17 @@ def differences(right: Mapping[str, np.ndarray], cluster_N: np.ndarray) -> list[
         right: by method, which questions were answered rightly in each draw, (R, N) bool.
         cluster_N: questions that are drawn together.
     """
+    if len(right) < 2:
+        return []
+    means = resampled_means([right_RN.astype(np.float64) for right_RN in right.values()], cluster_N)
+    both = {name: one.both_B for name, one in zip(right, means, strict=True)}
     found = []
     for first, second in combinations(right, 2):
         if right[first].mean() < right[second].mean():
             first, second = second, first
-        paired = paired_difference(right[first], right[second], cluster_N)
+        mean = float((right[first].astype(np.float64) - right[second]).mean())
         test = mcnemar(right[first][0], right[second][0])
-        found.append(Difference(first, second, paired.mean, paired.interval, test.p_value))
+        found.append(Difference(first, second, mean, middle95(both[first] - both[second]), test.p_value))
     return sorted(found, key=lambda one: -one.difference)
 
 

@@ -23,6 +23,12 @@ class Interval(NamedTuple):
     high: float
 
 
+def middle95(values_B: np.ndarray) -> Interval:
+    """The middle 95 % of bootstrap values."""
+    low, high = np.quantile(values_B, [0.025, 0.975])
+    return Interval(float(low), float(high))
+
+
 def wilson(successes: int, total: int) -> Interval:
     """Wilson's score interval of a share (E. B. Wilson, JASA 1927), which stays inside [0, 1].
 
@@ -76,5 +82,4 @@ def bootstrap_macro_f1(confusion: np.ndarray, resamples: int = 1000, seed: int =
         draws = np.zeros((min(step, resamples - start), confusion.size), dtype=np.int64)
         draws[:, cells] = rng.multinomial(total, counts / total, size=len(draws))
         values.append(macro_f1(draws.reshape(-1, *confusion.shape)))
-    low, high = np.quantile(np.concatenate(values), [0.025, 0.975])
-    return Interval(float(low), float(high))
+    return middle95(np.concatenate(values))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 from rank_processes import Job
@@ -69,8 +70,6 @@ def test_hidden_states_come_from_the_bank_too(call, small_job):
     first = call("fit-free", *job, "run.dir=first")
     second = call("fit-free", *job, "run.dir=second")
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    from pathlib import Path
-
     assert outcome(Path("first")) == outcome(Path("second"))
     assert "21 questions, 21 of them in the bank before" in call("extract", *job, "--only-drawn").stdout
 
@@ -90,3 +89,14 @@ def test_without_scikit_learn_it_says_what_to_install(call, small_job, monkeypat
     ended = call("fit-free", *small_job, *QUIET, "methods=[calm,knn]")
     assert ended.returncode != 0
     assert "knn need scikit-learn: pip install 'calm_pl[compare]'" in ended.stderr
+
+
+def test_what_pseudo_label_puts_into_the_bank_has_hidden_states_too(call, small_job):
+    job = [*small_job, *QUIET, "methods=[logistic_regression_hidden]"]
+    labels = ["pseudo.rollouts=2", "pseudo.min_agreement=0.5", "run.dir=labels"]
+    hidden = [*small_job, *labels, "methods=[logistic_regression_hidden]", "bank.dir=bank"]
+    assert call("pseudo-label", *hidden).returncode == 0
+    kept = call("fit-free", *job, "run.dir=kept", "bank.dir=bank")
+    plain = call("fit-free", *job, "run.dir=plain", "bank.dir=null")
+    assert (kept.returncode, plain.returncode) == (0, 0), kept.stderr + plain.stderr
+    assert outcome(Path("kept")) == outcome(Path("plain"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.utils import resample
 
-from calm_pl.metrics import estimate, mcnemar, paired_difference
+from calm_pl.metrics import differences, estimate, mcnemar, paired_difference
 
 
 def test_mcnemar_by_hand():
@@ -120,3 +120,33 @@ def test_bad_shapes_are_refused():
         paired_difference(np.zeros((1, 3)), np.zeros((1, 4)))
     with pytest.raises(ValueError, match="the same clips"):
         mcnemar(np.zeros(3, bool), np.zeros(4, bool))
+
+
+def test_all_pairs_share_their_samples_and_are_what_each_is_alone():
+    rng = np.random.default_rng(0)
+    right = {name: rng.random((3, 60)) < level for name, level in (("a", 0.8), ("b", 0.6), ("c", 0.6))}
+    cluster = np.arange(60) // 3
+    found = differences(right, cluster)
+    assert len(found) == 3
+    for one in found:
+        alone = paired_difference(right[one.better], right[one.worse], cluster)
+        assert one.difference == alone.mean
+        assert one.interval == pytest.approx(alone.interval, abs=1e-12)
+    same = differences({"a": right["a"], "twin": right["a"].copy()}, cluster)
+    assert (same[0].interval, same[0].holds) == ((0.0, 0.0), False)
+    assert differences({"a": right["a"]}, cluster) == []
+
+
+def test_cutting_the_samples_into_blocks_changes_nothing(monkeypatch):
+    values = np.random.default_rng(1).random((2, 30))
+    whole = estimate(values)
+    monkeypatch.setattr("calm_pl.metrics.paired._SAMPLES_AT_ONCE", 7)
+    assert estimate(values) == whole
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 1), (7, 3), (40, 60), (2100, 1900)])
+def test_mcnemar_sums_binomials_exactly(first, second):
+    one = np.r_[np.ones(first, dtype=bool), np.zeros(second, dtype=bool)]
+    total = first + second
+    tail = sum(math.comb(total, k) for k in range(min(first, second) + 1))
+    assert mcnemar(one, ~one).p_value == min(1.0, 2 * tail / 2**total)

@@ -249,6 +249,16 @@ def _options(classes: Sequence[str], clip: Clip, present: frozenset[str]) -> lis
     return options
 
 
+def also_of(data: Encoded) -> torch.Tensor | None:
+    """Classes that the file of each entry has beside its own, (N, C) bool; None where all have one."""
+    if bool(data.allowed_NC.all()):
+        return None
+    has_NC = torch.nn.functional.one_hot(data.label_N, len(data.classes))
+    groups = int(data.cluster_N.max()) + 1
+    has_GC = torch.zeros(groups, len(data.classes), dtype=has_NC.dtype).index_add_(0, data.cluster_N, has_NC)
+    return (has_GC[data.cluster_N] > 0) & (has_NC == 0)
+
+
 def encoded(lalm: FrozenLALM, name: str, root: Path, cache: Path, n_options: int, batch: int = 16) -> Encoded:
     """A set's vectors from the cache, or encoded and put there; the key holds the model's identity."""
     key = f"{name}_{n_options}_{lalm.identity()['weights'][:16]}"

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from method_sets import Encoded, encoded
+from method_sets import Encoded, also_of, encoded
 from tqdm import tqdm
 
 from calm_pl import Calm, CalmAuto, CalmGlobal, FrozenLALM, Gda, Sav
@@ -105,16 +105,11 @@ def answer(
     method: Any, x: torch.Tensor, allowed_NC: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Winners among the allowed classes, and probabilities where all are allowed."""
-    if bool(allowed_NC.all()):
-        if isinstance(method, Comparison):
-            return torch.from_numpy(method.predict(x)), None
-        decision = method.vote(x)
-        return decision.winner_N, method.probabilities(decision.scores_NC)
-    if isinstance(method, Comparison):
-        scores_NC = torch.from_numpy(method.predict_proba(x)).to(torch.float64)
-    else:
-        scores_NC = method.vote(x).scores_NC.to(torch.float64)
-    return scores_NC.masked_fill(~allowed_NC, -torch.inf).argmax(-1), None
+    if not bool(allowed_NC.all()):
+        return method.vote(x, allowed_NC).winner_N, None
+    decision = method.vote(x)
+    probabilities = None if isinstance(method, Comparison) else method.probabilities(decision.scores_NC)
+    return decision.winner_N, probabilities
 
 
 def oracle_winners(x, y, xq, yq, allowed_NC, conditional: bool) -> torch.Tensor:
@@ -146,6 +141,7 @@ def run_division(
     queries = [query_rows(fold_N, fold, MAX_QUERIES.get(part)) for fold in folds]
     rows_N = torch.cat(queries)
     hidden = data.hidden_NE[:, None]
+    also_NC = also_of(data)
     winners: dict[str, list[torch.Tensor]] = {}
     seconds: dict[str, float] = {}
     proba: dict[str, list[torch.Tensor]] = {name: [] for name in WITH_PROBABILITIES}
@@ -155,11 +151,12 @@ def run_division(
         for fold, query in zip(folds, queries, strict=True):
             support = support_rows(data.label_N, fold_N != fold, shots, 1000 * draw + fold)
             y = data.label_N[support]
+            also_nC = None if also_NC is None else also_NC[support]
             for name in names:
                 make = VOTERS.get(name) or HIDDEN[name]
                 x_NHD = hidden if name in HIDDEN else vectors
                 start = time.perf_counter()
-                method = make().fit(x_NHD[support], y)
+                method = make().fit_support(gather_support(x_NHD[support], y, also_NC=also_nC))
                 seconds[name] = seconds.get(name, 0) + time.perf_counter() - start
                 winner_N, p_NC = answer(method, x_NHD[query], data.allowed_NC[query])
                 found.setdefault(name, []).append(winner_N)

@@ -16,6 +16,7 @@ from calm_pl.data.prompts import ZERO_SHOT_MODES
 from calm_pl.data.task import Task
 from calm_pl.encoding import Encoded, Encoder, encode, hidden_states
 from calm_pl.errors import RunError
+from calm_pl.labelled import Labelled, label_clips
 from calm_pl.metrics import (
     Difference,
     MethodMetrics,
@@ -135,7 +136,7 @@ class FitFreeModule(LightningModule):
             if not self.voters:
                 continue
             with explained("The support cannot be fitted"):
-                vectors_NHD, labels = self._labelled(one.support)
+                vectors_NHD, labels, also_NC = self._labelled(one.support)
                 supports: dict[bool, Support] = {}
                 heldout = self._labelled(one.heldout) if one.heldout else None
                 for name, voter in self.voters.items():
@@ -147,10 +148,11 @@ class FitFreeModule(LightningModule):
                             self.task.classes,
                             sum_over_ranks,
                             *rank_and_size(),
+                            also_NC,
                         )
                     judged = None
                     if heldout is not None and voter.get_params().get("reliability_split") == "heldout":
-                        judged = (self.read_by(voter, heldout[0]), heldout[1])
+                        judged = (self.read_by(voter, heldout.vectors_NHD), heldout.labels)
                     self.fitted[name].append(voter.fit_support(supports[hidden], judged))
                     if self.oracle and isinstance(voter, CalmBase):
                         search = OracleSearch(voter, supports[hidden])
@@ -169,10 +171,10 @@ class FitFreeModule(LightningModule):
         held = self._held(positions)
         return held._replace(vectors_NHD=held.vectors_NHD[:, : self.lalm.layout.num_heads])
 
-    def _labelled(self, positions: Sequence[int]) -> tuple[Tensor, list[str]]:
+    def _labelled(self, positions: Sequence[int]) -> Labelled:
         """The same with their true labels."""
-        vectors_NHD, here = self._held(positions)
-        return vectors_NHD, [self.task.classes[self.task.support[n].label] for n in here]
+        held = self._held(positions)
+        return label_clips(self.task, held.vectors_NHD, held.positions)
 
     def read_by(self, voter: HeadVoter, vectors_NHD: Tensor) -> Tensor:
         """What a voter reads of the vectors that were kept: heads, or the hidden states behind them."""

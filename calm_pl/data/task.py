@@ -61,6 +61,16 @@ class Task:
         return fold_Q
 
     @cached_property
+    def also_SC(self) -> np.ndarray | None:
+        """Further classes of each support question's clip, (S, C) bool; None where all clips have one."""
+        place = {label: c for c, label in enumerate(self.classes)}
+        also_SC = np.zeros((len(self.support), len(self.classes)), dtype=bool)
+        for row, query in zip(also_SC, self.support, strict=True):
+            row[[place[label] for label in query.clip.labels if label in place]] = True
+            row[query.label] = False
+        return also_SC if also_SC.any() else None
+
+    @cached_property
     def label_Q(self) -> np.ndarray:
         """True class of each query question, (Q,)."""
         return np.array([query.label for query in self.query], dtype=np.int64)

@@ -13,6 +13,7 @@ from calm_pl.functional.calibration import (
     calibrate_left_out,
     centred,
     evidence_shares,
+    log_posteriors,
     mean_scores,
     most_likely,
     simplest_likely,
@@ -21,20 +22,16 @@ from calm_pl.functional.centroids import centroids_from_sums, class_sums, live_h
 from calm_pl.functional.chunks import clip_chunks
 from calm_pl.functional.conformal import conformal_sets, conformal_threshold
 from calm_pl.functional.consensus import NO_ANSWER, NO_ROLLOUT, Consensus, consensus
-from calm_pl.functional.gda import gda_dual, gda_leave_one_out, gda_weights
+from calm_pl.functional.folds import FoldedClips, balanced_folds
+from calm_pl.functional.gda import gda_dual, gda_left_out, gda_weights
 from calm_pl.functional.leave_one_out import leave_one_out_scores
+from calm_pl.functional.logistic import LogisticFits, logistic_fits, logistic_left_out
 from calm_pl.functional.reliability import RELIABILITIES, clip_reliability, shrink, sum_by_class
 from calm_pl.functional.sampling import hashed_uniforms, nucleus, sample_tokens
 from calm_pl.functional.scores import SCORES, head_scores, posteriors, unit
 from calm_pl.functional.votes import majority_vote, weighted_vote, weighted_votes
 from calm_pl.functional.weights import WEIGHT_MAPS, head_weights, top_heads
-from calm_pl.functional.whitening import (
-    apply_whitening,
-    decompose,
-    scatter_sums,
-    whitened_leave_one_out,
-    whitening,
-)
+from calm_pl.functional.whitening import ScatterSums, apply_whitening, scatter_sums, whitening, without
 
 __all__ = [
     "NO_ANSWER",
@@ -43,7 +40,11 @@ __all__ = [
     "SCORES",
     "WEIGHT_MAPS",
     "Consensus",
+    "FoldedClips",
+    "LogisticFits",
+    "ScatterSums",
     "apply_whitening",
+    "balanced_folds",
     "calibrate",
     "calibrate_left_out",
     "centred",
@@ -54,16 +55,18 @@ __all__ = [
     "conformal_sets",
     "conformal_threshold",
     "consensus",
-    "decompose",
     "evidence_shares",
     "gda_dual",
-    "gda_leave_one_out",
+    "gda_left_out",
     "gda_weights",
     "hashed_uniforms",
     "head_scores",
     "head_weights",
     "leave_one_out_scores",
     "live_heads",
+    "log_posteriors",
+    "logistic_fits",
+    "logistic_left_out",
     "majority_vote",
     "mean_scores",
     "most_likely",
@@ -78,6 +81,6 @@ __all__ = [
     "unit",
     "weighted_vote",
     "weighted_votes",
-    "whitened_leave_one_out",
     "whitening",
+    "without",
 ]

@@ -1,4 +1,4 @@
-"""Scores as calibrated log-probabilities, and choices between settings, from leave-one-out scores.
+"""Scores as calibrated log-probabilities, and choices between settings, from scores of clips left out.
 
 All criteria are means over clips of the log-probability of the true class, log softmax(β·l/σ): σ is the
 spread of the scores l over the clips, the sharpness β the value of a fixed grid that makes the mean largest.
@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from calm_pl.functional.folds import FoldedClips
 
 SHARPNESS = tuple(2.0 ** (step / 4) for step in range(-12, 29))  # 1/8 to 128
 DEFAULT_SHARPNESS = 2.0
@@ -48,31 +50,42 @@ def spread(scores_NC: Tensor) -> float:
     return value if value > 0 else 1.0
 
 
-def calibrate(scores_NC: Tensor, y_N: Tensor) -> Calibration:
+def log_posteriors(scores_NC: Tensor, also_NC: Tensor | None = None) -> Tensor:
+    """log softmax, -inf for the classes of `also_NC` (see `FoldedClips`)."""
+    return torch.log_softmax(scores_NC if also_NC is None else scores_NC.masked_fill(also_NC, -torch.inf), -1)
+
+
+def calibrate(scores_NC: Tensor, y_N: Tensor, also_NC: Tensor | None = None) -> Calibration:
     """The gain that makes log softmax(gain·scores) most likely for the true classes.
 
     Args:
-        scores_NC: leave-one-out scores of the clips that could be left out.
+        scores_NC: scores of clips that were left out.
         y_N: their classes; none where no clip could be left out, and the sharpness is then its default.
+        also_NC: see `FoldedClips`.
     """
     sigma = spread(scores_NC)
     if not len(y_N):
         return Calibration(DEFAULT_SHARPNESS / sigma, torch.zeros(0, dtype=torch.float64))
     unit_NC = centred(scores_NC) / sigma
-    beta = best_sharpness(sharpness_sums(unit_NC, y_N), len(y_N))
-    own_N = torch.log_softmax(beta * unit_NC, -1).gather(1, y_N[:, None])[:, 0]
+    beta = best_sharpness(sharpness_sums(unit_NC, y_N, also_NC), len(y_N))
+    own_N = log_posteriors(beta * unit_NC, also_NC).gather(1, y_N[:, None])[:, 0]
     return Calibration(beta / sigma, own_N)
 
 
-def sharpness_sums(scores_NC: Tensor, y_N: Tensor) -> Tensor:
+def sharpness_sums(scores_NC: Tensor, y_N: Tensor, also_NC: Tensor | None = None) -> Tensor:
     """Sums over clips of log softmax(β·scores) for each β of `SHARPNESS`, (B, 2) float64: what ranks add up.
 
-    First of the true classes, then of the mean over all classes.
+    First of the true classes, then of the mean over all classes that the clip is judged among.
     """
     sums = []
     for beta in SHARPNESS:
-        log_p_NC = torch.log_softmax(beta * scores_NC, -1)
-        sums.append(torch.stack([log_p_NC.gather(1, y_N[:, None]).sum(), log_p_NC.mean(-1).sum()]))
+        log_p_NC = log_posteriors(beta * scores_NC, also_NC)
+        own = log_p_NC.gather(1, y_N[:, None]).sum()
+        if also_NC is None:
+            sums.append(torch.stack([own, log_p_NC.mean(-1).sum()]))
+        else:
+            judged_N = (~also_NC).sum(-1)
+            sums.append(torch.stack([own, (log_p_NC.masked_fill(also_NC, 0).sum(-1) / judged_N).sum()]))
     return torch.stack(sums)
 
 
@@ -86,22 +99,17 @@ def best_sharpness(sums_B2: Tensor, num_clips: int) -> float:
     return SHARPNESS[best]
 
 
-def left_out(y_N: Tensor, counts_C: Tensor) -> Tensor:
-    """Which clips can be left out, (N,) bool; all where none can, so that scores have a spread to go by."""
-    can_N = counts_C[y_N] > 1
-    return can_N if bool(can_N.any()) else torch.ones_like(can_N)
-
-
-def calibrate_left_out(scores_NC: Tensor, y_N: Tensor, counts_C: Tensor) -> Calibration:
-    """`calibrate` on the clips that are not alone in their class.
+def calibrate_left_out(scores_NC: Tensor, clips: FoldedClips) -> Calibration:
+    """`calibrate` on the clips that were left out.
 
     Args:
-        scores_NC: leave-one-out scores; those of clips alone in their class are from the full fit.
-        y_N: classes.
-        counts_C: clips a class.
+        scores_NC: of all clips; those that are never left out have scores from the full fit, and only where
+            there are no others do these give the spread.
+        clips: what the scores are judged by.
     """
-    can_N = counts_C[y_N] > 1
-    return calibrate(scores_NC[left_out(y_N, counts_C)], y_N[can_N])
+    can_N = clips.can_N
+    also_NC = None if clips.also_NC is None else clips.also_NC[can_N]
+    return calibrate(scores_NC[can_N] if bool(can_N.any()) else scores_NC, clips.y_N[can_N], also_NC)
 
 
 def most_likely(candidates: Sequence[Tensor]) -> int:

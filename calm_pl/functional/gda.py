@@ -111,50 +111,57 @@ def gda_weights(dual: GdaDual, rho: float) -> GdaWeights:
     return GdaWeights(coefficients_NC, -0.5 * (means_CN * coefficients_NC.T).sum(1))
 
 
-def gda_leave_one_out(dual: GdaDual, rho: float) -> Tensor:
-    """Scores of each support clip by the classifier fitted without it, (N, C) float64; O(N²·C).
+def gda_left_out(dual: GdaDual, rho: float, fold_N: Tensor) -> Tensor:
+    """Scores of each support clip by the classifier fitted without its fold, (N, C) float64.
 
-    Leaving clip n of class y out moves μ_y to μ_y - z/(n_y - 1) and takes n_y/(n_y - 1)·z·zᵀ off W, a change
-    of rank one (Sherman and Morrison), and λ follows from what is left. A clip alone in its class has no such
-    score: its row is that of the full fit, and the caller leaves it out.
+    Leaving out clips S moves μ_c to μ_c - Σ z/n', z and n' the class's clips that leave and the number that
+    stay, and takes Σ z·zᵀ + Σ_c (Σ z)(Σ z)ᵀ/n' off W, a change of rank |S| (Woodbury). λ follows from what is
+    left. O(N·(|S| + C)²) a fold.
+
+    Args:
+        dual: from `gda_dual`.
+        rho: ρ > 0.
+        fold_N: folds from 0; no fold may hold a whole class. Clips of a negative fold are never left out:
+            their rows are those of the full fit, and the caller leaves them out.
     """
-    y_N, n = dual.y_N, len(dual.y_N)
-    rows_N = torch.arange(n, device=y_N.device)
-    count_N = dual.counts_C[y_N]
-    kappa_N = torch.where(count_N > 1, count_N / (count_N - 1).clamp(min=1), torch.zeros_like(count_N))
-    means_NC = _class_means(dual.gram_NN, y_N, dual.counts_C)  # x·μ
-    means_CC = _class_means(means_NC.T, y_N, dual.counts_C)  # μ·μ
+    one_hot_NC = torch.nn.functional.one_hot(dual.y_N, len(dual.counts_C)).to(torch.float64)
+    means_NC = dual.gram_NN @ one_hot_NC / dual.counts_C  # x·μ
+    means_CC = (one_hot_NC / dual.counts_C).T @ means_NC  # μ·μ
     energy_N = dual.gram_NN.diagonal()
-    z_KN = dual.clips_KN - dual.means_KC[:, y_N]
-    zz_N = energy_N - 2 * means_NC[rows_N, y_N] + means_CC.diagonal()[y_N]
-    lam_N = _ridge((dual.values_N.sum() - kappa_N * zz_N).clamp(min=0), energy_N.sum() - energy_N, n - 1, rho)
-    inverse_NK = 1 / (lam_N[:, None] + dual.values_N)
-
-    def form(plain: Tensor, a_KN: Tensor, b_K: Tensor) -> Tensor:
-        """a·(W + λ_n·I)^(-1)·b for each clip n: `b_K` is (K, N), one a clip, or (K, C)."""
-        weighted_NK = inverse_NK * a_KN.T
-        same = b_K is dual.means_KC
-        inner = weighted_NK @ b_K if same else (weighted_NK * b_K.T).sum(1)
-        return (plain - inner) / (lam_N[:, None] if same else lam_N)
-
-    x_mu_NC = form(means_NC, dual.clips_KN, dual.means_KC)
-    z_mu_NC = form(means_NC - means_CC[y_N], z_KN, dual.means_KC)
-    zz_form_N = form(zz_N, z_KN, z_KN)
-    xz_form_N = form(energy_N - means_NC[rows_N, y_N], dual.clips_KN, z_KN)
-    mu_mu_NC = (means_CC.diagonal() - inverse_NK @ dual.means_KC.square()) / lam_N[:, None]
-    gain_N = kappa_N / (1 - kappa_N * zz_form_N)  # Sherman-Morrison
-    # Bilinear forms of the precision without the clip.
-    x_mu_NC = x_mu_NC + (gain_N * xz_form_N)[:, None] * z_mu_NC
-    mu_mu_NC = mu_mu_NC + gain_N[:, None] * z_mu_NC.square()
-    xz_N = xz_form_N + gain_N * xz_form_N * zz_form_N
-    zz_N = zz_form_N + gain_N * zz_form_N.square()
-    mu_z_N = z_mu_NC[rows_N, y_N] * (1 + gain_N * zz_form_N)
-    # The own mean without the clip: μ - step·z.
-    step_N = torch.where(count_N > 1, 1 / (count_N - 1).clamp(min=1), torch.zeros_like(count_N))
-    own = (rows_N, y_N)
-    x_mu_NC[own] = x_mu_NC[own] - step_N * xz_N
-    mu_mu_NC[own] = mu_mu_NC[own] - 2 * step_N * mu_z_N + step_N.square() * zz_N
-    return dual.num_features * (x_mu_NC - 0.5 * mu_mu_NC)
+    full = gda_weights(dual, rho)
+    scores_NC = dual.gram_NN @ full.coefficients_NC + full.bias_C
+    for fold in fold_N[fold_N >= 0].unique().tolist():
+        s = (fold_N == fold).nonzero()[:, 0]
+        y_SC = one_hot_NC[s]
+        left_C = dual.counts_C - y_SC.sum(0)
+        # Inner products of the clips that leave and of the class means, (E, E) with E = |S| + C.
+        plain_EE = torch.cat(
+            [
+                torch.cat([dual.gram_NN[s][:, s], means_NC[s]], 1),
+                torch.cat([means_NC[s].T, means_CC], 1),
+            ]
+        )
+        in_basis_KE = torch.cat([dual.clips_KN[:, s], dual.means_KC], 1)
+        z_SE = torch.cat([torch.eye(len(s)).to(y_SC), -y_SC], 1)
+        taken_SS = torch.eye(len(s)).to(y_SC) + (y_SC / left_C) @ y_SC.T
+        trace = (dual.values_N.sum() - (taken_SS * (z_SE @ plain_EE @ z_SE.T)).sum()).clamp(min=0)
+        trace = trace * (left_C.max() > 1)
+        lam = _ridge(trace, energy_N.sum() - energy_N[s].sum(), len(dual.y_N) - len(s), rho)
+        if int(left_C.max()) == 1:  # nothing is left of W, which a difference would show to rounding only
+            form_EE = plain_EE / lam
+        else:
+            # The same inner products through (W + λ·I)^(-1), then without the fold.
+            form_EE = plain_EE - in_basis_KE.T @ (in_basis_KE / (lam + dual.values_N)[:, None])
+            form_EE = form_EE / lam
+            z_form_SE = z_SE @ form_EE
+            rest_SS = torch.eye(len(s)).to(y_SC) - taken_SS @ z_form_SE @ z_SE.T
+            form_EE = form_EE + z_form_SE.T @ torch.linalg.solve(rest_SS, taken_SS @ z_form_SE)
+        mean_CE = torch.cat([torch.zeros_like(y_SC.T), torch.eye(len(left_C)).to(y_SC)], 1)
+        mean_CE = mean_CE - (y_SC / left_C).T @ z_SE
+        mean_form_CE = mean_CE @ form_EE
+        lengths_C = (mean_form_CE * mean_CE).sum(1)
+        scores_NC[s] = dual.num_features * (mean_form_CE[:, : len(s)].T - 0.5 * lengths_C)
+    return scores_NC
 
 
 def _ridge(trace: Tensor, energy: Tensor, num_clips: int, rho: float) -> Tensor:

@@ -18,6 +18,7 @@ from calm_pl.data.clips import Round
 from calm_pl.data.task import Task
 from calm_pl.encoding import Encoder
 from calm_pl.errors import RunError
+from calm_pl.labelled import Labelled, label_clips
 from calm_pl.metrics import MethodMetrics
 from calm_pl.models import DeferredLALM, FrozenLALM
 from calm_pl.ranks import concatenate_over_ranks, rank_and_size, sum_over_ranks
@@ -195,9 +196,10 @@ class SweepModule(LightningModule):
         fitted = [copy.copy(voter) for voter in voters if voter is not None]
         if fitted:
             with explained("The support cannot be fitted"):
-                vectors, labels = self._labelled(used)
-                support = gather_support(vectors, labels, self.task.classes, sum_over_ranks, *rank_and_size())
-                heldout = self._labelled(one.heldout) if one.heldout else None
+                vectors_NHD, labels, also_NC = self._labelled(used)
+                classes, ranks = self.task.classes, rank_and_size()
+                support = gather_support(vectors_NHD, labels, classes, sum_over_ranks, *ranks, also_NC)
+                heldout = self._labelled(one.heldout)[:2] if one.heldout else None
                 fit_many(fitted, support, heldout)
         with explained("The query cannot be scored"):
             decisions = iter(vote_many(fitted, query.x_NHD, query.candidates_NC))
@@ -268,12 +270,12 @@ class SweepModule(LightningModule):
             )
         return kept
 
-    def _labelled(self, positions: Sequence[int]) -> tuple[Tensor, list[str]]:
+    def _labelled(self, positions: Sequence[int]) -> Labelled:
         """Vectors of some support questions, as far as they are on this rank, with their labels."""
-        wanted, index = set(positions), self._stores["support"].index
-        rows = [row for row, position in enumerate(index) if position in wanted]
-        labels = [self.task.classes[self.task.support[index[row]].label] for row in rows]
-        return self._stores["support"].vectors(rows, self._no_vectors()), labels
+        wanted, store = set(positions), self._stores["support"]
+        rows = [row for row, position in enumerate(store.index) if position in wanted]
+        vectors_NHD = store.vectors(rows, self._no_vectors())
+        return label_clips(self.task, vectors_NHD, [store.index[row] for row in rows])
 
     def _no_vectors(self) -> Tensor:
         """Vectors of no clip, (0, H, D)."""

@@ -1,4 +1,4 @@
-"""CALM-Auto: whitened heads by reliability, and discriminant analyses of them, averaged by leave-one-out."""
+"""CALM-Auto: whitened heads by reliability, and linear classifiers of them, averaged on clips left out."""
 
 from __future__ import annotations
 
@@ -11,29 +11,38 @@ import torch
 from torch import Tensor
 
 from calm_pl.functional import (
+    FoldedClips,
+    ScatterSums,
     apply_whitening,
     calibrate_left_out,
     centred,
+    class_sums,
     clip_reliability,
-    decompose,
     evidence_shares,
     head_weights,
+    live_heads,
     mean_scores,
     posteriors,
     scatter_sums,
     simplest_likely,
     sum_by_class,
     unit,
-    whitened_leave_one_out,
     whitening,
+    without,
 )
-from calm_pl.functional.whitening import HeadScatter, ScatterSums
+from calm_pl.functional.folds import NEVER
 from calm_pl.voters.base import Decision
 from calm_pl.voters.calibrated import CalibratedVoter
 from calm_pl.voters.checks import check_positive
-from calm_pl.voters.discriminant import discriminant_scores, judge_discriminants, mean_discriminant
 from calm_pl.voters.evidence import ReliabilitySums
-from calm_pl.voters.gram import clip_places, over_ranks
+from calm_pl.voters.gram import Places, clip_gram, clip_places, folded_clips, over_ranks
+from calm_pl.voters.linear import (
+    RHOS,
+    discriminants,
+    linear_scores,
+    logistic_regressions,
+    mean_classifier,
+)
 from calm_pl.voters.support import Support
 
 POWERS = (0, 1, 2, 4)
@@ -58,21 +67,24 @@ class CalmAutoParams:
 
 
 class CalmAuto(CalibratedVoter):
-    """Nothing to tune: two ways to read the heads, averaged and calibrated by leave-one-out on the support.
+    """Nothing to tune: three ways to read the heads, averaged and calibrated on support clips left out.
 
     1. Each head's space is whitened by its pooled within-class covariance, and heads vote with their cosines,
        w ∝ r^power, r the mean clamped margin (eq. 7) of clips left out. The power is the smallest that is not
        clearly less likely than the best; the clips of a class are judged with weights from the other classes,
        for those of their own class are not independent of them.
     2. Discriminant analyses (see `Gda`) over all heads, weighted the same way, one for each shrinkage.
+    3. Logistic regression of the same (see `linear.logistic_regressions`), where clips are few.
 
     All give scores a class, each brought to the temperature that makes left-out clips likeliest. Their mean,
     each by how likely it makes them (`evidence_shares`), is brought to its own temperature, so probabilities
     are calibrated. Taking the likeliest instead of the mean was up to 0.9 points worse at 3 and 5 shots.
-    Left-out scores are exact but for this: the margins of other clips, and the weights in the discriminant
-    analyses, have seen the clip. With one clip a class nothing can be left out: heads then count alike,
-    whitened by the clips' second moment, votes and the discriminant analysis of ρ = 1 weigh the same, and the
-    temperature is a constant.
+
+    Clips are left out in folds that take from all classes alike (`balanced_folds` says why), and their scores
+    are those of fits without the fold, but for this: the margins of other clips, and the weights in 2 and 3,
+    have seen the clip. With one clip a class nothing can be left out: heads then count alike, whitened by the
+    clips' second moment, the votes, the discriminant analysis of ρ = 1 and logistic regression weigh the
+    same, and the temperature is a constant.
 
     Reliabilities are not class-conditional. Shrinking class-conditional ones towards these by empirical Bayes
     or by leave-one-out was tried and lost, most of all at 2 to 5 shots.
@@ -88,11 +100,11 @@ class CalmAuto(CalibratedVoter):
         weights_: (H,) float32, sum to 1.
         whitening_: (H, D, D) float32.
         whitened_: (C, H, D) float32, unit centroids in the whitened space, each head by weight and share.
-        discriminant_: (C, H, D) float32, weights on unit head vectors, by share.
+        discriminant_: (C, H, D) float32, weights on unit head vectors, of 2 and 3 by share.
         bias_: (C,) float32.
         power_: of the weights.
         rho_: shrinkage of the discriminant analyses, their geometric mean by share.
-        share_: of the discriminant analyses in the mean, 0 to 1.
+        share_: of 2 and 3 together in the mean, 0 to 1.
     """
 
     params: CalmAutoParams
@@ -125,68 +137,94 @@ class CalmAuto(CalibratedVoter):
         if heldout is not None:
             raise ValueError("Expected no held-out clips: every choice is made by leave-one-out.")
         places = clip_places(support)
+        clips = folded_clips(support, places)
         scatter = _scatter(support)
-        margins = self._left_out_margins(support, scatter)
-        votes_PNC = over_ranks(support, places, self._left_out_votes(support, scatter, margins)).unbind(1)
-
-        def log_p(scores_NC: Tensor) -> Tensor:
-            return calibrate_left_out(scores_NC, places.y_N, support.counts_C).log_p_N
-
-        can_choose = bool((support.counts_C > 1).any())
-        power = 0
-        if can_choose:
-            power = simplest_likely([log_p(votes_NC) for votes_NC in votes_PNC])
+        margins = self._left_out_margins(support, scatter, clips, places)
+        votes_NPC = over_ranks(
+            support, places, self._left_out_votes(support, scatter, margins, clips, places)
+        )
+        by_power = [calibrate_left_out(votes_NC, clips) for votes_NC in votes_NPC.unbind(1)]
+        place = simplest_likely([one.log_p_N for one in by_power]) if clips.num_folds else 0
         mean_1H = margins.sums_CH.sum(0, keepdim=True) / margins.counts_C.sum().clamp(min=1)
-        weights_H = _weights(mean_1H, POWERS[power])[0]
-        vote = calibrate_left_out(votes_PNC[power], places.y_N, support.counts_C)
-        vote_NC = vote.gain * centred(votes_PNC[power])
-        judged = judge_discriminants(support, places, weights_H)
-        shares_K = evidence_shares([fit.log_p_N for fit in (vote, *judged.calibrations)])
-        mix_NC = mean_scores([vote_NC, *judged.left_out], shares_K)
-        gain = calibrate_left_out(mix_NC, places.y_N, support.counts_C).gain
+        weights_H = _weights(mean_1H, POWERS[place])[0]
+        vote = by_power[place]
+        vote_NC = vote.gain * centred(votes_NPC[:, place])
 
-        self._keep_left_out(gain * mix_NC, places.y_N, support.counts_C)
+        num_classes, _, dim = support.centroids_CHD.shape
+        num_features = int(live_heads(support.centroids_CHD).sum()) * dim
+        gram_NN = clip_gram(support, places, weights_H)
+        analyses = discriminants(gram_NN, clips, num_classes, num_features)
+        linear = analyses + logistic_regressions(gram_NN, clips, num_classes, num_features)
+        shares_K = evidence_shares([vote.log_p_N, *(one.calibration.log_p_N for one in linear)])
+        mix_NC = mean_scores([vote_NC, *(one.left_out_NC for one in linear)], shares_K)
+        gain = calibrate_left_out(mix_NC, clips).gain
+
+        self._keep_left_out(gain * mix_NC, clips)
         self.reliability_ = mean_1H[0].to(torch.float32)
         self.weights_ = weights_H.to(torch.float32)
         self.whitening_ = whitening(scatter, self.params.whitening_shrinkage)
         whitened_CHD = unit(apply_whitening(support.centroids_CHD, self.whitening_))
         factor = gain * float(shares_K[0]) * vote.gain
         self.whitened_ = (factor * weights_H[:, None] * whitened_CHD).to(torch.float32)
-        fit = mean_discriminant(support, places, weights_H, judged, gain * shares_K[1:])
+        fit = mean_classifier(support, places, weights_H, linear, gain * shares_K[1:])
         self.discriminant_, self.bias_ = fit.weights_CHD.to(torch.float32), fit.bias_C.to(torch.float32)
-        shares_R = evidence_shares([one.log_p_N for one in judged.calibrations]).tolist()
-        rho = math.prod(rho**share for rho, share in zip(judged.rhos, shares_R, strict=True))
-        self.choices_ = torch.tensor([POWERS[power], rho, 1 - float(shares_K[0])], dtype=torch.float64)
+        shares_R = shares_K[1 : len(analyses) + 1] / shares_K[1 : len(analyses) + 1].sum()
+        rho = math.prod(rho**share for rho, share in zip(RHOS, shares_R.tolist(), strict=False))
+        self.choices_ = torch.tensor([POWERS[place], rho, 1 - float(shares_K[0])], dtype=torch.float64)
 
-    def _left_out_scores(self, support: Support, scatter: HeadScatter) -> Iterator[tuple[slice, Tensor]]:
-        """Whitened leave-one-out cosines (n, H, C) of one chunk of clips at a time."""
-        for chunk, x_NHD in self._chunks(support.x_NHD):
-            yield (
-                chunk,
-                whitened_leave_one_out(
-                    x_NHD,
-                    support.y_N[chunk],
-                    support.means_CHD,
-                    support.counts_C,
-                    scatter,
-                    self.params.whitening_shrinkage,
-                ),
-            )
+    def _left_out_scores(
+        self, support: Support, scatter: ScatterSums, clips: FoldedClips, places: Places
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Positions (n,) of this rank's clips, and their whitened cosines (n, H, C) without their fold.
 
-    def _left_out_margins(self, support: Support, scatter: HeadScatter) -> ReliabilitySums:
+        Clips that are never left out come last, with those of the full fit.
+        """
+        own_fold_N, own_y_N = clips.fold_N[places.own], support.y_N
+        num_classes = len(support.classes)
+        for fold in [*range(clips.num_folds), NEVER]:
+            rows_n = (own_fold_N == fold).nonzero()[:, 0]
+            means_CHD, sums = support.means_CHD, scatter
+            if fold != NEVER:
+                x_nHD, y_n = support.x_NHD[rows_n], own_y_N[rows_n]
+                gone_CHD, _ = class_sums(x_nHD.to(torch.float64), y_n, num_classes)
+                gone_C = torch.bincount(clips.y_N[clips.fold_N == fold], minlength=num_classes)
+                left_C = support.counts_C - gone_C
+                gone_CHD = support.all_reduce(gone_CHD) - gone_C[:, None, None] * means_CHD
+                gone = ScatterSums(*map(support.all_reduce, scatter_sums(x_nHD, y_n, means_CHD)))
+                means_CHD = means_CHD - gone_CHD / left_C[:, None, None]
+                sums = without(scatter, gone, gone_CHD, left_C)
+            whitening_HDD = whitening(sums, self.params.whitening_shrinkage)
+            unit_CHD = unit(apply_whitening(means_CHD, whitening_HDD))
+            for chunk, x_nHD in self._chunks(support.x_NHD[rows_n]):
+                v_nHD = unit(apply_whitening(x_nHD, whitening_HDD))
+                yield rows_n[chunk], torch.einsum("nhd,chd->nhc", v_nHD, unit_CHD)
+
+    def _left_out_margins(
+        self, support: Support, scatter: ScatterSums, clips: FoldedClips, places: Places
+    ) -> ReliabilitySums:
         """Clamped margins of the clips that can be left out, summed by class over all ranks."""
         sums_CH = torch.zeros(
             support.centroids_CHD.shape[:2], dtype=torch.float64, device=support.x_NHD.device
         )
-        for chunk, s_NHC in self._left_out_scores(support, scatter):
-            y_N = support.y_N[chunk]
-            can_N = support.counts_C[y_N] > 1
-            m_NH = clip_reliability(posteriors(s_NHC[can_N], self.params.tau_p), y_N[can_N])
-            sums_CH += sum_by_class(m_NH, y_N[can_N], len(sums_CH))
-        counts_C = torch.where(support.counts_C > 1, support.counts_C, torch.zeros_like(support.counts_C))
+        own_can_N = clips.can_N[places.own]
+        for rows_n, s_nHC in self._left_out_scores(support, scatter, clips, places):
+            can_n = own_can_N[rows_n]
+            y_n = support.y_N[rows_n[can_n]]
+            if support.also_NC is not None:
+                s_nHC = s_nHC.masked_fill(support.also_NC[rows_n][:, None], -torch.inf)
+            m_nH = clip_reliability(posteriors(s_nHC[can_n], self.params.tau_p), y_n)
+            sums_CH += sum_by_class(m_nH, y_n, len(sums_CH))
+        counts_C = torch.bincount(clips.y_N[clips.can_N], minlength=len(sums_CH)).to(torch.float64)
         return ReliabilitySums(support.all_reduce(sums_CH), counts_C)
 
-    def _left_out_votes(self, support: Support, scatter: HeadScatter, margins: ReliabilitySums) -> Tensor:
+    def _left_out_votes(
+        self,
+        support: Support,
+        scatter: ScatterSums,
+        margins: ReliabilitySums,
+        clips: FoldedClips,
+        places: Places,
+    ) -> Tensor:
         """Votes of this rank's clips for each power of `POWERS`, (n, P, C) float64.
 
         A clip's weights come from the margins of the other classes alone.
@@ -194,17 +232,16 @@ class CalmAuto(CalibratedVoter):
         others_C = (margins.counts_C.sum() - margins.counts_C).clamp(min=1)
         r_CH = (margins.sums_CH.sum(0) - margins.sums_CH) / others_C[:, None]
         w_PCH = torch.stack([_weights(r_CH, power) for power in POWERS])
-        votes = [
-            torch.einsum("pnh,nhc->npc", w_PCH[:, support.y_N[chunk]], s_NHC.to(torch.float64))
-            for chunk, s_NHC in self._left_out_scores(support, scatter)
-        ]
-        nothing = torch.zeros(0, len(POWERS), len(r_CH), dtype=torch.float64, device=support.x_NHD.device)
-        return torch.cat([nothing, *votes])
+        votes_NPC = torch.zeros(len(support.y_N), len(POWERS), len(r_CH)).to(r_CH)
+        for rows_n, s_nHC in self._left_out_scores(support, scatter, clips, places):
+            w_PnH = w_PCH[:, support.y_N[rows_n]]
+            votes_NPC[rows_n] = torch.einsum("pnh,nhc->npc", w_PnH, s_nHC.to(torch.float64))
+        return votes_NPC
 
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
         """Log-probabilities; equal ones go to the lower class index."""
         u_NHD = unit(x_NHD)
-        scores_NC = discriminant_scores(u_NHD, self.discriminant_, self.bias_)
+        scores_NC = linear_scores(u_NHD, self.discriminant_, self.bias_)
         v_NHD = unit(apply_whitening(x_NHD, self.whitening_))
         scores_NC += torch.einsum("nhd,chd->nc", v_NHD, self.whitened_.to(torch.float64))
         if candidates_NC is not None:
@@ -213,7 +250,7 @@ class CalmAuto(CalibratedVoter):
         return Decision(scores_NC, scores_NC.argmax(-1))
 
 
-def _scatter(support: Support) -> HeadScatter:
+def _scatter(support: Support) -> ScatterSums:
     """Within-class scatter of each head over the clips of all ranks.
 
     With one clip a class there is none, and their second moment Σ x xᵀ takes its place: directions that all
@@ -223,7 +260,7 @@ def _scatter(support: Support) -> HeadScatter:
     if not bool((support.counts_C > 1).any()):
         means_CHD = torch.zeros_like(means_CHD)
     own = scatter_sums(support.x_NHD, support.y_N, means_CHD)
-    return decompose(ScatterSums(*(support.all_reduce(part) for part in own)))
+    return ScatterSums(*(support.all_reduce(part) for part in own))
 
 
 def _weights(r_CH: Tensor, power: int) -> Tensor:

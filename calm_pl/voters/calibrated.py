@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from calm_pl.functional import centred, conformal_sets, conformal_threshold
+from calm_pl.functional import FoldedClips, centred, conformal_sets, conformal_threshold, log_posteriors
 from calm_pl.voters.base import HeadVoter
 from calm_pl.voters.checks import Vectors
 
@@ -37,7 +37,8 @@ class CalibratedVoter(HeadVoter):
         threshold = conformal_threshold(self.left_out_p_, coverage)
         return self._like(vectors, conformal_sets(p_NC, threshold))
 
-    def _keep_left_out(self, logits_NC: Tensor, y_N: Tensor, counts_C: Tensor) -> None:
-        """Keep what prediction sets need of calibrated leave-one-out scores."""
-        own_N = torch.softmax(centred(logits_NC), -1).gather(1, y_N[:, None])[:, 0]
-        self.left_out_p_ = own_N[counts_C[y_N] > 1].sort().values.to(torch.float32)
+    def _keep_left_out(self, logits_NC: Tensor, clips: FoldedClips) -> None:
+        """Keep what prediction sets need of the calibrated scores of clips left out."""
+        log_p_NC = log_posteriors(centred(logits_NC), clips.also_NC)
+        own_N = log_p_NC.gather(1, clips.y_N[:, None])[:, 0].exp()
+        self.left_out_p_ = own_N[clips.can_N].sort().values.to(torch.float32)

@@ -12,13 +12,8 @@ from calm_pl.functional import calibrate_left_out, evidence_shares, mean_scores,
 from calm_pl.voters.base import Decision
 from calm_pl.voters.calibrated import CalibratedVoter
 from calm_pl.voters.checks import check_choice, check_positive
-from calm_pl.voters.discriminant import (
-    RHOS,
-    discriminant_scores,
-    judge_discriminants,
-    mean_discriminant,
-)
-from calm_pl.voters.gram import clip_places
+from calm_pl.voters.gram import clip_gram, clip_places, folded_clips
+from calm_pl.voters.linear import RHOS, discriminants, linear_scores, mean_classifier
 from calm_pl.voters.support import Support
 
 PRIORS = ("uniform", "support")
@@ -47,13 +42,13 @@ class Gda(CalibratedVoter):
     be told its rank. At most `gram.MAX_CLIPS` clips.
 
     Args:
-        rho: ρ, 1 as published; None averages those of `discriminant.RHOS`, each by its leave-one-out
-            likelihood (`evidence_shares`).
+        rho: ρ, 1 as published; None averages those of `linear.RHOS`, each by how likely it makes clips
+            that are left out (`balanced_folds`, `evidence_shares`).
         prior: `uniform`, or `support` for the classes' shares of the support clips.
 
     Attributes:
         discriminant_: (C, H, D) float32, weights on unit head vectors, scaled so that the softmax of the
-            scores is calibrated on leave-one-out scores.
+            scores is calibrated on clips left out.
         bias_: (C,) float32, log prior included.
     """
 
@@ -69,24 +64,27 @@ class Gda(CalibratedVoter):
         if heldout is not None:
             raise ValueError("Expected no held-out clips: a discriminant analysis has no reliabilities.")
         p = self.params
-        heads = support.x_NHD.shape[1]
+        _, heads, dim = support.x_NHD.shape
         weights_H = torch.full((heads,), 1 / heads, dtype=torch.float64, device=support.x_NHD.device)
         places = clip_places(support)
-        judged = judge_discriminants(support, places, weights_H, RHOS if p.rho is None else (p.rho,))
-        shares_R = evidence_shares([fit.log_p_N for fit in judged.calibrations])
-        left_out_NC = mean_scores(judged.left_out, shares_R)
-        gain = calibrate_left_out(left_out_NC, places.y_N, support.counts_C).gain
-        fit = mean_discriminant(support, places, weights_H, judged, gain * shares_R)
+        clips = folded_clips(support, places)
+        gram_NN = clip_gram(support, places, weights_H)
+        rhos = RHOS if p.rho is None else (p.rho,)
+        found = discriminants(gram_NN, clips, len(support.classes), heads * dim, rhos)
+        shares_K = evidence_shares([one.calibration.log_p_N for one in found])
+        left_out_NC = mean_scores([one.left_out_NC for one in found], shares_K)
+        gain = calibrate_left_out(left_out_NC, clips).gain
+        fit = mean_classifier(support, places, weights_H, found, gain * shares_K)
         log_prior_C = torch.zeros_like(fit.bias_C)
         if p.prior == "support":
             log_prior_C = (support.counts_C / support.counts_C.sum()).log()
-        self._keep_left_out(gain * left_out_NC + log_prior_C, places.y_N, support.counts_C)
+        self._keep_left_out(gain * left_out_NC + log_prior_C, clips)
         self.discriminant_ = fit.weights_CHD.to(torch.float32)
         self.bias_ = (fit.bias_C + log_prior_C).to(torch.float32)
 
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
         """Log-probabilities; equal ones go to the lower class index."""
-        scores_NC = discriminant_scores(unit(x_NHD), self.discriminant_, self.bias_)
+        scores_NC = linear_scores(unit(x_NHD), self.discriminant_, self.bias_)
         if candidates_NC is not None:
             scores_NC = scores_NC.masked_fill(~candidates_NC, -torch.inf)
         scores_NC = torch.log_softmax(scores_NC, -1).to(torch.float32)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from calm_pl.functional import clip_chunks, unit
+from calm_pl.functional import FoldedClips, balanced_folds, clip_chunks, unit
 from calm_pl.functional.chunks import MAX_BLOCK
 from calm_pl.voters.support import Support
 
@@ -54,6 +54,23 @@ def clip_places(support: Support) -> Places:
     y_N = torch.zeros(total, dtype=torch.int64, device=device)
     y_N[own] = support.y_N
     return Places(support.all_reduce(y_N), own)
+
+
+def folded_clips(support: Support, places: Places) -> FoldedClips:
+    """The clips of all ranks with their folds, which depend neither on their order nor on that of heads."""
+    heads, dim = support.x_NHD.shape[1:]
+    total_HD = torch.zeros(heads, dim, dtype=torch.float64, device=support.x_NHD.device)
+    for chunk in clip_chunks(len(support.x_NHD), heads * dim):
+        total_HD += unit(support.x_NHD[chunk]).to(torch.float64).sum(0)
+    total_HD = support.all_reduce(total_HD)
+    likeness_N = torch.zeros(len(support.y_N), dtype=torch.float64, device=total_HD.device)
+    for chunk in clip_chunks(len(support.x_NHD), heads * dim):
+        likeness_N[chunk] = (unit(support.x_NHD[chunk]).to(torch.float64) * total_HD).sum((1, 2))
+    fold_N = balanced_folds(places.y_N, over_ranks(support, places, likeness_N), len(support.classes))
+    also_NC = support.also_NC
+    if also_NC is not None:
+        also_NC = over_ranks(support, places, also_NC.to(torch.int64)).bool()
+    return FoldedClips(places.y_N, fold_N, also_NC)
 
 
 def over_ranks(support: Support, places: Places, rows: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from calm_pl.functional import centroids_from_sums, class_sums
@@ -32,6 +33,7 @@ class Support(NamedTuple):
             that float32 would show in what is left of their difference.
         rank: this rank, from 0.
         num_ranks: how many there are.
+        also_NC: bool, classes that a clip of this rank has beside y; None where every clip has one.
     """
 
     x_NHD: Tensor
@@ -43,6 +45,7 @@ class Support(NamedTuple):
     means_CHD: Tensor
     rank: int = 0
     num_ranks: int = 1
+    also_NC: Tensor | None = None
 
 
 def gather_support(
@@ -52,6 +55,7 @@ def gather_support(
     all_reduce: AllReduce = alone,
     rank: int = 0,
     num_ranks: int = 1,
+    also_NC: Tensor | None = None,
 ) -> Support:
     """Check clips and build their centroids; only sums and counts cross ranks.
 
@@ -62,6 +66,8 @@ def gather_support(
         all_reduce: sums a tensor over ranks; the identity by default.
         rank: this rank; needed, with `num_ranks`, by voters that compare clips of different ranks.
         num_ranks: how many ranks call this.
+        also_NC: bool, in the order of `classes`: further classes of each clip, which are no wrong answers
+            when it is left out. None on every rank where each clip has one class.
 
     Raises:
         ValueError: fewer than two classes, or a class without a clip on any rank.
@@ -79,7 +85,12 @@ def gather_support(
         raise ValueError(f"Expected at least one support clip for each class, but got none for {empty}.")
     means_CHD = sums_CHD / counts_C[:, None, None]
     centroids_CHD = centroids_from_sums(sums_CHD, counts_C)
-    return Support(x_NHD, y_N, order, centroids_CHD, counts_C, all_reduce, means_CHD, rank, num_ranks)
+    if also_NC is not None:
+        own_NC = torch.nn.functional.one_hot(y_N, len(order)).bool()
+        also_NC = also_NC.to(own_NC.device) & ~own_NC
+    return Support(
+        x_NHD, y_N, order, centroids_CHD, counts_C, all_reduce, means_CHD, rank, num_ranks, also_NC
+    )
 
 
 def as_heldout(support: Support, heldout: tuple[Vectors, Any]) -> Support:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from calm_pl.functional import (
+    FoldedClips,
     calibrate,
     calibrate_left_out,
     evidence_shares,
@@ -12,7 +13,7 @@ from calm_pl.functional import (
     most_likely,
     simplest_likely,
 )
-from calm_pl.functional.calibration import DEFAULT_SHARPNESS, SHARPNESS, TRUST, spread
+from calm_pl.functional.calibration import DEFAULT_SHARPNESS, SHARPNESS, TRUST, sharpness_sums, spread
 
 
 def noisy_scores(seed, count=200, classes=4, scale=3.0):
@@ -72,7 +73,7 @@ def test_scores_without_a_message_get_the_least_gain():
 
 def test_no_clip_to_leave_out_gives_the_default():
     scores = torch.tensor([[3.0, 1.0], [1.0, 3.0]])
-    found = calibrate_left_out(scores, torch.tensor([0, 1]), torch.tensor([1.0, 1.0]))
+    found = calibrate_left_out(scores, FoldedClips(torch.tensor([0, 1]), torch.tensor([-1, -1])))
     assert found.gain == pytest.approx(DEFAULT_SHARPNESS)
     assert len(found.log_p_N) == 0
 
@@ -80,9 +81,23 @@ def test_no_clip_to_leave_out_gives_the_default():
 def test_only_clips_that_can_be_left_out_count():
     scores, y = noisy_scores(3, count=12, classes=2)
     y = torch.tensor([0] * 11 + [1])
-    found = calibrate_left_out(scores, y, torch.tensor([11.0, 1.0]))
+    found = calibrate_left_out(scores, FoldedClips(y, torch.tensor([*range(11), -1])))
     assert found.gain == calibrate(scores[:11], y[:11]).gain
     assert len(found.log_p_N) == 11
+
+
+def test_classes_that_a_clip_has_too_are_no_rivals():
+    scores, y = noisy_scores(5, count=60, classes=3)
+    four = torch.cat([scores, 100 * torch.ones(60, 1)], 1)  # a fourth class, which all clips have too
+    also = torch.zeros(60, 4, dtype=torch.bool)
+    also[:, 3] = True
+    three = torch.log_softmax(scores, -1).double()
+    expected = torch.stack([three.gather(1, y[:, None]).sum(), three.mean(-1).sum()])
+    torch.testing.assert_close(sharpness_sums(four, y, also)[SHARPNESS.index(1)].double(), expected)
+    fold = torch.arange(60)
+    found = calibrate_left_out(four, FoldedClips(y, fold, also)).log_p_N
+    rivals = calibrate_left_out(four, FoldedClips(y, fold)).log_p_N
+    assert float(found.mean()) > float(rivals.mean()) + 0.3
 
 
 def test_a_constant_added_to_a_clip_changes_nothing():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from calm_pl.functional import gda_dual, gda_leave_one_out, gda_weights
+from calm_pl.functional import gda_dual, gda_left_out, gda_weights
 from calm_pl.functional.gda import FLOOR
 
 FEATURES = 30
@@ -55,30 +55,40 @@ def test_published_formula():
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
 
 
+FOLDS = {
+    "each clip alone": lambda y: np.arange(len(y)),
+    "one of each class": lambda y: np.array([(y[:n] == c).sum() for n, c in enumerate(y)]),
+    "two folds": lambda y: np.array([(y[:n] == c).sum() % 2 for n, c in enumerate(y)]),
+    "one clip": lambda y: np.where(np.arange(len(y)) == np.flatnonzero(np.bincount(y)[y] > 1)[0], 0, -1),
+}
+
+
+def that_leave_every_class(fold, y):
+    """The folds, but for clips whose class would be gone with theirs."""
+    kept = fold.copy()
+    for f, c in {(f, c) for f, c in zip(fold, y, strict=True) if f >= 0}:
+        if (fold[y == c] == f).all():
+            kept[y == c] = -1
+    return kept
+
+
 @pytest.mark.parametrize("rho", RHOS)
+@pytest.mark.parametrize("folds", FOLDS.values(), ids=FOLDS)
 @pytest.mark.parametrize("counts", COUNTS[:-1])
-def test_leave_one_out_is_a_refit_without_the_clip(counts, rho):
+def test_left_out_is_a_refit_without_the_fold(counts, folds, rho):
     x, y = clips(counts)
-    found = gda_leave_one_out(dual_of(x, y, counts), rho).numpy()
-    checked = 0
+    fold = that_leave_every_class(folds(y), y)
+    found = gda_left_out(dual_of(x, y, counts), rho, torch.from_numpy(fold)).numpy()
+    full, bias = primal(x, y, len(counts), rho)
     for n in range(len(x)):
-        if counts[y[n]] == 1:
+        if fold[n] < 0:
+            np.testing.assert_allclose(found[n], x[n] @ full + bias, rtol=1e-7, atol=1e-7)
             continue
-        rest = np.arange(len(x)) != n
-        weights, bias = primal(x[rest], y[rest], len(counts), rho)
-        np.testing.assert_allclose(found[n], x[n] @ weights + bias, rtol=1e-7, atol=1e-7)
-        checked += 1
-    assert checked == sum(count for count in counts if count > 1)
-
-
-def test_a_clip_alone_in_its_class_has_the_scores_of_the_full_fit():
-    counts = (3, 1, 4)
-    x, y = clips(counts)
-    found = gda_leave_one_out(dual_of(x, y, counts), 1.0).numpy()
-    # λ alone still follows the clips' energy, through a floor of a millionth of it.
-    weights, bias = primal(x, y, 3, (1.0 * (len(x) - 1)) / (len(x) - 2))
-    n = int(np.flatnonzero(y == 1)[0])
-    np.testing.assert_allclose(found[n], x[n] @ weights + bias, rtol=1e-5)
+        rest = fold != fold[n]
+        weights, its_bias = primal(x[rest], y[rest], len(counts), rho)
+        expected = x[n] @ weights + its_bias
+        np.testing.assert_allclose(found[n], expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
+    assert (fold >= 0).any()
 
 
 def test_one_clip_a_class_gives_the_nearest_mean():
@@ -97,5 +107,5 @@ def test_copies_of_one_clip_have_no_scatter_and_are_told_apart():
     scores = x @ x.T @ found.coefficients_NC.numpy() + found.bias_C.numpy()
     assert np.isfinite(scores).all()
     assert scores.argmax(1).tolist() == y.tolist()
-    left_out = gda_leave_one_out(dual_of(x, y, (3, 3)), 1.0)
+    left_out = gda_left_out(dual_of(x, y, (3, 3)), 1.0, torch.tensor([0, 1, 2] * 2))
     assert left_out.argmax(1).tolist() == y.tolist()

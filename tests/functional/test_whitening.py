@@ -6,11 +6,10 @@ from slow_whitening import slow_cosines
 from calm_pl.functional import (
     apply_whitening,
     class_sums,
-    decompose,
     head_scores,
     scatter_sums,
-    whitened_leave_one_out,
     whitening,
+    without,
 )
 
 HEADS, DIM = 3, 5
@@ -29,7 +28,7 @@ def fitted(x, y, num_classes):
     x, y = torch.from_numpy(x), torch.from_numpy(y)
     sums, counts = class_sums(x, y, num_classes)
     centroids = sums / counts[:, None, None]
-    return decompose(scatter_sums(x, y, centroids)), centroids, counts
+    return scatter_sums(x, y, centroids), centroids, counts
 
 
 @pytest.mark.parametrize("shrink", SHRINKS)
@@ -47,31 +46,18 @@ def test_whitened_cosines(counts, shrink):
         np.testing.assert_allclose(found[n, h], expected, atol=2e-6)
 
 
-@pytest.mark.parametrize("shrink", SHRINKS)
-@pytest.mark.parametrize("counts", COUNTS)
-def test_leave_one_out_is_a_refit_without_the_clip(counts, shrink):
-    x, y = clips(counts)
-    scatter, centroids, counts_C = fitted(x, y, len(counts))
-    found = whitened_leave_one_out(
-        torch.from_numpy(x), torch.from_numpy(y), centroids, counts_C, scatter, shrink
-    )
-    for n, h in np.ndindex(len(x), HEADS):
-        rest = np.arange(len(x)) != n
-        if counts[y[n]] > 1:
-            expected = slow_cosines(x[rest][:, h], y[rest], len(counts), x[n, h], shrink)
-            np.testing.assert_allclose(found[n, h], expected, atol=2e-6)
-
-
-def test_a_clip_alone_in_its_class_has_the_scores_of_the_full_fit():
-    x, y = clips((1, 4, 3))
-    scatter, centroids, counts = fitted(x, y, 3)
-    found = whitened_leave_one_out(torch.from_numpy(x), torch.from_numpy(y), centroids, counts, scatter, 0.3)
-    matrices = whitening(scatter, 0.3)
-    n = int(np.flatnonzero(y == 0)[0])
-    full = head_scores(
-        apply_whitening(torch.from_numpy(x[[n]]), matrices), apply_whitening(centroids, matrices)
-    )
-    np.testing.assert_allclose(found[n], full[0], atol=2e-6)
+@pytest.mark.parametrize("counts", [(3, 4, 2), (2, 2, 2), (9, 8, 7)])
+def test_sums_without_some_clips_are_those_of_the_others(counts):
+    x, y = (torch.from_numpy(part) for part in clips(counts))
+    sums, centroids, counts_C = fitted(x.numpy(), y.numpy(), len(counts))
+    gone = torch.zeros(len(y), dtype=torch.bool)
+    for c in range(len(counts) - 1):  # of the last class none leaves
+        gone[(y == c).nonzero()[: counts[c] // 2, 0]] = True
+    gone_CHD, gone_C = class_sums(x[gone] - centroids[y[gone]], y[gone], len(counts))
+    found = without(sums, scatter_sums(x[gone], y[gone], centroids), gone_CHD, counts_C - gone_C)
+    expected, _, _ = fitted(x[~gone].numpy(), y[~gone].numpy(), len(counts))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
 
 def test_little_shrinkage_makes_the_scatter_round():
@@ -102,9 +88,14 @@ def test_sums_of_two_halves_are_the_sums_of_all():
         torch.testing.assert_close(one + other, total)
 
 
-def test_zero_vectors_have_the_cosine_zero():
+def test_zero_vectors_are_not_moved():
     x, y = np.zeros((4, HEADS, DIM)), np.array([0, 0, 1, 1])
-    scatter, centroids, counts = fitted(x, y, 2)
-    found = whitened_leave_one_out(torch.from_numpy(x), torch.from_numpy(y), centroids, counts, scatter, 0.3)
-    assert torch.equal(found, torch.zeros(4, HEADS, 2))
-    assert torch.isfinite(whitening(scatter, 0.3)).all()
+    sums, _, _ = fitted(x, y, 2)
+    torch.testing.assert_close(whitening(sums, 0.3), torch.eye(DIM).expand(HEADS, -1, -1))
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e12])
+def test_size_of_vectors_does_not_matter(scale):
+    x, y = clips((4, 5))
+    expected, found = (whitening(fitted(factor * x, y, 2)[0], 0.3) for factor in (1, scale))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)

@@ -11,7 +11,8 @@ from test_sums_over_ranks import CLASSES, SPLITS, Ranks
 from calm_pl.classifier import Classifier, load_classifier
 from calm_pl.voters import CalmAuto, CalmGlobal, Gda, Sav, gather_support
 from calm_pl.voters.auto import POWERS, _scatter
-from calm_pl.voters.discriminant import RHOS
+from calm_pl.voters.gram import clip_places, folded_clips
+from calm_pl.voters.linear import RHOS
 
 VOTERS = [CalmAuto(), Gda()]
 each_voter = pytest.mark.parametrize("voter", VOTERS, ids=repr)
@@ -151,26 +152,65 @@ def test_prediction_sets_hold_the_truth_as_often_as_asked(voter):
     assert 0.76 < np.mean(inside) < 0.97
 
 
-def test_left_out_votes_against_loops():
-    # Cosines by refits without each clip, weights by margins of the other classes' clips, in plain NumPy.
-    x, y = noisy_clips(7, (4, 3, 5), noise=1.2)
+@pytest.mark.parametrize("counts", [(4, 3, 5), (3, 1, 3), (12, 11, 4)])
+def test_left_out_votes_against_loops(counts):
+    # Cosines by refits without each fold, weights by margins of the other classes' clips, in plain NumPy.
+    x, y = noisy_clips(7, counts, noise=1.2)
+    support, auto = gather_support(x, y), CalmAuto()
+    places = clip_places(support)
+    clips = folded_clips(support, places)
+    fold, can = clips.fold_N.numpy(), clips.can_N.numpy()
     cosines = np.empty((len(x), 6, 3))
     for n, h in np.ndindex(len(x), 6):
-        rest = np.arange(len(x)) != n
+        rest = (fold != fold[n]) | ~can
         cosines[n, h] = slow_cosines(x[rest][:, h], y[rest], 3, x[n, h], 0.3)
     p = np.exp(cosines / 0.1) / np.exp(cosines / 0.1).sum(-1, keepdims=True)
     own = np.take_along_axis(p, y[:, None, None], -1)[..., 0]
     rivals = np.where(np.eye(3, dtype=bool)[y][:, None], 0, p).max(-1)
     margins = np.maximum(0, own - rivals)
-    support, auto = gather_support(x, y), CalmAuto()
     auto.fit_support(support)
     scatter = _scatter(support)
-    votes = auto._left_out_votes(support, scatter, auto._left_out_margins(support, scatter))
-    np.testing.assert_allclose(auto.reliability_, margins.mean(0), rtol=1e-4)
+    sums = auto._left_out_margins(support, scatter, clips, places)
+    votes = auto._left_out_votes(support, scatter, sums, clips, places)
+    np.testing.assert_allclose(auto.reliability_, margins[can].mean(0), rtol=1e-4)
     for n, (place, power) in itertools.product(range(len(x)), enumerate(POWERS)):
-        r = margins[y != y[n]].mean(0) ** power
+        r = margins[can & (y != y[n])].mean(0) ** power
         expected = (r / r.sum()) @ cosines[n]
         np.testing.assert_allclose(votes[n, place], expected, rtol=1e-4, atol=1e-6)
+
+
+@each_voter
+def test_order_of_heads(voter):
+    x, y = noisy_clips(3, (4, 4, 4), noise=1.5)
+    queries, _ = noisy_clips(4, (3, 3, 3))
+    order = np.random.default_rng(0).permutation(6)
+    expected = clone(voter).fit(x, y).decision_function(queries)
+    found = clone(voter).fit(x[:, order], y).decision_function(queries[:, order])
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@each_voter
+def test_classes_that_support_clips_have_too_do_not_count_against_it(voter):
+    # Every clip of a pair is both: judged among all classes half are wrong, whatever the fit.
+    rng = np.random.default_rng(0)
+    directions = rng.standard_normal((4, 6, 4))
+    y = np.repeat(np.arange(4), 6)
+    partner = y ^ 1
+    x = directions[y] + directions[partner] + 0.3 * rng.standard_normal((24, 6, 4))
+    also = torch.from_numpy(np.eye(4, dtype=bool)[partner])
+    found = clone(voter).fit_support(gather_support(x, y, also_NC=also))
+    rivals = clone(voter).fit_support(gather_support(x, y))
+    assert float(found.left_out_p_.mean()) > 0.9
+    assert float(rivals.left_out_p_.mean()) < 0.6
+
+
+def test_logistic_regression_takes_part_where_clips_are_few(monkeypatch):
+    x, y = noisy_clips(0, (4, 4), noise=1.5)
+    few = CalmAuto().fit(x, y)
+    monkeypatch.setattr("calm_pl.voters.linear.LOGISTIC_SHOTS", 3)
+    many = CalmAuto().fit(x, y)
+    assert (few.bias_ - many.bias_).abs().max() > 1e-4
+    assert few.power_ == many.power_
 
 
 def test_heads_that_know_nothing_lose_their_weight():
@@ -197,7 +237,7 @@ def test_what_was_chosen_is_told():
 def test_one_clip_a_class_takes_the_defaults():
     x, y = noisy_clips(5, (1, 1, 1))
     auto = CalmAuto().fit(x, y)
-    assert (auto.power_, auto.rho_, auto.share_) == (0, 1, 0.5)
+    assert (auto.power_, auto.rho_, auto.share_) == (0, 1, pytest.approx(2 / 3))
     torch.testing.assert_close(auto.weights_, torch.full((6,), 1 / 6))
     # Nothing is known of coverage: every class is in.
     assert auto.prediction_sets(x).all()

@@ -1,0 +1,132 @@
+"""Linear classifiers of support clips from their inner products, judged on clips left out, and averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from calm_pl.functional import (
+    FoldedClips,
+    calibrate_left_out,
+    centred,
+    gda_dual,
+    gda_left_out,
+    gda_weights,
+    logistic_fits,
+    logistic_left_out,
+)
+from calm_pl.functional.calibration import Calibration
+from calm_pl.voters.gram import Places, class_weights
+from calm_pl.voters.support import Support
+
+RHOS = (1.0, 0.03, 0.1, 0.3, 3.0, 10.0, 30.0, 100.0)
+"""Shrinkages averaged; 1 is the published one (arXiv 2402.04087)."""
+LOGISTIC_SHOTS = 10
+LOGISTIC_CLIPS = 1_000
+"""Logistic regression takes part up to so many clips a class and in all: with more it changed nothing, and
+its fits without each fold are the only part that has no closed form."""
+
+
+class Candidate(NamedTuple):
+    """A classifier that is linear in inner products with the support clips.
+
+    Attributes:
+        coefficients_NC: class weights are Σ_n coefficients[n, c]·x_n, float64.
+        bias_C: float64.
+        calibration: on clips left out.
+        left_out_NC: their centred scores, times the gain.
+    """
+
+    coefficients_NC: Tensor
+    bias_C: Tensor
+    calibration: Calibration
+    left_out_NC: Tensor
+
+
+class LinearClassifier(NamedTuple):
+    """score_c = Σ_h <w_ch, u_h> + b_c on unit head vectors u; the same on every rank.
+
+    Attributes:
+        weights_CHD: float64.
+        bias_C: float64.
+    """
+
+    weights_CHD: Tensor
+    bias_C: Tensor
+
+
+def _candidate(coefficients_NC: Tensor, bias_C: Tensor, left_out_NC: Tensor, clips: FoldedClips) -> Candidate:
+    calibration = calibrate_left_out(left_out_NC, clips)
+    return Candidate(coefficients_NC, bias_C, calibration, calibration.gain * centred(left_out_NC))
+
+
+def discriminants(
+    gram_NN: Tensor, clips: FoldedClips, num_classes: int, num_features: int, rhos: Sequence[float] = RHOS
+) -> list[Candidate]:
+    """Gaussian discriminant analyses, decomposed once, in the dual, for all ρ.
+
+    Args:
+        gram_NN: inner products of the clips.
+        clips: with their folds.
+        num_classes: C.
+        num_features: F.
+        rhos: shrinkages; only the first where no clip can be left out.
+    """
+    dual = gda_dual(gram_NN, clips.y_N, num_classes, num_features)
+    found = []
+    for rho in rhos if clips.num_folds else rhos[:1]:
+        fit = gda_weights(dual, rho)
+        left_out_NC = gda_left_out(dual, rho, clips.fold_N)
+        found.append(_candidate(fit.coefficients_NC, fit.bias_C, left_out_NC, clips))
+    return found
+
+
+def logistic_regressions(
+    gram_NN: Tensor, clips: FoldedClips, num_classes: int, num_features: int
+) -> list[Candidate]:
+    """Logistic regression, or nothing where there are more clips than it is for.
+
+    Features are scaled to mean square 1, as those of `Comparison`. Arguments as for `discriminants`.
+    """
+    total = len(clips.y_N)
+    if total > min(LOGISTIC_CLIPS, LOGISTIC_SHOTS * num_classes):
+        return []
+    scale = num_features * total / gram_NN.diagonal().sum().clamp(min=1e-30)
+    gram_NN = scale * gram_NN
+    without_FN = clips.fold_N != torch.arange(clips.num_folds, device=clips.fold_N.device)[:, None]
+    used_BN = torch.cat([torch.ones_like(clips.can_N)[None], without_FN])
+    fits = logistic_fits(gram_NN, clips.y_N, num_classes, used_BN)
+    left_out_NC = logistic_left_out(gram_NN, fits, clips.fold_N)
+    return [_candidate(scale * fits.coefficients_BNC[0], fits.bias_BC[0], left_out_NC, clips)]
+
+
+def mean_classifier(
+    support: Support,
+    places: Places,
+    weights_H: Tensor,
+    candidates: Sequence[Candidate],
+    shares_K: Tensor,
+) -> LinearClassifier:
+    """The classifier Σ_k share·gain·scores: a mean of linear classifiers is one.
+
+    Args:
+        support: this rank's clips.
+        places: from `clip_places`.
+        weights_H: head weights of the Gram matrix that the candidates were made of.
+        candidates: K of them.
+        shares_K: how much each counts.
+    """
+    coefficients_NC = torch.zeros_like(candidates[0].coefficients_NC)
+    bias_C = torch.zeros_like(candidates[0].bias_C)
+    for share, one in zip(shares_K.tolist(), candidates, strict=True):
+        coefficients_NC += share * one.calibration.gain * one.coefficients_NC
+        bias_C += share * one.calibration.gain * one.bias_C
+    return LinearClassifier(class_weights(support, weights_H, coefficients_NC[places.own]), bias_C)
+
+
+def linear_scores(u_NHD: Tensor, weights_CHD: Tensor, bias_C: Tensor) -> Tensor:
+    """Scores of unit head vectors (N, H, D) float64, (N, C) float64."""
+    return torch.einsum("nhd,chd->nc", u_NHD, weights_CHD.to(torch.float64)) + bias_C.to(torch.float64)

@@ -114,6 +114,9 @@ def gda_weights(dual: GdaDual, rho: float) -> GdaWeights:
 def gda_left_out(dual: GdaDual, rho: float, fold_N: Tensor) -> Tensor:
     """Scores of each support clip by the classifier fitted without its fold, (N, C) float64.
 
+    They are times λ_without/λ: the precision is of the size of 1/λ, and λ of a few clips is larger than that
+    of fewer. A gain that calibrates these scores then suits those of the full fit.
+
     Leaving out clips S moves μ_c to μ_c - Σ z/n', z and n' the class's clips that leave and the number that
     stay, and takes Σ z·zᵀ + Σ_c (Σ z)(Σ z)ᵀ/n' off W, a change of rank |S| (Woodbury). λ follows from what is
     left. O(N·(|S| + C)²) a fold.
@@ -129,6 +132,7 @@ def gda_left_out(dual: GdaDual, rho: float, fold_N: Tensor) -> Tensor:
     means_CC = (one_hot_NC / dual.counts_C).T @ means_NC  # μ·μ
     energy_N = dual.gram_NN.diagonal()
     full = gda_weights(dual, rho)
+    full_lam = _ridge(dual.values_N.sum(), energy_N.sum(), len(dual.y_N), rho)
     scores_NC = dual.gram_NN @ full.coefficients_NC + full.bias_C
     for fold in fold_N[fold_N >= 0].unique().tolist():
         s = (fold_N == fold).nonzero()[:, 0]
@@ -148,19 +152,18 @@ def gda_left_out(dual: GdaDual, rho: float, fold_N: Tensor) -> Tensor:
         trace = trace * (left_C.max() > 1)
         lam = _ridge(trace, energy_N.sum() - energy_N[s].sum(), len(dual.y_N) - len(s), rho)
         if int(left_C.max()) == 1:  # nothing is left of W, which a difference would show to rounding only
-            form_EE = plain_EE / lam
+            form_EE = plain_EE
         else:
-            # The same inner products through (W + λ·I)^(-1), then without the fold.
+            # The same inner products through λ·(W + λ·I)^(-1), then without the fold.
             form_EE = plain_EE - in_basis_KE.T @ (in_basis_KE / (lam + dual.values_N)[:, None])
-            form_EE = form_EE / lam
-            z_form_SE = z_SE @ form_EE
+            z_form_SE = z_SE @ form_EE / lam
             rest_SS = torch.eye(len(s)).to(y_SC) - taken_SS @ z_form_SE @ z_SE.T
-            form_EE = form_EE + z_form_SE.T @ torch.linalg.solve(rest_SS, taken_SS @ z_form_SE)
+            form_EE = form_EE + lam * z_form_SE.T @ torch.linalg.solve(rest_SS, taken_SS @ z_form_SE)
         mean_CE = torch.cat([torch.zeros_like(y_SC.T), torch.eye(len(left_C)).to(y_SC)], 1)
         mean_CE = mean_CE - (y_SC / left_C).T @ z_SE
         mean_form_CE = mean_CE @ form_EE
         lengths_C = (mean_form_CE * mean_CE).sum(1)
-        scores_NC[s] = dual.num_features * (mean_form_CE[:, : len(s)].T - 0.5 * lengths_C)
+        scores_NC[s] = (dual.num_features / full_lam) * (mean_form_CE[:, : len(s)].T - 0.5 * lengths_C)
     return scores_NC
 
 

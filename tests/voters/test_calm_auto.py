@@ -208,6 +208,8 @@ def test_logistic_regression_takes_part_where_clips_are_few(monkeypatch):
     x, y = noisy_clips(0, (4, 4), noise=1.5)
     few = CalmAuto().fit(x, y)
     monkeypatch.setattr("calm_pl.voters.linear.LOGISTIC_SHOTS", 3)
+    torch.testing.assert_close(CalmAuto().fit(x, y).bias_, few.bias_)
+    monkeypatch.setattr("calm_pl.voters.linear.LOGISTIC_CLIPS", (7, 1000))
     many = CalmAuto().fit(x, y)
     assert (few.bias_ - many.bias_).abs().max() > 1e-4
     assert few.power_ == many.power_

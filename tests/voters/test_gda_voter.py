@@ -19,13 +19,17 @@ def features(x):
     return (u / np.sqrt(x.shape[1])).reshape(len(x), -1)
 
 
+def ridge(f, y, rho):
+    z = f - np.stack([f[y == label].mean(0) for label in y])
+    return rho * (np.square(z).sum() + FLOOR * np.square(f).sum()) / (len(f) - 1)
+
+
 def primal_scores(x, y, queries, num_classes, rho):
     f, q = features(x), features(queries)
     means = np.stack([f[y == c].mean(0) for c in range(num_classes)])
     z = f - means[y]
     scatter = z.T @ z
-    ridge = rho * (np.trace(scatter) + FLOOR * np.square(f).sum()) / (len(f) - 1)
-    precision = f.shape[1] * np.linalg.inv(scatter + ridge * np.eye(f.shape[1]))
+    precision = f.shape[1] * np.linalg.inv(scatter + ridge(f, y, rho) * np.eye(f.shape[1]))
     return q @ precision @ means.T - 0.5 * np.einsum("cf,fg,cg->c", means, precision, means)
 
 
@@ -75,7 +79,8 @@ def test_left_out_probabilities_are_those_of_refits():
     left_out = []
     for n in range(len(x)):
         rest = fold != fold[n]
-        left_out.append(primal_scores(x[rest], y[rest], x[[n]], 3, 1.0)[0])
+        scale = ridge(features(x[rest]), y[rest], 1.0) / ridge(features(x), y, 1.0)
+        left_out.append(scale * primal_scores(x[rest], y[rest], x[[n]], 3, 1.0)[0])
     left_out = np.array(left_out)
     # The voter's one gain, from its scores against the primal ones.
     scores, full = voter.decision_function(x), primal_scores(x, y, x, 3, 1.0)

@@ -117,7 +117,11 @@ class Comparison(HeadVoter):
         order_N = np.lexsort((rows_NF[:, -1], rows_NF[:, 0], y_N))
         if self.params.classifier == "knn":
             model.set_params(n_neighbors=min(5, total))
-        self.model_ = model.fit(rows_NF[order_N], y_N[order_N])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            self.model_ = model.fit(rows_NF[order_N], y_N[order_N])
+        if self.params.classifier == "nearest_centroid" and total == len(support.classes):
+            # One clip a class has no spread, which scikit-learn divides by: distances count as they are.
+            self.model_.within_class_std_dev_ = np.ones(rows_NF.shape[1])
 
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
         """Log-probabilities and scikit-learn's own answer; among candidates, the most probable."""

@@ -96,3 +96,18 @@ def test_too_many_values_are_refused(monkeypatch):
     monkeypatch.setattr("calm_pl.voters.comparisons.MAX_FEATURES", X.size - 1)
     with pytest.raises(ValueError, match="draw fewer shots"):
         Comparison("knn").fit(X, Y)
+
+
+@pytest.mark.parametrize("classifier", ["nearest_centroid", "logistic_regression", "knn"])
+@pytest.mark.filterwarnings("error")
+def test_one_clip_a_class(classifier):
+    x, y = X[[0, 1, 2]], np.arange(3)
+    fitted = Comparison(classifier).fit(x, y)
+    p = fitted.predict_proba(torch.from_numpy(X))
+    assert torch.isfinite(p).all()
+    torch.testing.assert_close(p.sum(1), torch.ones(len(X), dtype=p.dtype))
+    if classifier == "nearest_centroid":
+        u = X / np.linalg.norm(X, axis=-1, keepdims=True)
+        distance = np.square(u[:, None] - u[None, :3]).sum((-1, -2))
+        assert fitted.predict(X).tolist() == distance.argmin(1).tolist()
+        assert p.argmax(1).tolist() == distance.argmin(1).tolist()

@@ -92,9 +92,23 @@ def accuracies(record: str, names: dict[str, str]) -> list[str]:
     return lines
 
 
+def left_out() -> list[str]:
+    """Accuracy of left-out support clips, both ways, and of new ones."""
+    lines = [
+        "| set, shots | one clip left out | one of each class left out | new clips |",
+        "|---|---|---|---|",
+    ]
+    for key, entry in results("left_out").items():
+        division, shots = key.split("|")
+        cells = [f"{100 * value:.1f}" for value in entry.values()]
+        lines.append(f"| {SETS[division]}, {shots.split()[0]} | {' | '.join(cells)} |")
+    return lines
+
+
 def tables() -> list[list[str]]:
     """All tables in the order of the docs."""
     return [
+        left_out(),
         differences("bundled:tiny_lalm"),
         differences("random"),
         calibrations(),

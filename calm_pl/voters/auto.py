@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -47,6 +47,23 @@ from calm_pl.voters.support import Support
 
 POWERS = (0, 1, 2, 4)
 """Weights of heads tried, w ∝ r^power; 0 weighs all alike."""
+HELD_SCORES = 2**27
+"""Left-out scores of all clips, heads and classes that are held for their second use, 512 MiB; more are made
+twice."""
+
+
+class ScoredClips(NamedTuple):
+    """Some support clips of this rank.
+
+    Attributes:
+        rows_n: their positions.
+        s_nHC: whitened cosines with the class means, float32.
+        is_left_out: whether the fit behind them was without these clips.
+    """
+
+    rows_n: Tensor
+    s_nHC: Tensor
+    is_left_out: bool
 
 
 @dataclass(frozen=True)
@@ -135,14 +152,13 @@ class CalmAuto(CalibratedVoter):
 
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
         if heldout is not None:
-            raise ValueError("Expected no held-out clips: every choice is made by leave-one-out.")
+            raise ValueError("Expected no held-out clips: every choice is made on support clips left out.")
         places = clip_places(support)
         clips = folded_clips(support, places)
         scatter = _scatter(support)
-        margins = self._left_out_margins(support, scatter, clips, places)
-        votes_NPC = over_ranks(
-            support, places, self._left_out_votes(support, scatter, margins, clips, places)
-        )
+        scores = self._left_out(support, scatter, clips, places)
+        margins = self._left_out_margins(support, clips, scores)
+        votes_NPC = over_ranks(support, places, self._left_out_votes(support, margins, scores))
         by_power = [calibrate_left_out(votes_NC, clips) for votes_NC in votes_NPC.unbind(1)]
         place = simplest_likely([one.log_p_N for one in by_power]) if clips.num_folds else 0
         mean_1H = margins.sums_CH.sum(0, keepdim=True) / margins.counts_C.sum().clamp(min=1)
@@ -172,12 +188,27 @@ class CalmAuto(CalibratedVoter):
         rho = math.prod(rho**share for rho, share in zip(RHOS, shares_R.tolist(), strict=False))
         self.choices_ = torch.tensor([POWERS[place], rho, 1 - float(shares_K[0])], dtype=torch.float64)
 
+    def _left_out(
+        self, support: Support, scatter: ScatterSums, clips: FoldedClips, places: Places
+    ) -> Callable[[], Iterable[ScoredClips]]:
+        """What gives the scores of this rank's clips without their fold: held, or made anew each time."""
+        num_classes, heads, _ = support.centroids_CHD.shape
+
+        def made() -> Iterator[ScoredClips]:
+            return self._left_out_scores(support, scatter, clips, places)
+
+        # By the clips of all ranks: making them is a collective.
+        if len(places.y_N) * heads * num_classes > HELD_SCORES:
+            return made
+        held = list(made())
+        return lambda: held
+
     def _left_out_scores(
         self, support: Support, scatter: ScatterSums, clips: FoldedClips, places: Places
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Positions (n,) of this rank's clips, and their whitened cosines (n, H, C) without their fold.
+    ) -> Iterator[ScoredClips]:
+        """Chunks of this rank's clips, each of one fold, scored by a fit without that fold.
 
-        Clips that are never left out come last, with those of the full fit.
+        Clips that are never left out come last, with the scores of the full fit.
         """
         own_fold_N, own_y_N = clips.fold_N[places.own], support.y_N
         num_classes = len(support.classes)
@@ -186,7 +217,7 @@ class CalmAuto(CalibratedVoter):
             means_CHD, sums = support.means_CHD, scatter
             if fold != NEVER:
                 x_nHD, y_n = support.x_NHD[rows_n], own_y_N[rows_n]
-                gone_CHD, _ = class_sums(x_nHD.to(torch.float64), y_n, num_classes)
+                gone_CHD, _ = class_sums(x_nHD, y_n, num_classes)
                 gone_C = torch.bincount(clips.y_N[clips.fold_N == fold], minlength=num_classes)
                 left_C = support.counts_C - gone_C
                 gone_CHD = support.all_reduce(gone_CHD) - gone_C[:, None, None] * means_CHD
@@ -197,33 +228,29 @@ class CalmAuto(CalibratedVoter):
             unit_CHD = unit(apply_whitening(means_CHD, whitening_HDD))
             for chunk, x_nHD in self._chunks(support.x_NHD[rows_n]):
                 v_nHD = unit(apply_whitening(x_nHD, whitening_HDD))
-                yield rows_n[chunk], torch.einsum("nhd,chd->nhc", v_nHD, unit_CHD)
+                s_nHC = torch.einsum("nhd,chd->nhc", v_nHD, unit_CHD).to(torch.float32)
+                yield ScoredClips(rows_n[chunk], s_nHC, fold != NEVER)
 
     def _left_out_margins(
-        self, support: Support, scatter: ScatterSums, clips: FoldedClips, places: Places
+        self, support: Support, clips: FoldedClips, scores: Callable[[], Iterable[ScoredClips]]
     ) -> ReliabilitySums:
         """Clamped margins of the clips that can be left out, summed by class over all ranks."""
         sums_CH = torch.zeros(
             support.centroids_CHD.shape[:2], dtype=torch.float64, device=support.x_NHD.device
         )
-        own_can_N = clips.can_N[places.own]
-        for rows_n, s_nHC in self._left_out_scores(support, scatter, clips, places):
-            can_n = own_can_N[rows_n]
-            y_n = support.y_N[rows_n[can_n]]
+        for rows_n, s_nHC, is_left_out in scores():
+            if not is_left_out:
+                continue
+            y_n = support.y_N[rows_n]
             if support.also_NC is not None:
                 s_nHC = s_nHC.masked_fill(support.also_NC[rows_n][:, None], -torch.inf)
-            m_nH = clip_reliability(posteriors(s_nHC[can_n], self.params.tau_p), y_n)
+            m_nH = clip_reliability(posteriors(s_nHC, self.params.tau_p), y_n)
             sums_CH += sum_by_class(m_nH, y_n, len(sums_CH))
         counts_C = torch.bincount(clips.y_N[clips.can_N], minlength=len(sums_CH)).to(torch.float64)
         return ReliabilitySums(support.all_reduce(sums_CH), counts_C)
 
     def _left_out_votes(
-        self,
-        support: Support,
-        scatter: ScatterSums,
-        margins: ReliabilitySums,
-        clips: FoldedClips,
-        places: Places,
+        self, support: Support, margins: ReliabilitySums, scores: Callable[[], Iterable[ScoredClips]]
     ) -> Tensor:
         """Votes of this rank's clips for each power of `POWERS`, (n, P, C) float64.
 
@@ -233,7 +260,7 @@ class CalmAuto(CalibratedVoter):
         r_CH = (margins.sums_CH.sum(0) - margins.sums_CH) / others_C[:, None]
         w_PCH = torch.stack([_weights(r_CH, power) for power in POWERS])
         votes_NPC = torch.zeros(len(support.y_N), len(POWERS), len(r_CH)).to(r_CH)
-        for rows_n, s_nHC in self._left_out_scores(support, scatter, clips, places):
+        for rows_n, s_nHC, _ in scores():
             w_PnH = w_PCH[:, support.y_N[rows_n]]
             votes_NPC[rows_n] = torch.einsum("pnh,nhc->npc", w_PnH, s_nHC.to(torch.float64))
         return votes_NPC

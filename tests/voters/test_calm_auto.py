@@ -170,13 +170,23 @@ def test_left_out_votes_against_loops(counts):
     margins = np.maximum(0, own - rivals)
     auto.fit_support(support)
     scatter = _scatter(support)
-    sums = auto._left_out_margins(support, scatter, clips, places)
-    votes = auto._left_out_votes(support, scatter, sums, clips, places)
+    scores = auto._left_out(support, scatter, clips, places)
+    sums = auto._left_out_margins(support, clips, scores)
+    votes = auto._left_out_votes(support, sums, scores)
     np.testing.assert_allclose(auto.reliability_, margins[can].mean(0), rtol=1e-4)
     for n, (place, power) in itertools.product(range(len(x)), enumerate(POWERS)):
         r = margins[can & (y != y[n])].mean(0) ** power
         expected = (r / r.sum()) @ cosines[n]
         np.testing.assert_allclose(votes[n, place], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_scores_that_are_too_many_to_hold_are_made_again(monkeypatch):
+    x, y = noisy_clips(7, (4, 3, 5), noise=1.2)
+    held = CalmAuto().fit(x, y)
+    monkeypatch.setattr("calm_pl.voters.auto.HELD_SCORES", 0)
+    again = CalmAuto().fit(x, y)
+    for name in CalmAuto.fitted_names:
+        torch.testing.assert_close(getattr(again, name), getattr(held, name), rtol=0, atol=0)
 
 
 @each_voter

@@ -105,6 +105,21 @@ def left_out() -> list[str]:
     return lines
 
 
+def priors() -> list[str]:
+    """CALM-Auto with and without zero-shot answers as a prior."""
+    lines = [
+        "| set, shots | zero-shot | CALM-Auto | with zero-shot | gain |",
+        "|---|---|---|---|---|",
+    ]
+    for key, entry in results("zero_shot_prior").items():
+        name, shots = key.split("|")
+        cells = [f"{100 * entry[one]:.1f}" for one in ("zero_shot", "calm_auto", "calm_auto_zero_shot")]
+        gain, low, high = (100 * value + 0.0 for value in entry["gain"])
+        cells.append(f"{gain:+.1f} [{low:.1f}, {high:.1f}]")
+        lines.append(f"| {name}, {shots.split()[0]} | {' | '.join(cells)} |")
+    return lines
+
+
 def tables() -> list[list[str]]:
     """All tables in the order of the docs."""
     return [
@@ -114,6 +129,7 @@ def tables() -> list[list[str]]:
         calibrations(),
         accuracies("selection", CHOSEN),
         accuracies("comparisons", COMPARED),
+        priors(),
     ]
 
 

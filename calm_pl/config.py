@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from calm_pl.errors import ConfigError
 from calm_pl.pseudo.settings import JUDGE
-from calm_pl.schema import CALLBACKS, METHODS, Config
+from calm_pl.schema import CALLBACKS, METHODS, PRIOR_METHOD, Config
 
 Schema = TypeVar("Schema")
 _UNRESOLVED = object()  # stands for a value whose interpolation leads nowhere
@@ -279,6 +279,12 @@ def cross_faults(config: Config) -> list[str]:
             "data.n_options: must be 2 or more for zero-shot prompting, but is"
             f" {config.data.n_options}; or leave zero_shot out of methods"
         )
+    if PRIOR_METHOD in config.methods:
+        lacking = [name for name in ("zero_shot", "calm_auto") if name not in config.methods]
+        if lacking:
+            faults.append(f"methods: must name {' and '.join(lacking)} too, which {PRIOR_METHOD} is made of")
+        if config.zero_shot == "generate":
+            faults.append(f"zero_shot: must be letters or text for {PRIOR_METHOD}, but is generate")
     if config.pseudo.temperature_low > config.pseudo.temperature_high:
         faults.append(
             f"pseudo.temperature_high: must be {config.pseudo.temperature_low:g}, temperature_low, or more,"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -26,10 +27,11 @@ from calm_pl.metrics import (
 )
 from calm_pl.models import DeferredLALM, FrozenLALM
 from calm_pl.predictions import Predictions, answers_of, method_differences
+from calm_pl.prior import BASE, PRIOR, Prior, SupportAnswers
 from calm_pl.pseudo.fitting import Held, PseudoFit
 from calm_pl.ranks import concatenate_over_ranks, rank_and_size, sum_over_ranks
 from calm_pl.support_store import SupportStore
-from calm_pl.voters import HeadVoter, Support, gather_support
+from calm_pl.voters import CalmAuto, HeadVoter, Support, gather_support
 from calm_pl.voters.calm import CalmBase
 from calm_pl.voters.oracle import ORACLE, OracleSearch
 
@@ -51,10 +53,13 @@ class FitFreeModule(LightningModule):
         oracle: prepare the search for the settings of CALM and CALM-Global that suit the query set best.
         pseudo: also samples answers about the support, labels it by them, and fits voters on that, whose
             methods come last; None leaves that out.
+        prior: the model's own answers also join CALM-Auto's, as the method `prior.PRIOR`; needs `zero_shot`
+            by letters or text, and questions that list all classes.
 
     Attributes:
         fitted: after validation, the voters by method name, then in the order of `task.rounds`.
         searches: after validation with `oracle`, in the same order; see `calm_pl.oracle`.
+        priors: after validation with `prior`, in the order of `task.rounds`.
         results: by method, after test.
         predictions: of `methods`, after test.
         support_coverage, query_coverage: what became of the clips.
@@ -70,6 +75,7 @@ class FitFreeModule(LightningModule):
         keep_hidden: bool = False,
         oracle: bool = False,
         pseudo: PseudoFit | None = None,
+        prior: bool = False,
     ) -> None:
         super().__init__()
         if zero_shot not in (None, *ZERO_SHOT_MODES):
@@ -85,6 +91,10 @@ class FitFreeModule(LightningModule):
         self.methods = ([ZERO_SHOT] if zero_shot else []) + list(voters)
         self.keep_hidden = keep_hidden or any(voter.reads_hidden for voter in voters.values())
         self.methods += pseudo.methods if pseudo else []
+        if prior and (zero_shot not in ("letters", "text") or BASE not in voters):
+            raise ValueError(f"Expected `zero_shot` by letters or text and a voter {BASE!r} for `prior`.")
+        self.prior = prior
+        self.methods += [PRIOR] if prior else []
         # Answers that name no option; and no class among the options has a pseudo-label.
         may_abstain = zero_shot == "generate" or (pseudo is not None and task.only_options)
         sizes = metric_sizes(task, may_abstain)
@@ -97,6 +107,8 @@ class FitFreeModule(LightningModule):
         self.searches: dict[str, list[OracleSearch]] = {}
         self.results: dict[str, MethodResult] = {}
         self._differences: list[Difference] | None = None
+        self.priors: list[Prior] = []
+        self._support_answers = SupportAnswers(task) if prior else None
         self._support = SupportStore(None)
         self._account = Account(0, policy)
 
@@ -118,6 +130,8 @@ class FitFreeModule(LightningModule):
             encoded = self.encode(batch, "support")
             if self.voters or (self.pseudo is not None and self.pseudo.voters):
                 self._support.add(batch.index_N, encoded.vectors_NHD)
+            if self._support_answers is not None:
+                self._support_answers.add(batch.index_N, encoded.options_NO, batch.options_NO)
             if self.pseudo is not None:
                 self.pseudo.add(batch.index_N, encoded.answers)
 
@@ -126,6 +140,7 @@ class FitFreeModule(LightningModule):
         self.support_coverage = self._account.over_ranks(self.device)
         self.fitted = {name: [] for name in self.voters}
         self.searches = {}
+        self.priors = []
         self._num_rows = max(concatenate_over_ranks([self._support.num_rows]))
         if self.pseudo is not None:
             self.pseudo.settle()
@@ -157,6 +172,9 @@ class FitFreeModule(LightningModule):
                     if self.oracle and isinstance(voter, CalmBase):
                         search = OracleSearch(voter, supports[hidden])
                         self.searches.setdefault(name, []).append(search)
+                if self._support_answers is not None:
+                    base = cast(CalmAuto, self.fitted[BASE][number])
+                    self.priors.append(self._support_answers.fit(base, one.support))
         self._support.close()
 
     def _held(self, positions: Sequence[int]) -> Held:
@@ -259,8 +277,9 @@ class FitFreeModule(LightningModule):
             self.policy,
             self.keep_hidden,
             pseudo=self.pseudo,
+            prior=self.prior,
         )
-        other.fitted = self.fitted | fitted
+        other.fitted, other.priors = self.fitted | fitted, self.priors
         other.support_coverage = self.support_coverage
         return other
 
@@ -302,6 +321,8 @@ class FitFreeModule(LightningModule):
             if self.pseudo is not None and name in self.pseudo.fitted:
                 heads_nHD = vectors_nHD[:, : self.lalm.layout.num_heads]
                 return Answer(*self.pseudo.fitted[name][number].answer(heads_nHD, candidates_nC))
-            voter = self.fitted[name][number]
+            voter = self.fitted[BASE if name == PRIOR else name][number]
             decision = voter.vote(self.read_by(voter, vectors_nHD), candidates_nC)
+            if name == PRIOR:
+                decision = self.priors[number].decide(decision, encoded.options_NO[rows], options_nO)
         return Answer(decision.winner_N, voter.probabilities(decision.scores_NC))

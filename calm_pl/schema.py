@@ -23,7 +23,8 @@ COMPARISONS = {
     "logistic_regression_hidden": ("logistic_regression", "hidden"),
 }
 """scikit-learn's, by method: classifier and features."""
-METHODS = ("zero_shot", "sav", "calm_global", "calm", "calm_auto", "gda", *COMPARISONS)
+PRIOR_METHOD = "calm_auto_zero_shot"
+METHODS = ("zero_shot", "sav", "calm_global", "calm", "calm_auto", "gda", PRIOR_METHOD, *COMPARISONS)
 DEFAULT_METHODS = METHODS[:4]  # the paper's
 CALLBACKS = (
     "progress",

@@ -27,6 +27,7 @@ FLOORS = {
     "calm_pl.predictions": 3,
     "calm_pl.support_store": 3,
     "calm_pl.labelled": 3,
+    "calm_pl.prior": 3,
     "calm_pl.pseudo": 3,
     "calm_pl.encoding": 3,
     "calm_pl.coverage": 3,

@@ -11,7 +11,7 @@ from calm_pl.commands.arguments import add_config_arguments, parser
 from calm_pl.commands.stopping import StoppedError, end_with_parent, stoppable
 from calm_pl.config import load_config, to_yaml
 from calm_pl.errors import ConfigError, DataError, RunError, StoppedRunError
-from calm_pl.schema import Config
+from calm_pl.schema import PRIOR_METHOD, Config
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, LightningModule, Trainer
@@ -88,6 +88,7 @@ def fit_free(config: Config, quiet: bool = True) -> None:
         policy=SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction),
         oracle=config.voter.select == "oracle",
         pseudo=build_pseudo(config, data, task, build_voters(config)),
+        prior=PRIOR_METHOD in config.methods,
     )
     record.load_seconds = time.perf_counter() - record.started
     trainer = build_trainer(config, record)

@@ -24,6 +24,7 @@ NAMES = {
     "calm": "CALM",
     "calm_auto": "CALM-Auto",
     "gda": "GDA",
+    "calm_auto_zero_shot": "CALM-Auto, zero-shot",
     "calm_global_oracle": "CALM-Global, oracle",
     "calm_oracle": "CALM, oracle",
     "nearest_centroid": "nearest centroid",
@@ -34,7 +35,8 @@ NAMES = {
     "nearest_centroid_hidden": "centroid, hidden state",
     "logistic_regression_hidden": "logistic, hidden state",
 }
-NAMES |= {f"{method}+pl": f"{name}+PL" for method, name in NAMES.items() if method != "zero_shot"}
+_ASKED = ("zero_shot", "calm_auto_zero_shot")  # the model itself: no voter to fit on pseudo-labels
+NAMES |= {f"{method}+pl": f"{name}+PL" for method, name in NAMES.items() if method not in _ASKED}
 _MAX_DIFFERENCES = 6
 _ORACLE = "_oracle"  # as calm_pl.voters.oracle, which needs torch
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Optional
 from calm_pl.config import checked, compose, config_hash, cross_faults
 from calm_pl.errors import ConfigError
 from calm_pl.rules import one_of, setting
-from calm_pl.schema import COMPARISONS, METHODS, Config, VoterConfig
+from calm_pl.schema import COMPARISONS, METHODS, PRIOR_METHOD, Config, VoterConfig
 
 METRICS = ("accuracy", "macro_f1", "exact_match", "map", "eer")
 VOTER_COLUMNS = tuple(
@@ -199,6 +199,12 @@ def _faults_together(job: SweepJob) -> list[str]:
             f"methods: {name} reads hidden states, which a sweep does not keep; evaluate it with fit-free"
             for name in one.methods
             if name in COMPARISONS and COMPARISONS[name][1] == "hidden"
+        )
+        faults |= dict.fromkeys(
+            f"methods: a sweep keeps no zero-shot answers about the support, which {name} reads; evaluate it"
+            " with fit-free"
+            for name in one.methods
+            if name == PRIOR_METHOD
         )
     return list(faults)
 

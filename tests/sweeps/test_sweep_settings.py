@@ -215,6 +215,18 @@ def test_what_a_sweep_cannot_do_is_refused():
     assert any(fault.startswith("data.support_labels: must be truth in a sweep") for fault in found)
 
 
+def test_zero_shot_answers_as_a_prior_are_refused():
+    found = faults(
+        "methods=[zero_shot,calm_auto,calm_auto_zero_shot]",
+        "data.n_options=10",
+        "sweep.grid.data.shots=[5]",
+    )
+    assert found == [
+        "methods: a sweep keeps no zero-shot answers about the support, which calm_auto_zero_shot reads;"
+        " evaluate it with fit-free"
+    ]
+
+
 def test_classifiers_of_scikit_learn_read_shots_and_no_setting_of_calm():
     from calm_pl.sweeps.points import READS
 

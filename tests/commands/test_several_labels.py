@@ -19,6 +19,7 @@ from calm_pl.data.settings import DataSettings
 from calm_pl.encoding import encode
 
 CLASSES = ["a", "b", "c", "d", "e"]
+METHODS = "zero_shot,sav,calm_global,calm,calm_auto,gda"
 
 
 def refuse(constant):
@@ -51,7 +52,7 @@ def several(tmp_path_factory, tiny_folder):
     base = tmp_path_factory.mktemp("several")
     root = named_sets.write(base / "sounds", named_sets.SEVERAL)
     job = ("data.benchmark=several", f"data.root={root}", f"model.path={tiny_folder}", "data.shots=3")
-    rest = ("data.n_options=3", "data.batch_size=1", "data.draws=2")
+    rest = ("data.n_options=3", "data.batch_size=1", "data.draws=2", f"methods=[{METHODS}]")
     folders = {n: run(base / f"{n}", *job, *rest, f"trainer.devices={n}") for n in (1, 2, 3)}
     return root, folders
 

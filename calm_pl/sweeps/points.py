@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from calm_pl.schema import COMPARISONS, Config
+from calm_pl.schema import COMPARISONS, PRIOR_METHOD, Config
 from calm_pl.sweeps.settings import (
     SWEPT,
     VOTER_COLUMNS,
@@ -29,6 +29,7 @@ READS = {
     "calm": (*_DATA, "heldout_shots", *_CALM),
     "calm_auto": _DATA,
     "gda": _DATA,
+    PRIOR_METHOD: _DATA,
     **dict.fromkeys(COMPARISONS, _DATA),
 }
 """Columns that matter to a method; the others stay empty in its rows."""

@@ -23,7 +23,7 @@ COMPARISONS = {
     "logistic_regression_hidden": ("logistic_regression", "hidden"),
 }
 """scikit-learn's, by method: classifier and features."""
-PRIOR_METHOD = "calm_auto_zero_shot"
+PRIOR_METHOD = "calm_auto_zero_shot"  # as calm_pl.prior, which needs torch
 METHODS = ("zero_shot", "sav", "calm_global", "calm", "calm_auto", "gda", PRIOR_METHOD, *COMPARISONS)
 DEFAULT_METHODS = METHODS[:4]  # the paper's
 CALLBACKS = (

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import named_sets
 import torch
 from test_module import data, trainer  # noqa: F401
 
+from calm_pl.data import BENCHMARKS
 from calm_pl.data.clips import Clip, Query, Round
 from calm_pl.data.task import Task
 from calm_pl.labelled import label_clips
@@ -58,3 +60,21 @@ def test_voters_of_a_run_are_told(lalm, data, monkeypatch):  # noqa: F811
     trainer().validate(module, datamodule=data, verbose=False)
     (also,) = seen
     assert also.tolist() == task.also_SC.tolist()
+
+
+def test_voters_of_a_sweep_are_told(call, tiny_folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(BENCHMARKS, "several", ("named_sets", "Several"))
+    root = named_sets.write(tmp_path / "sounds", named_sets.SEVERAL)
+    seen = []
+
+    def watched(*args):
+        seen.append(args[-1])
+        return gather_support(*args)
+
+    monkeypatch.setattr("calm_pl.sweeps.module.gather_support", watched)
+    job = ("data.benchmark=several", f"data.root={root}", f"model.path={tiny_folder}", "data.n_options=3")
+    rest = ("trainer.accelerator=cpu", "wandb.mode=disabled", "run.dir=run", "data.num_workers=0")
+    done = call("sweep", *job, *rest, "methods=[calm_auto]", "sweep.grid.data.shots=[2,3]")
+    assert done.returncode == 0, done.stderr
+    assert len(seen) == 2
+    assert all(also_NC is not None and also_NC.any() for also_NC in seen)

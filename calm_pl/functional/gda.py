@@ -131,9 +131,12 @@ def gda_left_out(dual: GdaDual, rho: float, fold_N: Tensor) -> Tensor:
     means_NC = dual.gram_NN @ one_hot_NC / dual.counts_C  # x·μ
     means_CC = (one_hot_NC / dual.counts_C).T @ means_NC  # μ·μ
     energy_N = dual.gram_NN.diagonal()
-    full = gda_weights(dual, rho)
     full_lam = _ridge(dual.values_N.sum(), energy_N.sum(), len(dual.y_N), rho)
-    scores_NC = dual.gram_NN @ full.coefficients_NC + full.bias_C
+    scores_NC = torch.zeros_like(means_NC)
+    never_N = fold_N < 0
+    if bool(never_N.any()):
+        full = gda_weights(dual, rho)
+        scores_NC[never_N] = dual.gram_NN[never_N] @ full.coefficients_NC + full.bias_C
     for fold in fold_N[fold_N >= 0].unique().tolist():
         s = (fold_N == fold).nonzero()[:, 0]
         y_SC = one_hot_NC[s]

@@ -1,15 +1,23 @@
 # On a machine with Python 3.11 and pip: `make demo` runs the main job, `make test` the tests.
+# Both install the exact versions of constraints.txt.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# More processes than cores: tests of kills and ranks wait most of their time.
+TESTS = -m pytest -n 4 --dist loadfile
 
-.PHONY: demo test check docs tiny-model clean
+.PHONY: demo test test-quick test-latest test-lowest check docs package lock tiny-model clean
 
 demo: $(VENV)/installed
 	$(BIN)/python launch.py fit-free --config demo.yaml
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python $(TESTS)
+
+# Without the tests that run whole jobs: an answer in a minute and a half.
+test-quick: $(VENV)/installed-dev
+	$(BIN)/python $(TESTS) -m "not job"
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -20,14 +28,49 @@ check: $(VENV)/installed-dev
 docs: $(VENV)/installed-dev
 	$(BIN)/mkdocs build --strict
 
-$(VENV)/installed: pyproject.toml
+# Wheel and source distribution, into dist/; the wheel runs its demo in an environment of its own.
+package: $(VENV)/installed-dev
+	rm -rf dist .venv-wheel
+	$(BIN)/python -m hatchling build
+	$(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
+	tools/try_wheel.sh .venv-wheel/bin
+	rm -rf .venv-wheel
+
+# The build backend comes first and from constraints.txt too: what pip fetches for a build of its own, drifts.
+$(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(PIP) -c constraints.txt hatchling editables
+	$(PIP) -c constraints.txt --no-build-isolation -e .
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(PIP) -c constraints.txt --no-build-isolation -e '.[dev]'
 	touch $@
+
+# Writes constraints.txt anew: the newest versions that pyproject.toml allows, for Python 3.11 to 3.13 on Linux.
+lock: .cache/uv/bin/uv
+	.cache/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev \
+		--no-annotate --no-header --output-file constraints.txt pyproject.toml
+
+# The suite on the newest versions that pyproject.toml allows, whatever constraints.txt says.
+test-latest:
+	$(PYTHON) -m venv .venv-latest
+	.venv-latest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager -e '.[dev]'
+	.venv-latest/bin/python $(TESTS)
+
+# The suite on the oldest versions that pyproject.toml allows.
+test-lowest: .cache/uv/bin/uv
+	.cache/uv/bin/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 --extra dev \
+		--output-file .cache/lowest.txt pyproject.toml
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet -r .cache/lowest.txt
+	.venv-lowest/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	.venv-lowest/bin/python $(TESTS)
+
+.cache/uv/bin/uv:
+	$(PYTHON) -m venv .cache/uv
+	.cache/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 # Trains the bundled model anew: speech from Debian's espeak-ng and flite, about an hour on two cores.
 tiny-model: $(VENV)/installed
@@ -35,4 +78,4 @@ tiny-model: $(VENV)/installed
 	cd tools && ../$(BIN)/python -m tiny_lalm.train --out ../calm_pl/assets/tiny_lalm --cache ../.cache/tiny_lalm
 
 clean:
-	rm -rf $(VENV) runs dist site
+	rm -rf $(VENV) .venv-latest .venv-lowest .venv-wheel runs dist site

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
+
+from calm_pl.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from calm_pl.classifier import load_classifier
+    from calm_pl.models import FrozenLALM
+    from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Gda, Sav
 
 __version__ = "0.1.0"
-
-# Names are imported on first use, so that `--help` and the voters do not pay for transformers and Lightning.
-_HOMES = {
-    "Calm": "calm_pl.voters",
-    "CalmAuto": "calm_pl.voters",
-    "CalmGlobal": "calm_pl.voters",
-    "Gda": "calm_pl.voters",
-    "Sav": "calm_pl.voters",
-    "FrozenLALM": "calm_pl.models",
-    "load_classifier": "calm_pl.classifier",
-}
-__all__ = [*sorted(_HOMES), "__version__"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'calm_pl' has no attribute {name!r}")
+__all__ = [
+    "Calm",
+    "CalmAuto",
+    "CalmGlobal",
+    "FrozenLALM",
+    "Gda",
+    "Sav",
+    "__version__",
+    "load_classifier",
+]
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "classifier": ("load_classifier",),
+        "models": ("FrozenLALM",),
+        "voters": ("Calm", "CalmAuto", "CalmGlobal", "Gda", "Sav"),
+    },
+)

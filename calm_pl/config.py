@@ -5,8 +5,10 @@ A `DictConfig` stops here: everything below gets plain values.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import difflib
+import functools
 import hashlib
 import json
 import typing
@@ -23,6 +25,8 @@ from calm_pl.schema import CALLBACKS, METHODS, PRIOR_METHOD, Config
 
 Schema = TypeVar("Schema")
 _UNRESOLVED = object()  # stands for a value whose interpolation leads nowhere
+_DEFAULTS: dict[tuple[type, str], Any] = {}
+"""Default values as `checked` gives them, by schema and name."""
 
 
 def config_dir() -> Path:
@@ -197,15 +201,30 @@ def _fill(schema: type, raw: Any, path: str, faults: list[str], root: type) -> A
         if dataclasses.is_dataclass(kind):
             values[name] = _fill(typing.cast(type, kind), raw.get(name, {}), f"{path}{name}.", faults, root)
         elif raw.get(name, MISSING) != MISSING:
-            values[name] = checked(raw[name], kind, spec, f"{path}{name}", faults)
+            values[name] = _leaf(schema, spec, raw[name], kind, f"{path}{name}", faults)
         elif spec.default is MISSING or spec.default == MISSING:
             faults.append(f"{path}{name}: is required, but missing; give it as {path}{name}=VALUE")
     return schema(**values)
 
 
+def _leaf(schema: type, spec: Any, value: Any, kind: Any, path: str, faults: list[str]) -> Any:
+    """`checked`, but once for each default: a configuration is mostly defaults."""
+    default = spec.default if spec.default is not dataclasses.MISSING else spec.default_factory()
+    if type(value) is not type(default) or value != default:
+        return checked(value, kind, spec, path, faults)
+    known = schema, spec.name
+    if known not in _DEFAULTS:
+        before = len(faults)
+        found = checked(value, kind, spec, path, faults)
+        if len(faults) > before:
+            return found
+        _DEFAULTS[known] = found
+    return copy.deepcopy(_DEFAULTS[known])
+
+
 def checked(value: Any, kind: Any, spec: Any, path: str, faults: list[str]) -> Any:
     """A leaf's value converted to its type, if it obeys its rule."""
-    node = OmegaConf.structured(dataclasses.make_dataclass("Leaf", [("value", kind)]))
+    node = OmegaConf.structured(_leaf_class(kind))
     try:
         OmegaConf.update(node, "value", value)
         value = OmegaConf.to_container(node)["value"]  # type: ignore[index, call-overload]
@@ -218,6 +237,12 @@ def checked(value: Any, kind: Any, spec: Any, path: str, faults: list[str]) -> A
         hint = f"; did you mean {near[0]}?" if near else ""
         faults.append(f"{path}: must be {rule.text}, but is {value!r}{hint}")
     return value
+
+
+@functools.cache
+def _leaf_class(kind: Any) -> type:
+    """A schema of one value, which OmegaConf converts by."""
+    return dataclasses.make_dataclass("Leaf", [("value", kind)])
 
 
 def type_name(kind: Any) -> str:

@@ -12,7 +12,7 @@ from calm_pl.metrics import (
     Difference,
     SubsetResult,
     break_down,
-    differences,
+    pairwise_differences,
     winner_calibration_error,
 )
 
@@ -70,4 +70,4 @@ def method_differences(task: Task, predictions: Predictions, methods: list[str])
     truth_Q = task.label_Q[seen_Q]
     label_QDM = predictions.label_QDM.numpy()[seen_Q]
     right = {name: (label_QDM[..., m] == truth_Q[:, None]).T for m, name in enumerate(methods)}
-    return differences(right, task.cluster_Q[seen_Q])
+    return pairwise_differences(right, task.cluster_Q[seen_Q])

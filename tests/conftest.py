@@ -11,14 +11,29 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
+import deprecations
 import numpy as np
 import pytest
 import soundfile
+from warm_processes import Finished, launched
 
+deprecations.watch()
 REPO = Path(__file__).parents[1]
 SHARED = REPO.parent / "shared" / "data"
+
+
+JOB_FIXTURES = {"launch", "call", "finished", "worked", "job", "fitted", "bundled"}
+JOB_NAMES = {"Job", "command_line", "subprocess", "multiprocessing", "make_decoder"}
+"""What test files import or use that run whole jobs, or other processes."""
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests that run whole jobs, or stand beside such tests in their file."""
+    files = {item.path for item in items if JOB_FIXTURES & set(item.fixturenames)}
+    for item in items:
+        if item.path in files or JOB_NAMES & vars(item.module).keys():
+            item.add_marker("job")
 
 
 @pytest.fixture(scope="session")
@@ -30,10 +45,18 @@ def tiny_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def lalm(tiny_folder):
+def shared_lalm(tiny_folder):
+    """The tiny model for fixtures that outlive a test; nobody changes it."""
     from calm_pl import FrozenLALM
 
     return FrozenLALM.from_pretrained(str(tiny_folder))
+
+
+@pytest.fixture
+def lalm(shared_lalm):
+    """The same for a test, which may put a mask on it, as long as it lasts."""
+    yield shared_lalm
+    shared_lalm.use_mask(None)
 
 
 @pytest.fixture(scope="session")
@@ -67,33 +90,36 @@ def outside():
     return {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
 
 
+def command_line(folder, *args):
+    """Run a command line to its end in a process and folder of its own; it must succeed."""
+    done = launched(folder, args, outside())
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
 @pytest.fixture
 def launch(tmp_path):
-    """Run the real command line in a folder of its own; returns the finished process."""
+    """Run a command line in a process and a folder of its own; returns what it left.
 
-    def run(*args, env=None, check=False, timeout=240, prefix=()):
-        command = [*prefix, sys.executable, str(REPO / "launch.py"), *map(str, args)]
-        result = subprocess.run(
-            command,
-            cwd=tmp_path,
-            env={**outside(), **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
+    The process is forked from one that has imported everything; with `cold` it is `python launch.py` itself,
+    which starts its own ranks, behind the words of `prefix`.
+    """
+
+    def run(*args, env=None, check=False, cold=False, prefix=()):
+        whole = {**outside(), **(env or {})}
+        if cold:
+            command = [*prefix, sys.executable, str(REPO / "launch.py"), *map(str, args)]
+            done = subprocess.run(
+                command, cwd=tmp_path, env=whole, capture_output=True, text=True, timeout=240
+            )
+            result = Finished(done.returncode, done.stdout, done.stderr)
+        else:
+            result = launched(tmp_path, args, whole)
         if check:
             assert result.returncode == 0, result.stdout + result.stderr
         return result
 
     return run
-
-
-class Finished(NamedTuple):
-    """What a command line left."""
-
-    returncode: int
-    stdout: str
-    stderr: str
 
 
 @pytest.fixture
@@ -114,7 +140,7 @@ def call(tmp_path, monkeypatch, capfd):
 
 @pytest.fixture
 def small_job(esc_root, tiny_folder):
-    """Overrides of a job that takes a second."""
+    """Overrides of a job that takes a second: it draws no figures, and writes no page and no dashboard."""
     return [
         "data.benchmark=esc50",
         f"data.root={esc_root}",
@@ -125,4 +151,13 @@ def small_job(esc_root, tiny_folder):
         "trainer.accelerator=cpu",
         "trainer.devices=1",
         "run.dir=run",
+        "wandb.mode=disabled",
+        "callbacks=[progress,run_record,predictions,pseudo_labels]",
     ]
+
+
+ALL_CALLBACKS = (
+    "callbacks=[progress,run_record,predictions,figures,report,wandb_tables,pseudo_labels]",
+    "wandb.mode=offline",
+)
+"""For `small_job`, where figures, page and dashboard are looked at."""

@@ -1,16 +1,14 @@
-"""Jobs on several ranks, forked from one process that has imported everything: no seconds of importing."""
+"""Jobs on several ranks whose batches take their time, so that they can be stopped amid their work."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import socket
-import sys
-from multiprocessing import forkserver
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_CONTEXT = multiprocessing.get_context("forkserver")
+from warm_processes import rank_environments, start
+
 SLOW, LOG = "TEST_BATCH_SECONDS", "TEST_ENCODED_LOG"
 
 
@@ -19,18 +17,6 @@ class Ended(NamedTuple):
 
     statuses: list[int | None]
     output: str
-
-
-def _prepare() -> None:
-    """Start the process to fork from; it looks for modules where PYTHONPATH says, not where this one does."""
-    here = Path(__file__).parent
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(here), str(here.parent)])
-    _CONTEXT.set_forkserver_preload(["rank_preload"])
-    forkserver.ensure_running()
-    os.environ.pop("PYTHONPATH")
-    if before is not None:
-        os.environ["PYTHONPATH"] = before
 
 
 class Job:
@@ -45,22 +31,14 @@ class Job:
     """
 
     def __init__(self, folder: Path, args: list[str], ranks: int, seconds: float, name: str) -> None:
-        _prepare()
         folder.mkdir(exist_ok=True)
         self.output = folder / f"{name}.txt"
         self.log = folder / f"{name}.encoded"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.ranks = []
-        for rank in range(ranks):
-            env = {SLOW: str(seconds), LOG: str(self.log)}
-            if ranks > 1:
-                env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0"}
-                env |= {"LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks)}
-            process = _CONTEXT.Process(target=run_rank, args=(str(folder), args, env, str(self.output)))
-            process.start()
-            self.ranks.append(process)
+        slow = {**os.environ, SLOW: str(seconds), LOG: str(self.log)}
+        self.ranks = [
+            start(folder, args, {**slow, **one}, self.output, self.output, first=slow_and_logged)
+            for one in rank_environments(ranks)
+        ]
 
     def kill(self, number: int) -> None:
         for rank in self.ranks:
@@ -79,24 +57,8 @@ class Job:
         return Ended([rank.exitcode for rank in self.ranks], self.output.read_text())
 
 
-def run_rank(folder: str, args: list[str], env: dict[str, str], output: str) -> None:
-    """One rank's whole life."""
-    os.chdir(folder)
-    os.environ.update(env)
-    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    sys.argv = ["launch.py", *args]
-    from calm_pl.commands.main import main
-
-    slow_and_logged()
-    sys.exit(main(args))
-
-
 def slow_and_logged() -> None:
     """Let each batch take its time, and write down its clips."""
-    import time
-
     from calm_pl import encoding
 
     encode = encoding.encode

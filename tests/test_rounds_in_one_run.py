@@ -50,8 +50,8 @@ def answers(module, fold, draw):
 
 
 @pytest.fixture(scope="module")
-def together(lalm, esc_root):
-    return evaluated(lalm, esc_root, fold="all", draws=2, seed=3)[0]
+def together(shared_lalm, esc_root):
+    return evaluated(shared_lalm, esc_root, fold="all", draws=2, seed=3)[0]
 
 
 @pytest.mark.parametrize("draw", [0, 1])

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import torch
 
 from calm_pl.bank.checking import parse_meta
 from calm_pl.bank.errors import DamagedShard, ShardGone
 from calm_pl.bank.listing import require_bank, shard_paths
 from calm_pl.bank.pruning import identity_hash
-from calm_pl.bank.records import DTYPES
 from calm_pl.bank.shard import Shard, open_shard
 from calm_pl.bank.writer import chunks_of
 from calm_pl.bank.writing import Kind, told_of_disk
@@ -72,14 +70,21 @@ def _sound(kind: Kind, shards: list[Shard]) -> Iterator[tuple[np.ndarray, list[b
             if not chosen:
                 continue
             seen.update(keys[rows[i]] for i in chosen)
-            x_NHD = torch.from_numpy(buffers[chosen]).view(DTYPES[kind.dtype])
-            x_NHD = x_NHD.reshape(len(chosen), kind.num_heads, kind.head_dim)
             yield (
-                (x_NHD.float() if kind.dtype == "BF16" else x_NHD).numpy(),
+                _vectors(buffers[chosen], kind),
                 [keys[rows[i]] for i in chosen],
                 [np.frombuffer(block.options[i], dtype="<f4") for i in chosen],
                 [parse_meta(block.meta[i]) for i in chosen],
             )
+
+
+def _vectors(buffers: np.ndarray, kind: Kind) -> np.ndarray:
+    """Return the vectors (N, H, D) of bytes (N, bytes); bfloat16, the top half of a float32, as float32."""
+    if kind.dtype == "BF16":
+        values = (buffers.view("<u2").astype("<u4") << 16).view("<f4")
+    else:
+        values = buffers.view("<f2" if kind.dtype == "F16" else "<f4")
+    return values.reshape(len(buffers), kind.num_heads, kind.head_dim)
 
 
 def _numpy(target: Path, kind: Kind, shards: list[Shard]) -> Path:

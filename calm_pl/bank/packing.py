@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-import zlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +12,7 @@ from torch import Tensor
 
 from calm_pl.bank.keys import canonical
 from calm_pl.bank.records import DTYPES, Records
-from calm_pl.bank.writing import Kind, Rows
-
-
-def record_crc(key: bytes, options: bytes, meta: bytes, vectors: Any) -> int:
-    """CRC-32 of one record."""
-    return zlib.crc32(vectors, zlib.crc32(meta, zlib.crc32(options, zlib.crc32(key))))
+from calm_pl.bank.writing import Kind, Rows, record_crc
 
 
 def vector_buffers(vectors_NHD: Tensor) -> np.ndarray:

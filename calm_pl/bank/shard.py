@@ -20,8 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from calm_pl.bank.errors import DamagedShard, ShardGone
-from calm_pl.bank.packing import record_crc
-from calm_pl.bank.writing import FORMAT, SUFFIX, Kind
+from calm_pl.bank.writing import FORMAT, SUFFIX, Kind, record_crc
 from calm_pl.errors import RunError
 
 _LARGEST_HEADER = 2**27

@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from calm_pl.bank.journal import note
-from calm_pl.bank.packing import empty_vectors, vector_buffers
 from calm_pl.bank.shard import Block, Shard, open_shard, read_rows
 from calm_pl.bank.writing import FORMAT, PART, Kind, Rows, sync_folder, write_shard
 
@@ -180,7 +179,7 @@ def chunks_of(shard: Shard, rows: Sequence[int]) -> Iterator[tuple[list[int], np
     step = max(1, _CHUNK_BYTES // max(1, shard.kind.vector_bytes))
     for first in range(0, len(rows), step):
         chunk = list(rows[first : first + step])
-        vectors = vector_buffers(empty_vectors(shard.kind, len(chunk)))
+        vectors = np.empty((len(chunk), shard.kind.vector_bytes), dtype=np.uint8)
         yield chunk, vectors, read_rows(shard, chunk, [keys[row] for row in chunk], list(vectors))
 
 

@@ -12,6 +12,7 @@ import errno
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,12 +20,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from calm_pl.bank.records import DTYPES
 from calm_pl.errors import RunError
 
 FORMAT = 1
 SUFFIX = ".safetensors"
 PART = ".part"
+ITEM_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
+"""Of head vectors, by the dtype's name in safetensors."""
 _ALIGNMENT = 64
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -48,7 +50,7 @@ class Kind(NamedTuple):
     @property
     def vector_bytes(self) -> int:
         """Bytes of one record's vectors."""
-        return self.num_heads * self.head_dim * DTYPES[self.dtype].itemsize
+        return self.num_heads * self.head_dim * ITEM_BYTES[self.dtype]
 
 
 class Rows(NamedTuple):
@@ -67,6 +69,11 @@ class Rows(NamedTuple):
     crc_N: np.ndarray
     options: list[bytes]
     meta: list[bytes]
+
+
+def record_crc(key: bytes, options: bytes, meta: bytes, vectors: Any) -> int:
+    """CRC-32 of one record."""
+    return zlib.crc32(vectors, zlib.crc32(meta, zlib.crc32(options, zlib.crc32(key))))
 
 
 def write_shard(

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from calm_pl.commands.arguments import add_config_arguments, parser
+from calm_pl.commands.lightning_imports import import_lightning
+from calm_pl.commands.paths import require_paths
 from calm_pl.commands.stopping import end_with_parent
 from calm_pl.config import load_config, to_yaml
 from calm_pl.errors import ConfigError
@@ -54,6 +56,8 @@ def extract(config: Config, quiet: bool = True) -> None:
     Raises:
         CalmError: anything the user can mend.
     """
+    require_paths(config)
+    import_lightning(quiet)
     from calm_pl.commands.fit_free import run_stages
     from calm_pl.commands.job import (
         build_data,
@@ -62,14 +66,11 @@ def extract(config: Config, quiet: bool = True) -> None:
         keeps_hidden,
         open_bank,
         open_record,
-        quieten,
         scored_by,
     )
     from calm_pl.coverage import SkipPolicy
     from calm_pl.module import FitFreeModule
 
-    if quiet:
-        quieten()
     end_with_parent()
     config = dataclasses.replace(
         config,

@@ -28,9 +28,11 @@ _EXAMPLES = """\
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
     """The command; see `main`."""
     args = _parser(program).parse_args(list(argv))
+    source = Path(args.source)
+    if not source.exists():
+        raise RunError(f"{source}: is neither the folder of a run nor a sweep's table: it is not there.")
     from calm_pl.figures.folder import USUAL, Kind, draw_into
 
-    source = Path(args.source)
     table = source / _SWEEP if source.is_dir() and not (source / "results.json").is_file() else source
     from_sweep = table.is_file()
     drawings = _of_sweep(table, args) if from_sweep else _of_run(source, args)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from calm_pl.commands.arguments import add_config_arguments, parser
+from calm_pl.commands.lightning_imports import import_lightning
+from calm_pl.commands.paths import require_paths
 from calm_pl.commands.stopping import StoppedError, end_with_parent, stoppable
 from calm_pl.config import load_config, to_yaml
 from calm_pl.errors import ConfigError, DataError, RunError, StoppedRunError
@@ -54,6 +56,8 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     Raises:
         CalmError: anything the user can mend.
     """
+    require_paths(config)
+    import_lightning(quiet)
     from calm_pl.commands.job import (
         build_data,
         build_model,
@@ -62,14 +66,11 @@ def fit_free(config: Config, quiet: bool = True) -> None:
         build_voters,
         open_bank,
         open_record,
-        quieten,
     )
     from calm_pl.commands.table import print_results
     from calm_pl.coverage import SkipPolicy
     from calm_pl.module import FitFreeModule
 
-    if quiet:
-        quieten()
     end_with_parent()
     record = open_record(config)
     data = build_data(config)  # first: a wrong root shows in a moment, a 7B takes a minute to load

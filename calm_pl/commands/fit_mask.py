@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calm_pl.commands.arguments import add_config_arguments, parser
+from calm_pl.commands.lightning_imports import import_lightning
+from calm_pl.commands.paths import require_paths
 from calm_pl.commands.stopping import StoppedError, end_with_parent, stoppable
 from calm_pl.config import load_config, to_yaml
 from calm_pl.errors import ConfigError, StoppedRunError
@@ -68,16 +70,15 @@ def fit_mask(config: MaskConfig, quiet: bool = True) -> None:
     Raises:
         CalmError: anything the user can mend.
     """
+    require_paths(config)
+    import_lightning(quiet)
     from lightning.pytorch.loggers import WandbLogger
 
     from calm_pl.commands.fit_free import finish_dashboards, told_plainly
-    from calm_pl.commands.job import quieten
     from calm_pl.data.texts import TextDataModule
     from calm_pl.mask_state import load_state
     from calm_pl.mask_training import MaskModule
 
-    if quiet:
-        quieten()
     end_with_parent()
     record = _open_record(config)
     data = TextDataModule(config.task, config.seed)

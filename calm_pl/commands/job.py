@@ -5,11 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-import logging
-import os
 import tempfile
 import time
-import warnings
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -247,24 +244,6 @@ def build_trainer(config: Config, record: JobRecord) -> Trainer:
         )
     except (MisconfigurationException, ValueError) as error:
         raise RunError(f"Lightning refuses the settings below trainer: {error}") from error
-
-
-def quieten() -> None:
-    """Silence what is no news in a training-free job."""
-    import lightning.pytorch  # noqa: F401  - its import sets the levels of its loggers
-
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("WANDB_SILENT", "true")
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for noise in (
-        ".*does not have many workers.*",
-        ".*recommended to use `self.log.*",  # the values are those of all ranks already
-        ".*Experiment logs directory .* exists and is not empty.*",
-        ".*isinstance\\(treespec, LeafSpec\\).*",
-        ".*``compute`` method of metric .* was called before.*",  # on a rank without a clip of a fold
-    ):
-        warnings.filterwarnings("ignore", message=noise)
 
 
 def _needed(config: Config) -> list[str]:

@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 
 from calm_pl.errors import CalmError, StoppedRunError
@@ -71,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     debug = "--debug" in args
     rest = [arg for arg in args[1:] if arg != "--debug"]
+    if not debug and not sys.warnoptions:
+        _hide_deprecations()
     try:
         command = importlib.import_module(COMMANDS[args[0]][0])
         status = command.run(rest, f"{program} {args[0]}", debug)
@@ -90,3 +93,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted. No results were written; what was encoded stays in the bank.", file=sys.stderr)
         return 130
+
+
+def _hide_deprecations() -> None:
+    """Deprecations are news for developers, whom the tests, `--debug` and `python -W` tell."""
+    for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
+        warnings.filterwarnings("ignore", category=category)

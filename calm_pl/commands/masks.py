@@ -43,10 +43,9 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     for one in (compare, answer):
         one.add_argument("--debug", action="store_true", help="show the traceback of an error")
     args = command.parse_args(list(argv))
-    if not debug:
-        from calm_pl.commands.job import quieten
-
-        quieten()
+    for mask in args.masks if args.action == "compare" else [args.mask]:
+        if not Path(mask).is_file():
+            raise ModelError(f"{mask}: cannot be read as a mask: no such file.")
     return _compare(args) if args.action == "compare" else _answer(args)
 
 
@@ -128,7 +127,7 @@ def _answer(args: argparse.Namespace) -> int:
     import torch
     from tqdm import tqdm
 
-    from calm_pl.commands.predict import find_files
+    from calm_pl.commands.paths import find_files
     from calm_pl.media import load_audio
     from calm_pl.models import FrozenLALM
     from calm_pl.models.masks import load_mask

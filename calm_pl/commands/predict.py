@@ -6,12 +6,13 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from calm_pl.commands.arguments import parser
-from calm_pl.errors import BadClipError, ConfigError, DataError, ModelError
+from calm_pl.commands.paths import find_files
+from calm_pl.errors import BadClipError, ConfigError, ModelError
 
 if TYPE_CHECKING:
     from calm_pl.classifier import Classifier
@@ -48,11 +49,15 @@ class Prediction(NamedTuple):
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
     """The command; see `main`."""
     args = _parser(program).parse_args(list(argv))
+    if not Path(args.classifier).is_file():
+        raise ModelError(f"{args.classifier}: cannot be read as a classifier: no such file.")
+    for flag, share in (("--abstain", args.abstain), ("--coverage", args.coverage)):
+        if share is not None and not 0 <= share < 1:
+            raise ConfigError([f"{flag}: must be 0 or more and below 1, but is {share}"])
+    files = list(find_files(args.clips))
+    # Only now torch, which takes seconds to import.
     from calm_pl.classifier import load_classifier
-    from calm_pl.commands.job import quieten
 
-    if not debug:
-        quieten()
     classifier = load_classifier(args.classifier)
     method = args.method or next(m for m in _BEST_FIRST if m in classifier.voters)
     if method not in classifier.voters:
@@ -65,15 +70,11 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
             f" {args.question!r}: fit one for it with fit-free data.question=..."
         )
     _refuse_other_mask(classifier, args.mask)
-    for flag, share in (("--abstain", args.abstain), ("--coverage", args.coverage)):
-        if share is not None and not 0 <= share < 1:
-            raise ConfigError([f"{flag}: must be 0 or more and below 1, but is {share}"])
     if args.coverage is not None and not hasattr(classifier.voters[method], "prediction_sets"):
         raise ModelError(
             f"--coverage needs a classifier with calm_auto or gda, not {method}: fit one"
             ' with fit-free "methods=[calm_auto]".'
         )
-    files = list(find_files(args.clips))
     lalm = matching_model(classifier, args.model)
     rows = predict(classifier, method, lalm, files, args.batch_size, args.coverage)
     rows = [_abstained(row, args.abstain) for row in rows]
@@ -129,27 +130,6 @@ def _parser(program: str) -> argparse.ArgumentParser:
         )
     command.set_defaults(format="table")
     return command
-
-
-def find_files(paths: Sequence[str]) -> Iterator[Path]:
-    """Files as given, and all sound files below folders, by name.
-
-    Raises:
-        DataError: a path that is not there, or a folder without sound files.
-    """
-    from calm_pl.data.found_files import MEDIA_SUFFIXES
-
-    for text in paths:
-        path = Path(text)
-        if not path.is_dir():
-            if not path.exists():
-                raise DataError(f"{path}: no such file or folder.")
-            yield path
-            continue
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
-        if not found:
-            raise DataError(f"{path}: holds no sound file ({', '.join(sorted(MEDIA_SUFFIXES))}).")
-        yield from found
 
 
 def _refuse_other_mask(classifier: Classifier, path: str | None) -> None:

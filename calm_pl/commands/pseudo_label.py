@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calm_pl.commands.arguments import add_config_arguments, parser
+from calm_pl.commands.lightning_imports import import_lightning
+from calm_pl.commands.paths import require_paths
 from calm_pl.commands.stopping import end_with_parent
 from calm_pl.config import load_config, to_yaml
 from calm_pl.schema import Config
@@ -73,6 +75,8 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
     Raises:
         CalmError: anything the user can mend.
     """
+    require_paths(config)
+    import_lightning(quiet)
     from calm_pl.commands.fit_free import run_stages
     from calm_pl.commands.job import (
         build_data,
@@ -83,15 +87,12 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
         keeps_hidden,
         open_bank,
         open_record,
-        quieten,
         scored_by,
     )
     from calm_pl.coverage import SkipPolicy
     from calm_pl.module import FitFreeModule
     from calm_pl.pseudo.settings import JUDGE
 
-    if quiet:
-        quieten()
     end_with_parent()
     config = dataclasses.replace(
         config,
@@ -125,7 +126,7 @@ def take_files(data: FewShotDataModule, paths: Sequence[str]) -> None:
     Raises:
         DataError: no such file, a folder without sound, or more classes than option letters.
     """
-    from calm_pl.commands.predict import find_files
+    from calm_pl.commands.paths import find_files
     from calm_pl.data.clips import Clip, Round
     from calm_pl.data.prompts import Questioner
 

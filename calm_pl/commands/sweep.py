@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calm_pl.commands.arguments import add_config_arguments, parser
+from calm_pl.commands.lightning_imports import import_lightning
+from calm_pl.commands.paths import require_paths
 from calm_pl.commands.stopping import end_with_parent
 from calm_pl.config import to_yaml
 from calm_pl.errors import ConfigError, RunError
@@ -73,14 +75,14 @@ def sweep(job: SweepJob, quiet: bool = True) -> None:
     Raises:
         CalmError: anything the user can mend.
     """
-    from calm_pl.commands.job import build_data, build_wandb, is_rank_zero, quieten
+    require_paths(job)
+    import_lightning(quiet)
+    from calm_pl.commands.job import build_data, build_wandb, is_rank_zero
     from calm_pl.sweeps.points import main_metric, passes
     from calm_pl.sweeps.progress import SweepProgress
     from calm_pl.sweeps.results import record_results
     from calm_pl.sweeps.table import SweepTable
 
-    if quiet:
-        quieten()
     end_with_parent()
     record = _open_record(job)
     works = passes(job)

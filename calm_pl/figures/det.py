@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
 from calm_pl.figures.arrays import as_array
@@ -14,6 +14,7 @@ from calm_pl.figures.style import SINGLE, drawing, looks, new_figure, theme_name
 
 _TICKS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95)
 _MOST_POINTS = 1000
+_NORMAL = NormalDist()
 
 
 class Scored(NamedTuple):
@@ -112,4 +113,4 @@ def det_figure(methods: Mapping[str, Scored], *, width: float = SINGLE, theme: s
 
 def _deviate(rate: np.ndarray) -> np.ndarray:
     """The normal deviate of a rate, Φ^(-1)."""
-    return torch.special.ndtri(torch.from_numpy(np.asarray(rate, dtype=np.float64))).numpy()
+    return np.array([_NORMAL.inv_cdf(float(one)) for one in rate])

@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from calm_pl.classifier import load_classifier
 from calm_pl.errors import RunError
 from calm_pl.figures.agreement import Agreement
 from calm_pl.figures.methods import Estimate
 from calm_pl.figures.run import Answered, HeadFacts, RunFacts
 from calm_pl.files import replacing
-from calm_pl.voters import Calm
 
 AGREEMENT = "agreement.json"
 METRICS = {"exact_match": "exact match", "macro_f1": "Macro-F1", "accuracy": "accuracy"}
@@ -74,12 +72,18 @@ def _classes_and_heads(folder: Path, results: dict[str, Any]) -> tuple[list[str]
     path = folder / "classifier.safetensors"
     if not path.is_file():  # zero-shot alone fits nothing
         return _classes_seen(folder / "predictions.csv"), None
-    classifier = load_classifier(path)
-    calm = classifier.voters.get("calm")
-    if not isinstance(calm, Calm):
-        return list(classifier.classes), None
-    layers = results.get("heads", {}).get("layers")
-    return list(classifier.classes), HeadFacts(calm.weights_.numpy(), calm.reliability_.numpy(), layers)
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        # As arrays: the classifier itself would import torch.
+        with safe_open(path, framework="np") as file:
+            classes = list(json.loads(file.metadata()["classes"]))
+            if "calm.weights" not in file.keys():  # noqa: SIM118  - it is no dictionary
+                return classes, None
+            weights_CH, reliability_CH = file.get_tensor("calm.weights"), file.get_tensor("calm.reliability")
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read as a classifier: {error}") from error
+    return classes, HeadFacts(weights_CH, reliability_CH, results.get("heads", {}).get("layers"))
 
 
 def _classes_seen(path: Path) -> list[str]:

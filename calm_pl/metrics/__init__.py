@@ -1,16 +1,28 @@
 """Metrics as torchmetrics, and intervals. Floor 2. States are sums, so any number of ranks gives the same."""
 
-from calm_pl.metrics.bootstrap import Answers, Chance, bootstrap_clips
-from calm_pl.metrics.breakdown import SubsetResult, break_down
-from calm_pl.metrics.calibration import abstention, calibration, set_coverage, winner_calibration_error
-from calm_pl.metrics.differences import Difference, clusters, differences
-from calm_pl.metrics.exact_match import ClipExactMatch
-from calm_pl.metrics.intervals import bootstrap_macro_f1, macro_f1, wilson
-from calm_pl.metrics.paired import estimate, mcnemar, paired_difference
-from calm_pl.metrics.predictions import PredictionTable
-from calm_pl.metrics.ranking import ClipAveragePrecision, EqualErrorRate
-from calm_pl.metrics.suite import MethodMetrics, MetricSizes, RoundResult
-from calm_pl.metrics.summary import MethodResult, Spread, spread_of, summarise
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from calm_pl.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from calm_pl.metrics.bootstrap import Answers, Chance, bootstrap_clips
+    from calm_pl.metrics.breakdown import SubsetResult, break_down
+    from calm_pl.metrics.calibration import (
+        abstention,
+        calibration_scores,
+        set_coverage,
+        winner_calibration_error,
+    )
+    from calm_pl.metrics.differences import Difference, clusters, pairwise_differences
+    from calm_pl.metrics.exact_match import ClipExactMatch
+    from calm_pl.metrics.intervals import bootstrap_macro_f1, macro_f1, wilson
+    from calm_pl.metrics.paired import estimate, mcnemar, paired_difference
+    from calm_pl.metrics.predictions import PredictionTable
+    from calm_pl.metrics.ranking import ClipAveragePrecision, EqualErrorRate
+    from calm_pl.metrics.suite import MethodMetrics, MetricSizes, RoundResult
+    from calm_pl.metrics.summary import MethodResult, Spread, spread_of, summarise
 
 __all__ = [
     "Answers",
@@ -30,16 +42,32 @@ __all__ = [
     "bootstrap_clips",
     "bootstrap_macro_f1",
     "break_down",
-    "calibration",
+    "calibration_scores",
     "clusters",
-    "differences",
     "estimate",
     "macro_f1",
     "mcnemar",
     "paired_difference",
+    "pairwise_differences",
     "set_coverage",
     "spread_of",
     "summarise",
     "wilson",
     "winner_calibration_error",
 ]
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "bootstrap": ("Answers", "Chance", "bootstrap_clips"),
+        "breakdown": ("SubsetResult", "break_down"),
+        "calibration": ("abstention", "calibration_scores", "set_coverage", "winner_calibration_error"),
+        "differences": ("Difference", "clusters", "pairwise_differences"),
+        "exact_match": ("ClipExactMatch",),
+        "intervals": ("bootstrap_macro_f1", "macro_f1", "wilson"),
+        "paired": ("estimate", "mcnemar", "paired_difference"),
+        "predictions": ("PredictionTable",),
+        "ranking": ("ClipAveragePrecision", "EqualErrorRate"),
+        "suite": ("MethodMetrics", "MetricSizes", "RoundResult"),
+        "summary": ("MethodResult", "Spread", "spread_of", "summarise"),
+    },
+)

@@ -23,7 +23,7 @@ class CalibrationResult(NamedTuple):
     brier: float
 
 
-def calibration(p_NC: Tensor, y_N: Tensor, bins: int = 15) -> CalibrationResult:
+def calibration_scores(p_NC: Tensor, y_N: Tensor, bins: int = 15) -> CalibrationResult:
     """Calibration errors of N clips.
 
     Args:

@@ -38,7 +38,7 @@ class Difference(NamedTuple):
         return self.interval.low > 0
 
 
-def differences(right: Mapping[str, np.ndarray], cluster_N: np.ndarray) -> list[Difference]:
+def pairwise_differences(right: Mapping[str, np.ndarray], cluster_N: np.ndarray) -> list[Difference]:
     """Every pair of methods, the largest difference first.
 
     Args:

@@ -12,6 +12,7 @@ from torch import Tensor
 from calm_pl.errors import ModelError
 from calm_pl.models.families import Family, Inputs, next_token_logits
 from calm_pl.models.heads import last_positions
+from calm_pl.models.kv_cache import cache_name, cache_of
 
 
 class CachedPrompt:
@@ -37,7 +38,7 @@ class CachedPrompt:
         self._next_N = highest_N + 1
         self._dimensions = None if positions.dim() == 2 else positions.shape[0]
         output = family.prefill(model, inputs, positions, True)
-        self._cache = output.past_key_values
+        self._cache = cache_of(output)
         hidden_NTE = output.last_hidden_state
         last_N = last_positions(self._mask_NT, 1)[:, 0].to(hidden_NTE.device)
         rows_N = torch.arange(len(hidden_NTE), device=hidden_NTE.device)
@@ -76,10 +77,10 @@ class CachedPrompt:
             input_ids=ids_NS,
             attention_mask=self._mask_NT,
             position_ids=positions,
-            past_key_values=self._cache,
             use_cache=True,
+            **{cache_name(): self._cache},
         )
-        self._cache = output.past_key_values
+        self._cache = cache_of(output)
         return next_token_logits(self._model, output.last_hidden_state).to(ids_NS.device)
 
 

@@ -6,6 +6,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +20,8 @@ from calm_pl.models.heads import HeadLayout
 from calm_pl.models.lalm import FrozenLALM, LalmOutput, Sampled
 from calm_pl.models.loading import checkpoint_folder, load_preparer
 from calm_pl.models.masks import load_mask
+from calm_pl.models.preparer import Preparer
+from calm_pl.models.remembered import PromptMemory, RememberedPreparer, SoundFormat
 from calm_pl.models.rollouts import Draws
 
 
@@ -44,11 +48,13 @@ class Portrait(NamedTuple):
         identity: see `FrozenLALM.identity`; of the model without a mask.
         layout: of its heads.
         checkpoint: see `FrozenLALM.checkpoint`.
+        sound: what it takes.
     """
 
     identity: dict[str, Any]
     layout: HeadLayout
     checkpoint: str
+    sound: SoundFormat
 
 
 class SelfCheck(NamedTuple):
@@ -87,19 +93,32 @@ class DeferredLALM:
         note = _note_file(arguments, memory)
         portrait = None if note is None else _recall(note)
         self._unmasked = replace(arguments, mask=None)
+        self.preparer: Preparer
         if portrait is None:
             self._lalm = FrozenLALM.from_pretrained(**asdict(self._unmasked))
             self.preparer = self._lalm.preparer
-            portrait = Portrait(self._lalm.identity(), self._lalm.layout, self._lalm.checkpoint())
+            portrait = Portrait(
+                self._lalm.identity(),
+                self._lalm.layout,
+                self._lalm.checkpoint(),
+                SoundFormat.of(self.preparer),
+            )
             if note is not None:
                 with replacing(note) as part:
                     part.write_text(json.dumps(portrait), encoding="utf-8")
-        else:
-            self.preparer = load_preparer(
-                arguments.path,
-                revision=arguments.revision,
-                trust_remote_code=arguments.trust_remote_code,
-                offline=arguments.offline,
+        if note is not None:
+            self.preparer = RememberedPreparer(
+                portrait.sound,
+                portrait.identity["inputs"],
+                PromptMemory(note.with_suffix(".prompts")),
+                partial(
+                    load_preparer,
+                    arguments.path,
+                    revision=arguments.revision,
+                    trust_remote_code=arguments.trust_remote_code,
+                    offline=arguments.offline,
+                ),
+                None if self._lalm is None else self._lalm.preparer,
             )
         self.layout = portrait.layout
         self._identity = portrait.identity
@@ -150,8 +169,6 @@ def _note_file(arguments: LoadArguments, memory: Path | None) -> Path | None:
     folder = checkpoint_folder(arguments.path, arguments.revision) if memory else None
     if memory is None or folder is None:
         return None
-    import transformers
-
     stats = {path.relative_to(folder).as_posix(): path.stat() for path in folder.rglob("*") if path.is_file()}
     loaded = asdict(arguments)
     # Where it is and runs does not change what it is; masks are told apart by themselves.
@@ -161,7 +178,7 @@ def _note_file(arguments: LoadArguments, memory: Path | None) -> Path | None:
         "files": {name: [stat.st_size, stat.st_mtime_ns] for name, stat in sorted(stats.items())},
         "arguments": loaded,
         "cuda": torch.cuda.is_available(),  # decides what dtype=auto is
-        "versions": [torch.__version__, transformers.__version__],
+        "versions": [torch.__version__, version("transformers")],
     }
     name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return memory / f"{name}.json"
@@ -169,7 +186,10 @@ def _note_file(arguments: LoadArguments, memory: Path | None) -> Path | None:
 
 def _recall(note: Path) -> Portrait | None:
     try:
-        identity, layout, checkpoint = json.loads(note.read_text(encoding="utf-8"))
-        return Portrait(dict(identity), HeadLayout(*layout), str(checkpoint))
+        identity, layout, checkpoint, (rate, seconds, modalities) = json.loads(
+            note.read_text(encoding="utf-8")
+        )
+        sound = SoundFormat(int(rate), float(seconds), tuple(modalities))
+        return Portrait(dict(identity), HeadLayout(*layout), str(checkpoint), sound)
     except (OSError, ValueError, TypeError):  # not there; or damaged, which is as good
         return None

@@ -45,7 +45,7 @@ class Family:
         preparer: makes the family's `Preparer` from its processor.
         positions: (model, inputs) to position ids, (N, T) or (3, N, T).
         prefill: (model, inputs, positions, use_cache) to what the inner model returns: `last_hidden_state`
-            (N, T, E) and, where asked for, `past_key_values`.
+            (N, T, E) and, where asked for, the key-value cache (see `kv_cache`).
         fault: why a model that was loaded would give wrong results all the same; None where it would not.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from calm_pl.assets import resolve
 from calm_pl.errors import ModelError
+from calm_pl.models.checkpoint_path import local_path
 from calm_pl.models.families import FAMILIES, REFUSED, Family, find_family
 from calm_pl.models.preparer import Preparer
 
@@ -46,7 +47,7 @@ def load_preparer(
         "trust_remote_code": trust_remote_code,
         "local_files_only": offline,
     }
-    local = _local(path)
+    local = local_path(path)
     with _network_off(offline):
         family = _family(path, local, source)
         return family.preparer(_processor(path, local, source))
@@ -54,7 +55,7 @@ def load_preparer(
 
 def checkpoint_folder(path: str, revision: str | None = None) -> Path | None:
     """Where a checkpoint's files are on this machine; None where they would have to be fetched."""
-    local = Path(_local(path))
+    local = Path(local_path(path))
     if local.is_dir():
         return local
     from huggingface_hub import try_to_load_from_cache
@@ -81,15 +82,14 @@ def load_checkpoint(
     """
     import transformers
 
-    local = _local(path)
+    local = local_path(path)
     source: dict[str, Any] = {
         "revision": revision,
         "trust_remote_code": trust_remote_code,
         "local_files_only": offline,
     }
     placement = _placement(device_map, quantization)
-    # Transformers prints a bar for every load; the job has its own.
-    transformers.utils.logging.disable_progress_bar()
+    _quieten_transformers()
     with _network_off(offline):
         family = _family(path, local, source)
         processor = _processor(path, local, source)
@@ -112,12 +112,21 @@ def load_checkpoint(
     return Checkpoint(model, processor, family)
 
 
-def _local(path: str) -> str:
-    """The folder that a path means, or the hub id that it is."""
-    local = resolve(path)
-    if _looks_local(path) and not Path(local).is_dir():
-        raise ModelError(f"model.path is {path!r}, but there is no such folder. Give a folder or a hub id.")
-    return local
+def _quieten_transformers() -> None:
+    """Show no bar for every load, since a job has its own, and no deprecations, which are no user's business.
+
+    With `TRANSFORMERS_VERBOSITY` set its log is left as it is.
+    """
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    if "TRANSFORMERS_VERBOSITY" not in os.environ:
+        for handler in logging.getLogger("transformers").handlers:
+            handler.addFilter(_no_deprecation)  # adding it again changes nothing
+
+
+def _no_deprecation(record: logging.LogRecord) -> bool:
+    return "deprecated" not in record.getMessage()
 
 
 def _processor(path: str, local: str, source: dict[str, Any]) -> Any:
@@ -192,11 +201,6 @@ def _refuse_half_loaded(path: str, model: Any, report: dict[str, Any]) -> None:
             f"The model at {path!r} does not fit on the devices of model.device_map, and layers kept on the"
             " CPU or on disk are not supported. Use more GPUs, a smaller dtype, or model.quantization."
         )
-
-
-def _looks_local(path: str) -> bool:
-    """Whether a path is meant as a folder: it starts as one, or has not the form of a hub id."""
-    return path.startswith(("/", "./", "../", "~", "bundled:")) or path.count("/") != 1 or os.path.isdir(path)
 
 
 def _pick_dtype(dtype: str) -> torch.dtype | str:

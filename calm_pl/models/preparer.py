@@ -21,10 +21,16 @@ class Preparer(Protocol):
     """Longest clip the model hears."""
     modalities: tuple[str, ...]
     """What a clip may bring: ("audio",) or ("audio", "video")."""
-    tokenizer: Any
-    """The model's own."""
-    audio_token_id: int
-    """Of the placeholder that sound is put in place of."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """The model's own."""
+        ...
+
+    @property
+    def audio_token_id(self) -> int:
+        """Id of the placeholder that sound is put in place of."""
+        ...
 
     def __call__(
         self,

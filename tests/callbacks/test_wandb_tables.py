@@ -1,13 +1,11 @@
 """What reaches Weights & Biases offline, read back from the run's own file."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import REPO, outside
+from conftest import ALL_CALLBACKS, command_line
 from wandb.proto.wandb_internal_pb2 import Record
 
 _BLOCK = 32_768
@@ -82,8 +80,7 @@ def run(tmp_path_factory, esc_root, tiny_folder):
         "wandb.entity=team",
         "wandb.audio_clips=4",
     )
-    command = [sys.executable, REPO / "launch.py", "fit-free", *settings, *rest, *wandb, "run.dir=run"]
-    subprocess.run(command, cwd=folder, check=True, timeout=240, capture_output=True, env=outside())
+    command_line(folder, "fit-free", *settings, *rest, *wandb, "run.dir=run")
     return folder / "run"
 
 
@@ -176,7 +173,7 @@ def test_the_classifier_is_an_artifact_and_is_not_copied(run, sent):
 
 
 def test_neither_sound_nor_classifier_where_they_are_not_wanted(launch, small_job, tmp_path):
-    launch("fit-free", *small_job, "wandb.classifier=false", check=True)
+    launch("fit-free", *small_job, *ALL_CALLBACKS, "wandb.classifier=false", check=True)
     quiet = read_back(tmp_path / "run")
     assert not [one for one in quiet.artifacts if one.type == "model" or "listen" in one.name]
     assert "round" not in quiet.history[0]

@@ -8,7 +8,7 @@ import sys
 import xml.etree.ElementTree as ET
 
 import pytest
-from conftest import REPO, outside
+from conftest import command_line
 
 FIGURES = [
     "methods",
@@ -26,13 +26,12 @@ def finished(tmp_path_factory, esc_root, tiny_folder):
     """The run folder of a job with two draws, on two ranks."""
     folder = tmp_path_factory.mktemp("job")
     command = [
-        *(sys.executable, str(REPO / "launch.py"), "fit-free", "data.benchmark=esc50"),
+        *("fit-free", "data.benchmark=esc50"),
         *(f"data.root={esc_root}", f"model.path={tiny_folder}", "data.shots=4", "data.n_options=3"),
         *("data.draws=2", "trainer.accelerator=cpu", "trainer.devices=2", "run.dir=run"),
         "callbacks=[figures,wandb_tables,predictions,run_record]",
     ]
-    done = subprocess.run(command, cwd=folder, env=outside(), capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = command_line(folder, *command)
     assert "could not be drawn" not in done.stderr
     return folder / "run"
 

@@ -28,7 +28,9 @@ def test_benchmarks_in_words_and_as_json(launch):
 
 
 def test_a_closed_pipe_is_no_error(launch):
-    result = launch("list", "models", prefix=["bash", "-c", '"$0" "$@" | true; exit ${PIPESTATUS[0]}'])
+    result = launch(
+        "list", "models", cold=True, prefix=["bash", "-c", '"$0" "$@" | true; exit ${PIPESTATUS[0]}']
+    )
     assert (result.returncode, result.stderr) == (0, "")
 
 

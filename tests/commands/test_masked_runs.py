@@ -17,9 +17,9 @@ ON = random_mask(4, 8, 12, torch.Generator().manual_seed(1))
 
 
 @pytest.fixture(scope="module")
-def mask(tmp_path_factory, tiny_folder, lalm):
+def mask(tmp_path_factory, tiny_folder, shared_lalm):
     """A mask of the tiny model, as fit-mask writes it."""
-    model = {"path": str(tiny_folder), "checkpoint": lalm.checkpoint()}
+    model = {"path": str(tiny_folder), "checkpoint": shared_lalm.checkpoint()}
     return HeadMask(ON, task="three", model=model).save(tmp_path_factory.mktemp("mask") / "mask.safetensors")
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from conftest import REPO
+from conftest import command_line
 
 from calm_pl import load_classifier
 
@@ -14,14 +14,11 @@ from calm_pl import load_classifier
 @pytest.fixture(scope="module")
 def job(tmp_path_factory, esc_root, tiny_folder):
     """A run folder whose classifier was fitted without options, and the query's files."""
-    import subprocess
-    import sys
-
     folder = tmp_path_factory.mktemp("fitted")
     settings = ("data.benchmark=esc50", f"data.root={esc_root}", f"model.path={tiny_folder}", "data.shots=4")
     rest = ("data.n_options=0", "methods=[sav,calm_global,calm]", "trainer.accelerator=cpu")
-    command = [sys.executable, REPO / "launch.py", "fit-free", *settings, *rest, "trainer.devices=1"]
-    subprocess.run([*command, "run.dir=run", "wandb.mode=disabled"], cwd=folder, check=True, timeout=240)
+    quiet = ("trainer.devices=1", "run.dir=run", "wandb.mode=disabled")
+    command_line(folder, "fit-free", *settings, *rest, *quiet)
     return folder / "run", sorted((esc_root / "audio").glob("1-*.wav"))
 
 

@@ -4,8 +4,6 @@ import csv
 import json
 import math
 import shutil
-import subprocess
-import sys
 from collections import Counter
 
 import named_sets
@@ -13,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import REPO, make_esc50
+from conftest import command_line, make_esc50
 
 from calm_pl import Calm, FrozenLALM, load_classifier
 from calm_pl.data.esc50 import ESC50
@@ -40,11 +38,7 @@ def base(tmp_path_factory, esc_root):
     """Overrides of a job on tones, and the folder of one that has finished."""
     folder = tmp_path_factory.mktemp("pseudo")
     job = ["data.benchmark=esc50", f"data.root={esc_root}", *MODEL, *VOTES, *QUIET, "trainer.devices=1"]
-    command = [sys.executable, str(REPO / "launch.py"), "fit-free", *job, "run.dir=run"]
-    done = subprocess.run(
-        [*command, "data.support_labels=pseudo"], cwd=folder, capture_output=True, text=True, timeout=240
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = command_line(folder, "fit-free", *job, "run.dir=run", "data.support_labels=pseudo")
     return job, folder / "run", done
 
 

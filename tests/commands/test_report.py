@@ -3,11 +3,9 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
-from conftest import REPO, make_esc50, outside
+from conftest import command_line, make_esc50
 from made_runs import make_run
 
 from calm_pl import load_classifier
@@ -20,15 +18,10 @@ def finished(tmp_path_factory, tiny_folder):
     """A finished run with sound in its page, on data of its own."""
     folder = tmp_path_factory.mktemp("job")
     root = make_esc50(folder / "esc", per_cell=2)
-    command = [
-        *(sys.executable, str(REPO / "launch.py"), "fit-free", "data.benchmark=esc50", f"data.root={root}"),
-        *(f"model.path={tiny_folder}", "data.shots=4", "data.n_options=3", "data.num_workers=0"),
-        *("trainer.accelerator=cpu", "trainer.devices=1", "wandb.mode=disabled", "report.audio=true"),
-    ]
-    done = subprocess.run(
-        [*command, "run.dir=run"], cwd=folder, capture_output=True, text=True, timeout=240, env=outside()
-    )
-    assert done.returncode == 0, done.stderr
+    settings = ("data.benchmark=esc50", f"data.root={root}", f"model.path={tiny_folder}", "data.shots=4")
+    rest = ("data.n_options=3", "data.num_workers=0", "trainer.accelerator=cpu", "trainer.devices=1")
+    quiet = ("wandb.mode=disabled", "report.audio=true", "run.dir=run")
+    command_line(folder, "fit-free", *settings, *rest, *quiet)
     return folder / "run"
 
 

@@ -18,12 +18,15 @@ def rows_of(folder, name="predictions.csv"):
         return list(csv.DictReader(file))
 
 
+PAGE = "callbacks=[progress,run_record,predictions,figures,report]"
+
+
 @pytest.fixture
 def job(call, small_job, tmp_path):
     """Run a job in this process; its run folder and what it printed."""
 
     def run(*args, status=0):
-        result = call("fit-free", *small_job, "wandb.mode=disabled", *args)
+        result = call("fit-free", *small_job, PAGE, *args)
         assert result.returncode == status, result.stdout + result.stderr
         assert "Traceback" not in result.stderr
         return tmp_path / "run", result

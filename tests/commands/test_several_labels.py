@@ -2,16 +2,13 @@
 
 import csv
 import json
-import os
 import re
-import subprocess
-import sys
 from collections import defaultdict
 
 import named_sets
 import numpy as np
 import pytest
-from conftest import REPO
+from conftest import command_line
 from sklearn.metrics import average_precision_score
 
 from calm_pl import FrozenLALM, load_classifier
@@ -28,13 +25,9 @@ def refuse(constant):
 
 def run(folder, *args):
     """A job on a set of `named_sets`; its run folder, and what it printed."""
-    env = {**os.environ, "PYTHONPATH": f"{REPO}{os.pathsep}{REPO / 'tests'}"}
-    command = [sys.executable, str(REPO / "tests" / "named_sets.py"), "fit-free", *map(str, args)]
     rest = ("trainer.accelerator=cpu", "wandb.mode=disabled", "run.dir=run", "data.num_workers=0")
     folder.mkdir()
-    done = subprocess.run([*command, *rest], cwd=folder, env=env, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "run", done
+    return folder / "run", command_line(folder, "fit-free", *args, *rest)
 
 
 def results_of(folder):

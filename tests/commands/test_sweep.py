@@ -3,12 +3,10 @@
 import csv
 import json
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
-from conftest import REPO, make_esc50, outside
+from conftest import command_line, make_esc50
 from rank_processes import Job
 
 METRICS = ("accuracy", "macro_f1", "exact_match")
@@ -57,10 +55,7 @@ def settings(root, tiny_folder, tmp_path_factory):
 def finished(tmp_path_factory, settings):
     """The folder of a finished sweep, and what it printed."""
     folder = tmp_path_factory.mktemp("sweep")
-    command = [sys.executable, REPO / "launch.py", "sweep", *settings, *GRID, ROUNDS, ALL, "run.dir=run"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, env=outside())
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "run", done
+    return folder / "run", command_line(folder, "sweep", *settings, *GRID, ROUNDS, ALL, "run.dir=run")
 
 
 @pytest.fixture

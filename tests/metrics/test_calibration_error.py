@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from calm_pl.metrics import abstention, calibration, set_coverage
+from calm_pl.metrics import abstention, calibration_scores, set_coverage
 
 P = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
 Y = torch.tensor([0, 1, 1, 0])
 
 
 def test_by_hand():
-    found = calibration(P, Y)
+    found = calibration_scores(P, Y)
     # Four bins of one clip: |1 - 0.9|, |0 - 0.8|, |1 - 0.7|, |1 - 0.6|.
     assert found.ece == pytest.approx((0.1 + 0.8 + 0.3 + 0.4) / 4)
     assert found.nll == pytest.approx(-(math.log(0.9) + math.log(0.2) + math.log(0.7) + math.log(0.6)) / 4)
@@ -28,18 +28,20 @@ def test_the_error_against_a_loop_over_bins():
         inside = (confidence > b / 15) & (confidence <= (b + 1) / 15)
         if inside.any():
             expected += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
-    assert calibration(torch.from_numpy(p), torch.from_numpy(y)).ece == pytest.approx(expected, abs=1e-5)
+    assert calibration_scores(torch.from_numpy(p), torch.from_numpy(y)).ece == pytest.approx(
+        expected, abs=1e-5
+    )
 
 
 def test_labels_drawn_from_the_probabilities_are_calibrated():
     rng = np.random.default_rng(1)
     p = rng.dirichlet([1.0] * 3, 20_000)
     y = (p.cumsum(1) < rng.random((len(p), 1))).sum(1).clip(max=2)
-    assert calibration(torch.from_numpy(p), torch.from_numpy(y)).ece < 0.02
+    assert calibration_scores(torch.from_numpy(p), torch.from_numpy(y)).ece < 0.02
 
 
 def test_a_certain_mistake_costs_much_but_not_infinity():
-    found = calibration(torch.tensor([[1.0, 0.0]]), torch.tensor([1]))
+    found = calibration_scores(torch.tensor([[1.0, 0.0]]), torch.tensor([1]))
     assert found.ece == 1
     assert found.brier == 2
     assert 50 < found.nll < 100
@@ -65,4 +67,4 @@ def test_sets_by_hand():
 
 def test_no_clip_is_refused():
     with pytest.raises(ValueError, match="at least one clip"):
-        calibration(P[:0], Y[:0])
+        calibration_scores(P[:0], Y[:0])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from calm_pl.metrics import clusters, differences, winner_calibration_error
+from calm_pl.metrics import clusters, pairwise_differences, winner_calibration_error
 
 RNG = np.random.default_rng(0)
 
@@ -15,7 +15,7 @@ def test_pairs_are_named_by_who_is_better_largest_first():
         "good": np.ones((2, 40), bool),
         "fair": np.tile([True, True, False, False], (2, 10)),
     }
-    found = differences(right, np.arange(40))
+    found = pairwise_differences(right, np.arange(40))
     assert [(one.better, one.worse, one.difference) for one in found] == [
         ("good", "bad", 0.75),
         ("good", "fair", 0.5),
@@ -27,7 +27,7 @@ def test_pairs_are_named_by_who_is_better_largest_first():
 
 def test_equal_methods_hold_nothing():
     right = RNG.random((3, 60)) < 0.6
-    (one,) = differences({"a": right, "b": right.copy()}, np.arange(60))
+    (one,) = pairwise_differences({"a": right, "b": right.copy()}, np.arange(60))
     assert (one.difference, one.interval.low, one.interval.high, one.holds, one.p_value) == (
         0,
         0,
@@ -42,8 +42,8 @@ def test_clips_of_one_recording_count_as_one():
     first, second = np.zeros((1, 200), bool), np.zeros((1, 200), bool)
     first[0, :10] = True
     recordings = np.repeat(np.arange(20), 10)
-    assert differences({"a": first, "b": second}, np.arange(200))[0].holds
-    assert not differences({"a": first, "b": second}, recordings)[0].holds
+    assert pairwise_differences({"a": first, "b": second}, np.arange(200))[0].holds
+    assert not pairwise_differences({"a": first, "b": second}, recordings)[0].holds
 
 
 def test_the_coarsest_kind_of_group_that_is_not_too_coarse():

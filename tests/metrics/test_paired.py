@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.utils import resample
 
-from calm_pl.metrics import differences, estimate, mcnemar, paired_difference
+from calm_pl.metrics import estimate, mcnemar, paired_difference, pairwise_differences
 
 
 def test_mcnemar_by_hand():
@@ -126,15 +126,15 @@ def test_all_pairs_share_their_samples_and_are_what_each_is_alone():
     rng = np.random.default_rng(0)
     right = {name: rng.random((3, 60)) < level for name, level in (("a", 0.8), ("b", 0.6), ("c", 0.6))}
     cluster = np.arange(60) // 3
-    found = differences(right, cluster)
+    found = pairwise_differences(right, cluster)
     assert len(found) == 3
     for one in found:
         alone = paired_difference(right[one.better], right[one.worse], cluster)
         assert one.difference == alone.mean
         assert one.interval == pytest.approx(alone.interval, abs=1e-12)
-    same = differences({"a": right["a"], "twin": right["a"].copy()}, cluster)
+    same = pairwise_differences({"a": right["a"], "twin": right["a"].copy()}, cluster)
     assert (same[0].interval, same[0].holds) == ((0.0, 0.0), False)
-    assert differences({"a": right["a"]}, cluster) == []
+    assert pairwise_differences({"a": right["a"]}, cluster) == []
 
 
 def test_cutting_the_samples_into_blocks_changes_nothing(monkeypatch):

@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # More processes than cores: tests of kills and ranks wait most of their time.
-TESTS = -m pytest -n 4 --dist loadfile
+TESTS = -m pytest -n 3 --dist loadfile
 
 .PHONY: demo test test-quick test-latest test-lowest check docs package lock tiny-model clean
 

@@ -151,13 +151,14 @@ def small_job(esc_root, tiny_folder):
         "trainer.accelerator=cpu",
         "trainer.devices=1",
         "run.dir=run",
-        "wandb.mode=disabled",
-        "callbacks=[progress,run_record,predictions,pseudo_labels]",
+        *LEAN,
     ]
 
 
+LEAN = ("wandb.mode=disabled", "callbacks=[progress,run_record,predictions,pseudo_labels]")
+"""Without figures, page and dashboard, on which a small job spends most of its time."""
 ALL_CALLBACKS = (
     "callbacks=[progress,run_record,predictions,figures,report,wandb_tables,pseudo_labels]",
     "wandb.mode=offline",
 )
-"""For `small_job`, where figures, page and dashboard are looked at."""
+"""Behind `LEAN`, where figures, page and dashboard are looked at."""

@@ -1,10 +1,21 @@
-"""What every process of `warm_processes` has imported when it begins."""
+"""What every process of `warm_processes` has imported, and once done, when it begins."""
 
 # ruff: noqa: F401  - imported for the processes to come
+import io
 
 import named_sets
+import numpy as np
+import safetensors.torch
+import soundfile
+import soxr
 import torch
+import torch.distributed.checkpoint
+import torch.distributed.elastic
+import torchaudio
+import torchvision.transforms.v2
 import transformers
+from transformers.models.auto import processing_auto
+from transformers.models.qwen2_audio import modeling_qwen2_audio, processing_qwen2_audio
 
 import callbacks.figures
 import callbacks.predictions
@@ -20,12 +31,18 @@ import calm_pl.commands.job
 import calm_pl.commands.predict
 import calm_pl.commands.sweep
 import calm_pl.commands.table
+import calm_pl.data.esc50
 import calm_pl.figures.folder
+import calm_pl.figures.run_files
 import calm_pl.mask_training
+import calm_pl.models.qwen2_audio
 import calm_pl.module
 import calm_pl.report
 import calm_pl.sweeps.module
+from calm_pl.figures import confusion_figure
 from calm_pl.models.tiny import build_tiny
 
 torch.set_num_threads(1)
 named_sets.register()
+for kind in ("svg", "pdf", "png"):  # loads fonts
+    confusion_figure(np.eye(3), ["a", "b", "c"]).savefig(io.BytesIO(), format=kind)

@@ -124,8 +124,8 @@ def _run(
     for name, number in ((stdout, 1), (stderr, 2)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     sys.argv = ["launch.py", *args]
-    from calm_pl.commands.main import main
-
     if first is not None:
         first()
+    from calm_pl.commands.main import main
+
     sys.exit(main(args))

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from conftest import LEAN
 from rank_processes import Job
 
 from calm_pl.schema import COMPARISONS
@@ -38,6 +39,7 @@ def by_ranks(esc_root, tiny_folder, tmp_path_factory):
             "bank.dir=null",
             f"methods=[{','.join(METHODS)}]",
             "run.dir=run",
+            *LEAN,
             *QUIET,
         ]
         ended = Job(folder, job, ranks, 0.0, "job").wait(120)

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 import soundfile
-from conftest import REPO, command_line, make_esc50, outside
+from conftest import LEAN, REPO, command_line, make_esc50, outside
 
 METHODS = ["zero_shot", "sav", "calm_global", "calm"]
 
@@ -117,7 +117,7 @@ def test_the_resolved_configuration_runs_again_to_the_same_result(finished, laun
 @pytest.mark.parametrize("ranks", [2, 3])
 def test_ranks_change_nothing(finished, launch, tmp_path, ranks):
     folder, _ = finished
-    config = ("--config", folder / "config.yaml", "run.dir=ranks", "wandb.mode=disabled")
+    config = ("--config", folder / "config.yaml", "run.dir=ranks", *LEAN)
     # Once with ranks that Lightning starts itself.
     launch("fit-free", *config, f"trainer.devices={ranks}", check=True, cold=ranks == 2)
     one, many = results_of(folder), results_of(tmp_path / "ranks")
@@ -133,14 +133,14 @@ def test_ranks_change_nothing(finished, launch, tmp_path, ranks):
 
 def test_more_ranks_than_batches(finished, launch, tmp_path):
     folder, _ = finished
-    config = ("--config", folder / "config.yaml", "run.dir=ranks", "wandb.mode=disabled")
+    config = ("--config", folder / "config.yaml", "run.dir=ranks", *LEAN)
     launch("fit-free", *config, "trainer.devices=3", "data.batch_size=12", check=True)
     assert results_of(tmp_path / "ranks")["n_query"] == 9
 
 
 def test_batch_size_and_workers_change_nothing(finished, launch, tmp_path):
     folder, _ = finished
-    config = ("--config", folder / "config.yaml", "run.dir=other", "wandb.mode=disabled")
+    config = ("--config", folder / "config.yaml", "run.dir=other", *LEAN)
     launch("fit-free", *config, "data.batch_size=1", "data.num_workers=0", check=True)
     assert results_of(folder)["methods"] == results_of(tmp_path / "other")["methods"]
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from conftest import LEAN
 from rank_processes import Job
 
 from calm_pl import load_classifier
@@ -30,6 +31,7 @@ def by_ranks(esc_root, tiny_folder, tmp_path_factory):
             "voter.select=oracle",
             "bank.dir=bank",
             "run.dir=run",
+            *LEAN,
             *QUIET,
         ]
         ended = Job(folder, job, ranks, 0.0, "job").wait(120)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from conftest import command_line
+from conftest import LEAN, command_line
 
 from calm_pl import load_classifier
 
@@ -17,7 +17,7 @@ def job(tmp_path_factory, esc_root, tiny_folder):
     folder = tmp_path_factory.mktemp("fitted")
     settings = ("data.benchmark=esc50", f"data.root={esc_root}", f"model.path={tiny_folder}", "data.shots=4")
     rest = ("data.n_options=0", "methods=[sav,calm_global,calm]", "trainer.accelerator=cpu")
-    quiet = ("trainer.devices=1", "run.dir=run", "wandb.mode=disabled")
+    quiet = ("trainer.devices=1", "run.dir=run", *LEAN)
     command_line(folder, "fit-free", *settings, *rest, *quiet)
     return folder / "run", sorted((esc_root / "audio").glob("1-*.wav"))
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import command_line, make_esc50
+from conftest import LEAN, command_line, make_esc50
 
 from calm_pl import Calm, FrozenLALM, load_classifier
 from calm_pl.data.esc50 import ESC50
@@ -21,7 +21,7 @@ PLAIN = ["zero_shot", "sav", "calm_global", "calm"]
 PSEUDO = ["sav+pl", "calm_global+pl", "calm+pl"]
 MODEL = ("model.path=bundled:tiny_lalm", "model.dtype=float32", "trainer.accelerator=cpu")
 VOTES = ("pseudo.rollouts=6", "pseudo.min_agreement=0.34", "data.shots=4", "data.n_options=3")
-QUIET = ("wandb.mode=disabled", "data.num_workers=0")
+QUIET = (*LEAN, "data.num_workers=0")
 
 
 def rows_of(path):
@@ -38,7 +38,8 @@ def base(tmp_path_factory, esc_root):
     """Overrides of a job on tones, and the folder of one that has finished."""
     folder = tmp_path_factory.mktemp("pseudo")
     job = ["data.benchmark=esc50", f"data.root={esc_root}", *MODEL, *VOTES, *QUIET, "trainer.devices=1"]
-    done = command_line(folder, "fit-free", *job, "run.dir=run", "data.support_labels=pseudo")
+    page = "callbacks=[progress,run_record,predictions,figures,report,pseudo_labels]"
+    done = command_line(folder, "fit-free", *job, "run.dir=run", "data.support_labels=pseudo", page)
     return job, folder / "run", done
 
 

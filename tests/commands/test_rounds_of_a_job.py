@@ -26,7 +26,7 @@ def job(call, small_job, tmp_path):
     """Run a job in this process; its run folder and what it printed."""
 
     def run(*args, status=0):
-        result = call("fit-free", *small_job, PAGE, *args)
+        result = call("fit-free", *small_job, *args)
         assert result.returncode == status, result.stdout + result.stderr
         assert "Traceback" not in result.stderr
         return tmp_path / "run", result
@@ -44,7 +44,7 @@ def accuracy(rows, method):
 
 
 def test_all_folds_and_draws_in_one_run(job):
-    folder, result = job("data.fold=all", "data.draws=2")
+    folder, result = job(PAGE, "data.fold=all", "data.draws=2")
     rows, results = rows_of(folder), results_of(folder)
     assert list(rows[0])[:5] == ["clip", "fold", "draw", "label", "options"]
     assert len(rows) == 90
@@ -139,7 +139,7 @@ def test_missing_files_of_a_public_set_are_listed(job, spoilt):
     gone = sorted(p for p in (spoilt / "audio").iterdir() if p.name.startswith("1-"))[:2]
     for path in gone:
         path.unlink()
-    folder, result = job(f"data.root={spoilt}", "methods=[calm]")
+    folder, result = job(PAGE, f"data.root={spoilt}", "methods=[calm]")
     assert [(row["clip"], row["path"]) for row in rows_of(folder, "missing.csv")] == [
         (p.name, str(p)) for p in gone
     ]
@@ -189,7 +189,7 @@ def test_the_leak_guard_can_be_turned_off_as_its_message_says(job, leaky):
 
 
 def test_results_say_that_the_leak_guard_was_off(job, leaky):
-    folder, result = job(f"data.root={leaky}", "methods=[calm]", "data.leak_guard=none")
+    folder, result = job(PAGE, f"data.root={leaky}", "methods=[calm]", "data.leak_guard=none")
     assert "the leak guard was off" in result.stdout
     assert "the leak guard was off" in (folder / "report.html").read_text()
     assert "the leak guard was off" in (folder / "results.json").read_text()

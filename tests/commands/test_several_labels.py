@@ -8,7 +8,7 @@ from collections import defaultdict
 import named_sets
 import numpy as np
 import pytest
-from conftest import command_line
+from conftest import LEAN, command_line
 from sklearn.metrics import average_precision_score
 
 from calm_pl import FrozenLALM, load_classifier
@@ -25,9 +25,9 @@ def refuse(constant):
 
 def run(folder, *args):
     """A job on a set of `named_sets`; its run folder, and what it printed."""
-    rest = ("trainer.accelerator=cpu", "wandb.mode=disabled", "run.dir=run", "data.num_workers=0")
+    rest = ("trainer.accelerator=cpu", "run.dir=run", "data.num_workers=0")
     folder.mkdir()
-    return folder / "run", command_line(folder, "fit-free", *args, *rest)
+    return folder / "run", command_line(folder, "fit-free", *rest, *LEAN, *args)
 
 
 def results_of(folder):
@@ -46,7 +46,11 @@ def several(tmp_path_factory, tiny_folder):
     root = named_sets.write(base / "sounds", named_sets.SEVERAL)
     job = ("data.benchmark=several", f"data.root={root}", f"model.path={tiny_folder}", "data.shots=3")
     rest = ("data.n_options=3", "data.batch_size=1", "data.draws=2", f"methods=[{METHODS}]")
-    folders = {n: run(base / f"{n}", *job, *rest, f"trainer.devices={n}") for n in (1, 2, 3)}
+    page = "callbacks=[run_record,predictions,report]"
+    folders = {
+        n: run(base / f"{n}", *job, *rest, f"trainer.devices={n}", *([page] if n == 1 else []))
+        for n in (1, 2, 3)
+    }
     return root, folders
 
 

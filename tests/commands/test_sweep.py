@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from conftest import command_line, make_esc50
+from conftest import LEAN, command_line, make_esc50
 from rank_processes import Job
 
 METRICS = ("accuracy", "macro_f1", "exact_match")
@@ -63,9 +63,7 @@ def fit_free(call, settings, tmp_path):
     """Results of `fit-free` with these settings, by method, fold and draw."""
 
     def run(*args):
-        done = call(
-            "fit-free", *settings, *args, "run.dir=alone", "run.overwrite=true", "wandb.mode=disabled"
-        )
+        done = call("fit-free", *settings, *args, "run.dir=alone", "run.overwrite=true", *LEAN)
         assert done.returncode == 0, done.stderr
         methods = results_of(tmp_path / "alone")["methods"]
         return {

@@ -4,16 +4,21 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# More processes than cores: tests of kills and ranks wait most of their time.
-TESTS = -m pytest -n 3 --dist loadfile
+# More processes than cores, since tests of kills and ranks mostly wait; long files, which come first by name, first.
+TESTS = -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-quick test-latest test-lowest check docs package lock tiny-model clean
+.PHONY: demo test test-quick test-shuffled test-latest test-lowest check docs package lock tiny-model clean
 
 demo: $(VENV)/installed
 	$(BIN)/python launch.py fit-free --config demo.yaml
 
 test: $(VENV)/installed-dev
 	$(BIN)/python $(TESTS)
+
+# In a random order: make test-shuffled SEED=1
+SEED ?= 0
+test-shuffled: $(VENV)/installed-dev
+	$(BIN)/python $(TESTS) -p randomly --randomly-seed=$(SEED)
 
 # Without the tests that run whole jobs: an answer in a minute and a half.
 test-quick: $(VENV)/installed-dev

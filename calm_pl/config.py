@@ -19,9 +19,9 @@ from typing import Any, TypeVar, overload
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from calm_pl.cross_faults import cross_faults
 from calm_pl.errors import ConfigError
-from calm_pl.pseudo.settings import JUDGE
-from calm_pl.schema import CALLBACKS, METHODS, PRIOR_METHOD, Config
+from calm_pl.schema import Config
 
 Schema = TypeVar("Schema")
 _UNRESOLVED = object()  # stands for a value whose interpolation leads nowhere
@@ -157,10 +157,35 @@ def _merged(base: Any, layer: Any) -> Any:
 
 def _resolved(schema: type, layers: list[DictConfig], faults: list[str]) -> dict[str, Any]:
     """Defaults and all layers as one plain dictionary, interpolations resolved."""
-    merged: Any = OmegaConf.to_container(OmegaConf.structured(schema))
+    merged: Any = _defaults(schema)
     for layer in layers:
         merged = _merged(merged, OmegaConf.to_container(layer))
+    if not _interpolates(merged):
+        return _with_text_keys(merged)
     return _plain(OmegaConf.create(merged), "", faults)
+
+
+@functools.cache
+def _defaults(schema: type) -> Any:
+    """A schema's defaults as plain values; not to be changed."""
+    return OmegaConf.to_container(OmegaConf.structured(schema))
+
+
+def _interpolates(value: Any) -> bool:
+    """Whether any text refers to another setting; resolving takes longer than all else."""
+    if isinstance(value, dict):
+        return any(_interpolates(one) for one in value.values())
+    if isinstance(value, list):
+        return any(map(_interpolates, value))
+    return isinstance(value, str) and "${" in value
+
+
+def _with_text_keys(section: dict[Any, Any]) -> dict[str, Any]:
+    """As `_plain` does without interpolations: a section's values, keys as text."""
+    return {
+        str(key): _with_text_keys(value) if isinstance(value, dict) else copy.deepcopy(value)
+        for key, value in section.items()
+    }
 
 
 def _plain(section: DictConfig, path: str, faults: list[str]) -> dict[str, Any]:
@@ -276,58 +301,3 @@ def _leaves(schema: type, path: str) -> Iterator[tuple[str, str]]:
             yield from _leaves(typing.cast(type, types[spec.name]), f"{path}{spec.name}.")
         else:
             yield spec.name, f"{path}{spec.name}"
-
-
-def cross_faults(config: Config) -> list[str]:
-    """Faults that no single value shows."""
-    faults = []
-    if (config.voter.reliability_split == "heldout") != (config.data.heldout_shots > 0):
-        faults.append(
-            "data.heldout_shots: must be 1 or more exactly when voter.reliability_split is heldout, but is"
-            f" {config.data.heldout_shots} with {config.voter.reliability_split}"
-        )
-    if (config.data.video.num_frames is None) == (config.data.video.fps is None):
-        faults.append("data.video: must have either num_frames or fps, and the other null")
-    for name, known in (("methods", METHODS), ("callbacks", CALLBACKS)):
-        for value in getattr(config, name):
-            if value not in known:
-                faults.append(f"{name}: must be among {', '.join(known)}, but holds {value!r}")
-    absent = [name for name in ("predictions", "run_record") if name not in config.callbacks]
-    if "report" in config.callbacks and absent:
-        faults.append(
-            f"callbacks: report reads what {' and '.join(absent)} writes: add it, or leave report out"
-        )
-    if not config.methods:
-        faults.append("methods: must name at least one method, but is empty")
-    if "zero_shot" in config.methods and config.data.n_options < 2:
-        faults.append(
-            "data.n_options: must be 2 or more for zero-shot prompting, but is"
-            f" {config.data.n_options}; or leave zero_shot out of methods"
-        )
-    if PRIOR_METHOD in config.methods:
-        lacking = [name for name in ("zero_shot", "calm_auto") if name not in config.methods]
-        if lacking:
-            faults.append(f"methods: must name {' and '.join(lacking)} too, which {PRIOR_METHOD} is made of")
-        if config.zero_shot == "generate":
-            faults.append(f"zero_shot: must be letters or text for {PRIOR_METHOD}, but is generate")
-    if config.pseudo.temperature_low > config.pseudo.temperature_high:
-        faults.append(
-            f"pseudo.temperature_high: must be {config.pseudo.temperature_low:g}, temperature_low, or more,"
-            f" but is {config.pseudo.temperature_high:g}"
-        )
-    if config.data.support_labels == "pseudo":
-        faults += _pseudo_faults(config)
-    return faults
-
-
-def _pseudo_faults(config: Config) -> list[str]:
-    """Faults of settings that do not go with pseudo-labels."""
-    faults = []
-    if config.data.n_options < 2:
-        faults.append(
-            "data.n_options: must be 2 or more for pseudo-labels, which are votes among options, but is"
-            f" {config.data.n_options}; as many as there are classes where nobody knows the right one"
-        )
-    if config.pseudo.rounds and JUDGE not in config.methods:
-        faults.append(f"methods: must name {JUDGE}, which self-training (pseudo.rounds) labels by")
-    return faults

@@ -24,8 +24,8 @@ SHARED = REPO.parent / "shared" / "data"
 
 
 JOB_FIXTURES = {"launch", "call", "finished", "worked", "job", "fitted", "bundled"}
-JOB_NAMES = {"Job", "command_line", "subprocess", "multiprocessing", "make_decoder"}
-"""What test files import or use that run whole jobs, or other processes."""
+JOB_NAMES = {"Job", "Trainer", "command_line", "subprocess", "multiprocessing", "every_figure"}
+"""What test files import that run whole jobs or other processes, or draw every figure."""
 
 
 def pytest_collection_modifyitems(items):

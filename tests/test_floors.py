@@ -40,6 +40,7 @@ FLOORS = {
     "calm_pl.mask_schema": 4,
     "calm_pl.schema": 4,
     "calm_pl.config": 4,
+    "calm_pl.cross_faults": 4,
     "calm_pl.sweeps": 4,
     "calm_pl.commands": 4,
     "calm_pl.report": 4,

@@ -46,8 +46,10 @@ def opened(path: Path, format: str) -> Iterator[Any]:
     """
     import av
 
+    # Tags in a wrong encoding are no reason to refuse the sound; from 19 on PyAV takes them as they are.
+    lenient: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
     try:
-        with av.open(str(path), format=format, metadata_errors="ignore") as container:
+        with av.open(str(path), format=format, **lenient) as container:
             yield container
     except av.FFmpegError as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
-from calm_pl.config import checked, compose, config_hash, cross_faults
+from calm_pl.config import checked, compose, config_hash
+from calm_pl.cross_faults import cross_faults
 from calm_pl.errors import ConfigError
 from calm_pl.rules import one_of, setting
 from calm_pl.schema import COMPARISONS, METHODS, PRIOR_METHOD, Config, VoterConfig

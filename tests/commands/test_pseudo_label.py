@@ -40,6 +40,7 @@ def base(tmp_path_factory, esc_root):
     job = ["data.benchmark=esc50", f"data.root={esc_root}", *MODEL, *VOTES, *QUIET, "trainer.devices=1"]
     page = "callbacks=[progress,run_record,predictions,figures,report,pseudo_labels]"
     done = command_line(folder, "fit-free", *job, "run.dir=run", "data.support_labels=pseudo", page)
+    shutil.copytree(folder / "runs" / ".bank", folder / "bank_of_the_job")  # tests add to the other one
     return job, folder / "run", done
 
 
@@ -183,7 +184,7 @@ def test_what_was_sampled_is_not_sampled_again(base, call, tmp_path, no_sampling
 
 def test_only_answers_that_were_lost_are_sampled_again(base, call, tmp_path, monkeypatch):
     job, folder, _ = base
-    shutil.copytree(folder.parent / "runs" / ".bank", tmp_path / "bank")
+    shutil.copytree(folder.parent / "bank_of_the_job", tmp_path / "bank")
     (path,) = (tmp_path / "bank" / "answers").rglob("*.jsonl")
     path.write_bytes(path.read_bytes()[:-9])  # the last line is torn, as a power cut leaves it
     sample, rows = FrozenLALM.sample, []

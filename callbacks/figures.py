@@ -9,7 +9,7 @@ import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from calm_pl.commands.job import JobRecord
-from calm_pl.commands.table import NAMES
+from calm_pl.methods import METHODS
 from calm_pl.module import FitFreeModule
 
 # Matplotlib is imported after the test, on rank 0 only.
@@ -58,9 +58,9 @@ def run_facts(module: FitFreeModule) -> RunFacts:
         metric = main_metric(result.values)
         # Six digits, as predictions.csv has them: drawn again from there, a figure is the same.
         confidence_N = [float(f"{c:.6f}") for c in confidence_QDM[seen_Q, :, m].ravel()]
-        answers[NAMES.get(method, method)] = Answered(label_QDM[seen_Q, :, m].ravel(), np.array(confidence_N))
+        answers[METHODS.title(method)] = Answered(label_QDM[seen_Q, :, m].ravel(), np.array(confidence_N))
         rounds = [one.values[metric] for fold in result.rounds for one in fold]
-        estimates[NAMES.get(method, method)] = Estimate(
+        estimates[METHODS.title(method)] = Estimate(
             result.values[metric], *result.ci95[metric], rounds if len(rounds) > 1 else []
         )
     return RunFacts(
@@ -96,7 +96,7 @@ def _agreement(module: FitFreeModule) -> dict[str, Agreement]:
         rows: list[Any] = [getattr(voter, "reliability_", None) for voter in rounds]
         if len(rows) > 1 and rows[0] is not None:
             rows_RCH = np.stack([np.atleast_2d(row.cpu().numpy()) for row in rows])
-            found[NAMES.get(method, method)] = agreement(rows_RCH)
+            found[METHODS.title(method)] = agreement(rows_RCH)
     return found
 
 

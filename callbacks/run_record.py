@@ -14,7 +14,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from calm_pl import __version__
-from calm_pl.classifier import VOTERS, Classifier
+from calm_pl.classifier import Classifier, method_of
 from calm_pl.commands.job import JobRecord
 from calm_pl.commands.table import notes
 from calm_pl.data.base import FewShotDataModule
@@ -121,7 +121,9 @@ def classifier(module: FitFreeModule, data: FewShotDataModule | None) -> Classif
 
     None where none can be stored, or the prompt is not known for want of a data module.
     """
-    first = {name: rounds[0] for name, rounds in module.fitted.items() if name in VOTERS}
+    first = {
+        name: rounds[0] for name, rounds in module.fitted.items() if method_of(name, rounds[0]) is not None
+    }
     return _with_prompt(first, module.task.classes, module, data)
 
 
@@ -130,7 +132,7 @@ def pseudo_classifier(module: FitFreeModule, data: FewShotDataModule | None) -> 
     if module.pseudo is None:
         return None
     first = {name.removesuffix(SUFFIX): rounds[0] for name, rounds in module.pseudo.fitted.items()}
-    voters = {name: one.voter for name, one in first.items() if name in VOTERS}
+    voters = {name: one.voter for name, one in first.items() if method_of(name, one.voter) is not None}
     covered = next((one.covered for one in first.values()), ())
     return _with_prompt(voters, tuple(module.task.classes[c] for c in covered), module, data)
 

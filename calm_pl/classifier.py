@@ -12,15 +12,9 @@ from torch import Tensor
 
 from calm_pl.errors import ModelError
 from calm_pl.files import replacing
-from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Gda, HeadVoter, Sav
+from calm_pl.methods import METHODS
+from calm_pl.voters import HeadVoter
 
-VOTERS: dict[str, type[HeadVoter]] = {
-    "sav": Sav,
-    "calm_global": CalmGlobal,
-    "calm": Calm,
-    "gda": Gda,
-    "calm_auto": CalmAuto,
-}
 _FORMAT = "calm_pl.classifier.1"
 
 
@@ -57,6 +51,7 @@ class Classifier:
                 {name: voter.fitted_params() for name, voter in self.voters.items()},
                 default=lambda number: number.item(),  # NumPy's numbers
             ),
+            **_kinds(self.voters),
             "prompt": json.dumps(self.prompt),
             "model": json.dumps(self.model),
         }
@@ -82,16 +77,51 @@ def load_classifier(path: str | Path) -> Classifier:
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot be read as a classifier: {error}") from error
     classes = tuple(json.loads(header["classes"]))
+    kinds = json.loads(header.get("kinds", "{}"))
     voters = {
-        name: _restore(name, params, classes, tensors)
+        name: _restore(name, kinds.get(name, name), params, classes, tensors, path)
         for name, params in json.loads(header["voters"]).items()
     }
     return Classifier(voters, classes, json.loads(header["prompt"]), json.loads(header["model"]))
 
 
+def method_of(name: str, voter: HeadVoter) -> str | None:
+    """Return the key of the method that a voter is, as far as a classifier can hold it.
+
+    A program may give its voters names of its own; their class says what they are then.
+
+    Args:
+        name: of the voter.
+        voter: fitted or not.
+    """
+    rows = [row for row in METHODS if row.stored and row.voter is not None]
+    own = [row.key for row in rows if row.key == name and isinstance(voter, row.voter_class())]
+    alike = [row.key for row in rows if row.voter_class() is type(voter)]
+    return next(iter([*own, *alike]), None)
+
+
+def _kinds(voters: dict[str, HeadVoter]) -> dict[str, str]:
+    """Return the header's entry that says which method each voter is, where its name does not."""
+    kinds = {name: method_of(name, voter) for name, voter in voters.items()}
+    named = {name: kind for name, kind in kinds.items() if kind != name}
+    return {"kinds": json.dumps(named)} if named else {}
+
+
 def _restore(
-    name: str, params: dict[str, Any], classes: Sequence[str], tensors: dict[str, Tensor]
+    name: str,
+    kind: str,
+    params: dict[str, Any],
+    classes: Sequence[str],
+    tensors: dict[str, Tensor],
+    path: str | Path,
 ) -> HeadVoter:
+    row = METHODS.get(kind)
+    if row is None or not row.stored:
+        raise ModelError(
+            f"{path}: holds the method {kind!r}, which this installation does not know: name the plugin or"
+            " install the package that brought it."
+        )
     prefix = f"{name}."
     state = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
-    return VOTERS[name](**params).load_fitted_state(classes, tensors["centroids"], state)
+    voter: HeadVoter = row.voter_class()(**params)
+    return voter.load_fitted_state(classes, tensors["centroids"], state)

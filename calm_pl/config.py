@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from calm_pl.cross_faults import cross_faults
 from calm_pl.errors import ConfigError
+from calm_pl.plugins import load_plugins
 from calm_pl.schema import Config
 
 Schema = TypeVar("Schema")
@@ -76,6 +77,11 @@ def compose(
     layers += [layer for text in overrides if (layer := _override(text, faults)) is not None]
     raw = _resolved(schema, layers, faults)
     config: Schema = _fill(schema, raw, "", faults, schema)
+    if not faults and isinstance(config, Config):
+        try:
+            load_plugins(config.plugins)  # before the names of methods are looked at
+        except ConfigError as error:
+            faults += error.faults
     if unread:
         faults[:] = [fault for fault in faults if ": is required, but missing" not in fault]
     if not faults and isinstance(config, Config):

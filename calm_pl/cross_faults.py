@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from calm_pl.methods import METHODS
 from calm_pl.pseudo.settings import JUDGE
-from calm_pl.schema import CALLBACKS, METHODS, PRIOR_METHOD, Config
+from calm_pl.schema import CALLBACKS, PRIOR_METHOD, Config
 
 
 def cross_faults(config: Config) -> list[str]:
@@ -16,7 +17,7 @@ def cross_faults(config: Config) -> list[str]:
         )
     if (config.data.video.num_frames is None) == (config.data.video.fps is None):
         faults.append("data.video: must have either num_frames or fps, and the other null")
-    for name, known in (("methods", METHODS), ("callbacks", CALLBACKS)):
+    for name, known in (("methods", METHODS.keys()), ("callbacks", CALLBACKS)):
         for value in getattr(config, name):
             if value not in known:
                 faults.append(f"{name}: must be among {', '.join(known)}, but holds {value!r}")
@@ -32,12 +33,12 @@ def cross_faults(config: Config) -> list[str]:
             "data.n_options: must be 2 or more for zero-shot prompting, but is"
             f" {config.data.n_options}; or leave zero_shot out of methods"
         )
-    if PRIOR_METHOD in config.methods:
-        lacking = [name for name in ("zero_shot", "calm_auto") if name not in config.methods]
+    for row in METHODS:
+        lacking = [name for name in row.needs if row.key in config.methods and name not in config.methods]
         if lacking:
-            faults.append(f"methods: must name {' and '.join(lacking)} too, which {PRIOR_METHOD} is made of")
-        if config.zero_shot == "generate":
-            faults.append(f"zero_shot: must be letters or text for {PRIOR_METHOD}, but is generate")
+            faults.append(f"methods: must name {' and '.join(lacking)} too, which {row.key} is made of")
+    if PRIOR_METHOD in config.methods and config.zero_shot == "generate":
+        faults.append(f"zero_shot: must be letters or text for {PRIOR_METHOD}, but is generate")
     if config.pseudo.temperature_low > config.pseudo.temperature_high:
         faults.append(
             f"pseudo.temperature_high: must be {config.pseudo.temperature_low:g}, temperature_low, or more,"

@@ -10,22 +10,11 @@ from omegaconf import MISSING
 from calm_pl.data import benchmark_names
 from calm_pl.data.prompts import ZERO_SHOT_MODES
 from calm_pl.data.settings import DataSettings
+from calm_pl.methods import METHODS
 from calm_pl.pseudo.settings import PseudoSettings
 from calm_pl.rules import Rule, above_zero, above_zero_or, at_least, finite_at_least, one_of, setting
 
-COMPARISONS = {
-    "nearest_centroid": ("nearest_centroid", "heads"),
-    "logistic_regression": ("logistic_regression", "heads"),
-    "knn": ("knn", "heads"),
-    "nearest_centroid_best_head": ("nearest_centroid", "best_head"),
-    "logistic_regression_best_head": ("logistic_regression", "best_head"),
-    "nearest_centroid_hidden": ("nearest_centroid", "hidden"),
-    "logistic_regression_hidden": ("logistic_regression", "hidden"),
-}
-"""scikit-learn's, by method: classifier and features."""
 PRIOR_METHOD = "calm_auto_zero_shot"  # as calm_pl.prior, which needs torch
-METHODS = ("zero_shot", "sav", "calm_global", "calm", "calm_auto", "gda", PRIOR_METHOD, *COMPARISONS)
-DEFAULT_METHODS = METHODS[:4]  # the paper's
 CALLBACKS = (
     "progress",
     "run_record",
@@ -192,7 +181,7 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     voter: VoterConfig = field(default_factory=VoterConfig)
     pseudo: PseudoSettings = field(default_factory=PseudoSettings)
-    methods: list[str] = field(default_factory=lambda: list(DEFAULT_METHODS))
+    methods: list[str] = field(default_factory=lambda: [row.key for row in METHODS if row.by_default])
     """Rows of the table."""
     zero_shot: str = setting("letters", one_of(*ZERO_SHOT_MODES))
     """How zero-shot answers: the likeliest option letter, the likeliest option text, or generated words."""
@@ -203,3 +192,5 @@ class Config:
     wandb: WandbConfig = field(default_factory=WandbConfig)
     callbacks: list[str] = field(default_factory=lambda: list(CALLBACKS))
     """What follows a job along: the progress bar, and the files it writes."""
+    plugins: list[str] = field(default_factory=list)
+    """Python files of your own that add methods; their code is run."""

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from calm_pl.commands.arguments import parser
-from calm_pl.commands.table import METRICS, NAMES
+from calm_pl.commands.table import METRICS
 from calm_pl.errors import RunError
+from calm_pl.methods import METHODS
 
 _EXAMPLES = """\
   {program} --entity my-team --project calm_pl
@@ -31,7 +32,10 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     command.add_argument("--project", default="calm_pl")
     command.add_argument("--name", default="calm_pl", help="of the workspace")
     command.add_argument(
-        "--method", choices=list(NAMES), default="calm", help="whose results are drawn against settings"
+        "--method",
+        choices=METHODS.all_keys(),
+        default="calm",
+        help="whose results are drawn against settings",
     )
     command.add_argument("--metric", choices=list(METRICS), default="accuracy")
     command.add_argument(
@@ -80,13 +84,13 @@ def workspace(entity: str, project: str, name: str, method: str, metric: str, va
     results = [
         panels.BarPlot(
             title=f"{METRICS[metric]} by method",
-            metrics=[panels.SummaryMetric(f"test/{one}/{metric}") for one in NAMES],
+            metrics=[panels.SummaryMetric(f"test/{one}/{metric}") for one in METHODS.all_keys()],
         ),
         panels.RunComparer(diff_only="split"),
     ]
     against = [
         panels.ScatterPlot(
-            title=f"{NAMES[method]}: {METRICS[metric]} by {setting}",
+            title=f"{METHODS.title(method)}: {METRICS[metric]} by {setting}",
             x=panels.Config(setting),
             y=panels.SummaryMetric(chosen),
         )
@@ -94,7 +98,9 @@ def workspace(entity: str, project: str, name: str, method: str, metric: str, va
     ]
     rounds = [
         panels.LinePlot(
-            title="accuracy by fold and draw", x="round", y=[f"rounds/{one}/accuracy" for one in NAMES]
+            title="accuracy by fold and draw",
+            x="round",
+            y=[f"rounds/{one}/accuracy" for one in METHODS.all_keys()],
         )
     ]
     tables = [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from calm_pl.commands.arguments import parser
 from calm_pl.errors import ConfigError, RunError
+from calm_pl.methods import METHODS
 
 if TYPE_CHECKING:
     from calm_pl.figures.run import Drawing, LeftOut
@@ -62,7 +63,6 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
 
 
 def _of_run(source: Path, args: argparse.Namespace) -> list[Drawing | LeftOut]:
-    from calm_pl.commands.table import NAMES
     from calm_pl.figures.run import run_drawings
     from calm_pl.figures.run_files import read_run
 
@@ -75,15 +75,14 @@ def _of_run(source: Path, args: argparse.Namespace) -> list[Drawing | LeftOut]:
         raise ConfigError(faults)
     if not source.is_dir():
         raise RunError(f"{source}: is neither the folder of a run nor a sweep's table.")
-    facts = read_run(source, NAMES)
-    method = NAMES.get(args.method, args.method)
+    facts = read_run(source)
+    method = args.method and METHODS.title(args.method)
     if method not in (None, *facts.answers):
         raise ConfigError([f"--method: must be one of {', '.join(facts.answers)}, but is {args.method!r}"])
     return run_drawings(facts, method)
 
 
 def _of_sweep(table: Path, args: argparse.Namespace) -> list[Drawing | LeftOut]:
-    from calm_pl.commands.table import NAMES
     from calm_pl.figures.sweep_file import read_sweep, sweep_drawings
 
     if args.method:
@@ -94,7 +93,7 @@ def _of_sweep(table: Path, args: argparse.Namespace) -> list[Drawing | LeftOut]:
         if not equals:
             raise ConfigError([f"--where {text}: must have the form COLUMN=VALUE"])
         where[column] = value
-    return sweep_drawings(read_sweep(table, where), NAMES, args.heads, args.shots)
+    return sweep_drawings(read_sweep(table, where), args.heads, args.shots)
 
 
 def _parser(program: str) -> argparse.ArgumentParser:

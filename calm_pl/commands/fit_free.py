@@ -63,9 +63,9 @@ def fit_free(config: Config, quiet: bool = True) -> None:
         build_model,
         build_pseudo,
         build_trainer,
-        build_voters,
         open_bank,
         open_record,
+        voters_of,
     )
     from calm_pl.commands.table import print_results
     from calm_pl.coverage import SkipPolicy
@@ -83,12 +83,12 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     task = data.task()
     module = FitFreeModule(
         lalm,
-        build_voters(config),
+        voters_of(config),
         task,
         zero_shot=config.zero_shot if "zero_shot" in config.methods else None,
         policy=SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction),
         oracle=config.voter.select == "oracle",
-        pseudo=build_pseudo(config, data, task, build_voters(config)),
+        pseudo=build_pseudo(config, data, task, voters_of(config)),
         prior=PRIOR_METHOD in config.methods,
     )
     record.load_seconds = time.perf_counter() - record.started

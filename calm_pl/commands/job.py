@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 import tempfile
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from calm_pl.config import config_hash, to_yaml
 from calm_pl.errors import DataError, RunError
 from calm_pl.mask_schema import MaskConfig
-from calm_pl.schema import COMPARISONS, Config
+from calm_pl.methods import METHODS, Reads
+from calm_pl.methods.build import build_voters
+from calm_pl.schema import Config
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, Trainer
@@ -147,46 +148,18 @@ def scored_by(config: Config) -> str:
 
 def keeps_hidden(config: Config) -> bool:
     """Whether a configured method reads the hidden states of the last layer."""
-    return any(COMPARISONS.get(name, ("", ""))[1] == "hidden" for name in config.methods)
+    return any(METHODS[name].reads is Reads.HIDDEN for name in config.methods)
 
 
-def build_voters(config: Config) -> dict[str, HeadVoter]:
+def voters_of(config: Config) -> dict[str, HeadVoter]:
     """Unfitted voters of the configured methods, in the order of the table.
 
     Raises:
-        RunError: a method of scikit-learn's where it is not installed.
+        RunError: a method whose package is not installed.
     """
-    from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Comparison, Gda, Sav
-
-    compared = [name for name in COMPARISONS if name in config.methods]
-    if compared and importlib.util.find_spec("sklearn") is None:
-        raise RunError(
-            f"methods: {', '.join(compared)} need scikit-learn: pip install 'calm_pl[compare]', or leave them"
-            " out."
-        )
-
-    v = config.voter
-    calm: dict[str, Any] = {
-        "tau_p": v.tau_p,
-        "tau_w": v.tau_w,
-        "top_k": v.top_k,
-        "score": v.score,
-        "reliability": v.reliability,
-        "weight_map": v.weight_map,
-        "shrinkage": v.shrinkage,
-        "reliability_split": v.reliability_split,
-        "select": "loo" if v.select == "oracle" else v.select,
-        "sharpness": v.sharpness,
-    }
-    voters: dict[str, HeadVoter] = {
-        "sav": Sav(top_k=v.sav_top_k, score=v.score),
-        "calm_global": CalmGlobal(**calm),
-        "calm": Calm(**calm),
-        "calm_auto": CalmAuto(),
-        "gda": Gda(),
-        **{name: Comparison(*COMPARISONS[name]) for name in compared},
-    }
-    return {name: voter for name, voter in voters.items() if name in config.methods}
+    # An oracle's row stands beside that of the settings chosen on the support.
+    select = "loo" if config.voter.select == "oracle" else config.voter.select
+    return build_voters(config.methods, replace(config, voter=replace(config.voter, select=select)))
 
 
 def build_pseudo(

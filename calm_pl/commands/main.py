@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import sys
@@ -47,6 +48,7 @@ examples:
   {program} list models
 
 {program} COMMAND --help tells more. --debug shows the traceback of an error.
+--plugins my_voter.py runs a file of your own first, which may add methods; it may come several times.
 """
 
 
@@ -75,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not debug and not sys.warnoptions:
         _hide_deprecations()
     try:
+        rest = _load_plugins(rest)
         command = importlib.import_module(COMMANDS[args[0]][0])
         status = command.run(rest, f"{program} {args[0]}", debug)
         sys.stdout.flush()
@@ -93,6 +96,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted. No results were written; what was encoded stays in the bank.", file=sys.stderr)
         return 130
+
+
+def _load_plugins(args: list[str]) -> list[str]:
+    """Run the files behind `--plugins`, wherever they stand; returns the other arguments."""
+    if not any(arg == "--plugins" or arg.startswith("--plugins=") for arg in args):
+        return args
+    from calm_pl.plugins import load_plugins
+
+    reader = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    reader.add_argument("--plugins", action="append", default=[])
+    named, others = reader.parse_known_args(args)
+    load_plugins(named.plugins)
+    return others
 
 
 def _hide_deprecations() -> None:

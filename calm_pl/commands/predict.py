@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from calm_pl.commands.arguments import parser
 from calm_pl.commands.paths import find_files
 from calm_pl.errors import BadClipError, ConfigError, ModelError
+from calm_pl.methods import METHODS
 
 if TYPE_CHECKING:
     from calm_pl.classifier import Classifier
     from calm_pl.data.clips import Query
     from calm_pl.models import FrozenLALM
 
-_BEST_FIRST = ("calm_auto", "calm", "gda", "calm_global", "sav")
 _EXAMPLES = """\
   {program} --classifier runs/x/classifier.safetensors clip.wav
   {program} --classifier runs/x/classifier.safetensors --top 3 recordings/
@@ -59,7 +59,8 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     from calm_pl.classifier import load_classifier
 
     classifier = load_classifier(args.classifier)
-    method = args.method or next(m for m in _BEST_FIRST if m in classifier.voters)
+    preferred = [*METHODS.preferred(), *classifier.voters]  # a program's own voters come last
+    method = args.method or next(one for one in preferred if one in classifier.voters)
     if method not in classifier.voters:
         raise ModelError(
             f"{args.classifier} holds the methods {', '.join(classifier.voters)}, not {method!r}."
@@ -93,7 +94,8 @@ def _parser(program: str) -> argparse.ArgumentParser:
         "--classifier", required=True, metavar="FILE", help="classifier.safetensors of a run folder"
     )
     command.add_argument("clips", nargs="+", help="sound files, or folders that are searched for them")
-    command.add_argument("--method", choices=_BEST_FIRST, help="default: the first of these that there is")
+    best = ", ".join(METHODS.preferred())
+    command.add_argument("--method", metavar="METHOD", help=f"default: the first that there is of {best}")
     command.add_argument(
         "--model", metavar="PATH", help="where the model is now; it must be the one that was fitted"
     )

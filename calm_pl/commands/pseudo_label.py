@@ -83,11 +83,11 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
         build_model,
         build_pseudo,
         build_trainer,
-        build_voters,
         keeps_hidden,
         open_bank,
         open_record,
         scored_by,
+        voters_of,
     )
     from calm_pl.coverage import SkipPolicy
     from calm_pl.module import FitFreeModule
@@ -107,7 +107,7 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
     data.preparer = lalm.preparer
     data.bank = open_bank(config, lalm)
     task = data.task()
-    voters = {JUDGE: build_voters(config)[JUDGE]} if config.pseudo.rounds else {}
+    voters = {JUDGE: voters_of(config)[JUDGE]} if config.pseudo.rounds else {}
     pseudo = build_pseudo(config, data, task, voters)
     policy = SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction)
     # Scores go into the bank with the vectors, so they must be those that its keys promise.

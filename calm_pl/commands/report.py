@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calm_pl.commands.arguments import parser
-from calm_pl.commands.table import METRICS, NAMES, percent, points, span
+from calm_pl.commands.table import METRICS, percent, points, span
 from calm_pl.errors import CalmError, RunError
+from calm_pl.methods import METHODS
 
 if TYPE_CHECKING:
     from calm_pl.report import RunFolder
@@ -86,7 +87,7 @@ def print_comparison(comparison: Comparison) -> None:
                 continue
             found = comparison.of(method, number)
             table.add_row(
-                "" if number else NAMES.get(method, method),
+                "" if number else METHODS.title(method),
                 name,
                 percent(entry[main]),
                 span(Interval(*entry["ci95"][main])),

@@ -112,9 +112,9 @@ def _compute(
         build_data,
         build_model,
         build_trainer,
-        build_voters,
         open_bank,
         scored_by,
+        voters_of,
     )
     from calm_pl.coverage import SkipPolicy
     from calm_pl.sweeps.module import SweepModule
@@ -136,7 +136,7 @@ def _compute(
     progress.expect(len(points) * len(data.rounds))
     module = SweepModule(
         lalm,
-        [(point, build_voters(point.config).get(point.method)) for point in points],
+        [(point, voters_of(point.config).get(point.method)) for point in points],
         data.task(),
         scored_by(config),
         table,

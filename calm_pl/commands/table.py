@@ -9,6 +9,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from calm_pl.methods import METHODS
+from calm_pl.methods.table import ORACLE_SUFFIX, PSEUDO_SUFFIX
+
 if TYPE_CHECKING:
     from calm_pl.commands.job import JobRecord
     from calm_pl.data.base import FewShotDataModule
@@ -17,29 +20,7 @@ if TYPE_CHECKING:
     from calm_pl.metrics.intervals import Interval
     from calm_pl.module import FitFreeModule
 
-NAMES = {
-    "zero_shot": "zero-shot",
-    "sav": "SAVs",
-    "calm_global": "CALM-Global",
-    "calm": "CALM",
-    "calm_auto": "CALM-Auto",
-    "gda": "GDA",
-    "calm_auto_zero_shot": "CALM-Auto, zero-shot",
-    "calm_global_oracle": "CALM-Global, oracle",
-    "calm_oracle": "CALM, oracle",
-    "nearest_centroid": "nearest centroid",
-    "logistic_regression": "logistic regression",
-    "knn": "k-NN",
-    "nearest_centroid_best_head": "centroid, best head",
-    "logistic_regression_best_head": "logistic, best head",
-    "nearest_centroid_hidden": "centroid, hidden state",
-    "logistic_regression_hidden": "logistic, hidden state",
-}
-_ASKED = ("zero_shot", "calm_auto_zero_shot")  # the model itself: no voter to fit on pseudo-labels
-NAMES |= {f"{method}+pl": f"{name}+PL" for method, name in NAMES.items() if method not in _ASKED}
 _MAX_DIFFERENCES = 6
-_ORACLE = "_oracle"  # as calm_pl.voters.oracle, which needs torch
-
 
 # metric: its heading
 METRICS = {
@@ -58,7 +39,7 @@ def headings(task: Task) -> list[str]:
 
 def cells(name: str, result: MethodResult, module: FitFreeModule) -> list[str]:
     """A method's row: `66.7`, or `66.7 ± 1.2` over draws, else over folds; intervals over clips."""
-    row = [NAMES[name]]
+    row = [METHODS.title(name)]
     for metric in shown(module.task):
         spread = result.spread[metric]
         deviation = spread.folds if spread.draws is None else spread.draws
@@ -166,17 +147,17 @@ def _two_chances(module: FitFreeModule) -> str:
         chance = result.ci95_parts["accuracy"]
         assert chance.draws is not None
         widths = [percent((ends.high - ends.low) / 2) for ends in (chance.clips, chance.draws)]
-        parts.append(f"{NAMES[name]} {widths[0]}, {widths[1]}")
+        parts.append(f"{METHODS.title(name)} {widths[0]}, {widths[1]}")
     return f"Half the accuracy's interval from clips alone, from draws alone: {'; '.join(parts)}."
 
 
 def _oracle_gaps(module: FitFreeModule) -> list[str]:
     """What settings chosen on the query set would have gained over those chosen on the support."""
     gaps = [
-        f"{NAMES[name]} {percent(result.accuracy)}, by leave-one-out on the support"
-        f" {percent(module.results[name.removesuffix(_ORACLE)].accuracy)}"
+        f"{METHODS.title(name)} {percent(result.accuracy)}, by leave-one-out on the support"
+        f" {percent(module.results[name.removesuffix(ORACLE_SUFFIX)].accuracy)}"
         for name, result in module.results.items()
-        if name.endswith(_ORACLE)
+        if name.endswith(ORACLE_SUFFIX)
     ]
     if not gaps:
         return []
@@ -188,7 +169,8 @@ def _what_holds(module: FitFreeModule) -> str:
     if not holding:
         return "No difference of accuracy between methods holds (95 %, paired)."
     parts = [
-        f"{NAMES[one.better]} over {NAMES[one.worse]} +{percent(one.difference)} ({span(one.interval)})"
+        f"{METHODS.title(one.better)} over {METHODS.title(one.worse)} +{percent(one.difference)}"
+        f" ({span(one.interval)})"
         for one in holding[:_MAX_DIFFERENCES]
     ]
     if len(holding) > len(parts):
@@ -198,8 +180,8 @@ def _what_holds(module: FitFreeModule) -> str:
 
 def _worth_telling(first: str, second: str) -> bool:
     """Not a method on pseudo-labels against another one on the truth: too many pairs, and no question."""
-    labels = {method.endswith("+pl") for method in (first, second) if method != "zero_shot"}
-    return len(labels) < 2 or first.removesuffix("+pl") == second.removesuffix("+pl")
+    labels = {method.endswith(PSEUDO_SUFFIX) for method in (first, second) if method != "zero_shot"}
+    return len(labels) < 2 or first.removesuffix(PSEUDO_SUFFIX) == second.removesuffix(PSEUDO_SUFFIX)
 
 
 def percent(fraction: float) -> str:

@@ -16,9 +16,9 @@ from calm_pl.figures.det import Scored, det_figure
 from calm_pl.figures.head_map import head_map_figure, strongest_counts
 from calm_pl.figures.methods import Estimate, methods_figure
 from calm_pl.figures.survival import survival_figure
+from calm_pl.methods import METHODS
 
 CALM = "CALM"
-_BEST_FIRST = ("CALM-Auto", CALM, "GDA", "CALM-Global", "SAVs")
 
 
 class Answered(NamedTuple):
@@ -105,12 +105,17 @@ def run_drawings(facts: RunFacts, method: str | None = None) -> list[Drawing | L
     """
     return [
         _methods(facts),
-        _confusion(facts, method or next((m for m in _BEST_FIRST if m in facts.answers), None)),
+        _confusion(facts, method or next((title for title in _preferred() if title in facts.answers), None)),
         _calibration(facts),
         _det(facts),
         *_of_heads(facts),
         _agreement(facts),
     ]
+
+
+def _preferred() -> list[str]:
+    """Titles of the methods that `predict` prefers, the first one first."""
+    return [METHODS.title(key) for key in METHODS.preferred()]
 
 
 def confusion_counts(facts: RunFacts, method: str) -> np.ndarray:

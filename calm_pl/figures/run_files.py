@@ -15,6 +15,7 @@ from calm_pl.figures.agreement import Agreement
 from calm_pl.figures.methods import Estimate
 from calm_pl.figures.run import Answered, HeadFacts, RunFacts
 from calm_pl.files import replacing
+from calm_pl.methods import METHODS
 
 AGREEMENT = "agreement.json"
 METRICS = {"exact_match": "exact match", "macro_f1": "Macro-F1", "accuracy": "accuracy"}
@@ -25,12 +26,11 @@ def main_metric(metrics: Any) -> str:
     return "exact_match" if "map" in metrics else "macro_f1" if "eer" in metrics else "accuracy"
 
 
-def read_run(folder: str | Path, names: Mapping[str, str]) -> RunFacts:
+def read_run(folder: str | Path) -> RunFacts:
     """Facts from `results.json`, `predictions.csv`, `classifier.safetensors` and `figures/agreement.json`.
 
     Args:
         folder: of the run.
-        names: of methods, as a reader knows them.
 
     Raises:
         RunError: a file is missing or is not what a run writes.
@@ -47,9 +47,9 @@ def read_run(folder: str | Path, names: Mapping[str, str]) -> RunFacts:
             classes,
             label_N,
             draws,
-            {names.get(method, method): one for method, one in answers.items()},
+            {METHODS.title(method): one for method, one in answers.items()},
             {
-                names.get(method, method): Estimate(
+                METHODS.title(method): Estimate(
                     entry[metric],
                     entry["ci95"][metric][0],
                     entry["ci95"][metric][1],

@@ -12,6 +12,7 @@ import numpy as np
 from calm_pl.errors import DataError
 from calm_pl.figures.run import Drawing, LeftOut
 from calm_pl.figures.sparsity import Point, accuracy_over_heads_figure, shots_by_heads_figure
+from calm_pl.methods import METHODS
 
 NEEDED = ("method", "top_k", "shots", "fold", "draw", "accuracy")
 _ALL_HEADS = ("", "all", "none", "null")
@@ -118,13 +119,12 @@ def _words(values: Mapping[str, str]) -> str:
 
 
 def sweep_drawings(
-    rows: Sequence[Row], names: Mapping[str, str], num_heads: int | None = None, shots: int | None = None
+    rows: Sequence[Row], num_heads: int | None = None, shots: int | None = None
 ) -> list[Drawing | LeftOut]:
     """The paper's figures 4 and 5, as far as the sweep has them.
 
     Args:
         rows: of `read_sweep`.
-        names: of methods, as a reader knows them.
         num_heads: H, if known.
         shots: of figure 4; the most that there are where None.
 
@@ -133,7 +133,7 @@ def sweep_drawings(
     """
     cells: dict[str, dict[tuple[int, int | None], list[float]]] = {}
     for row in rows:
-        place = cells.setdefault(names.get(row.method, row.method), {})
+        place = cells.setdefault(METHODS.title(row.method), {})
         place.setdefault((row.shots, row.k), []).append(row.accuracy)
     # A method that has no heads to choose, such as zero-shot, has one k only.
     cells = {name: one for name, one in cells.items() if len({k for _, k in one}) > 1}

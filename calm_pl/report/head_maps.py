@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from calm_pl.errors import ModelError
+from calm_pl.methods import METHODS
 
 TOP_CLASSES = 5  # a head, by the rank that it has in the class
 MOST_VALUES = 2**20  # of a method; past that, classes are not told apart
@@ -42,7 +43,7 @@ def read_head_maps(classifier: Path) -> list[HeadMap]:
     try:
         with safe_open(classifier, framework="np") as file:
             names = set(file.keys())
-            for method in ("calm", "calm_global", "calm_auto", "sav"):
+            for method in _mapped():
                 if {f"{method}.reliability", f"{method}.weights"} <= names:
                     pair = (
                         np.atleast_2d(file.get_tensor(f"{method}.{k}")) for k in ("reliability", "weights")
@@ -51,6 +52,12 @@ def read_head_maps(classifier: Path) -> list[HeadMap]:
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{classifier}: cannot be read as a classifier: {error}") from error
     return found
+
+
+def _mapped() -> list[str]:
+    """Keys of the methods that have a map, in the order of the page."""
+    rows = [row for row in METHODS if row.head_map is not None]
+    return [row.key for row in sorted(rows, key=lambda row: row.head_map or 0)]
 
 
 def head_data(one: HeadMap) -> dict[str, Any]:

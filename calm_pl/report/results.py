@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from calm_pl.commands.table import METRICS, NAMES, percent, points, span
+from calm_pl.commands.table import METRICS, percent, points, span
+from calm_pl.methods import METHODS
 from calm_pl.metrics.intervals import Interval
 from calm_pl.report.forest import Bar, forest
 from calm_pl.report.html import Html, join, tag
@@ -17,7 +18,7 @@ _ROWS_SHOWN = 50
 
 def method_name(method: str) -> str:
     """A method as people call it."""
-    return NAMES.get(method, method)
+    return METHODS.title(method)
 
 
 def metrics_of(entry: dict[str, Any]) -> list[str]:

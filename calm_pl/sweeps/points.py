@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from calm_pl.schema import COMPARISONS, PRIOR_METHOD, Config
+from calm_pl.methods import METHODS, Reads
+from calm_pl.schema import Config
 from calm_pl.sweeps.settings import (
     SWEPT,
     VOTER_COLUMNS,
@@ -21,18 +22,15 @@ GRID, DEFAULT, LOO, ORACLE = "grid", "default", "loo", "oracle"
 """How a row's setting was chosen: it is in the grid; as configured; on the support; on the query."""
 
 _DATA = ("last_n_tokens", "shots", "candidates", "n_options")
-_CALM = tuple(name for name in VOTER_COLUMNS if name != "sav_top_k")
-READS = {
-    "zero_shot": ("last_n_tokens", "n_options"),
-    "sav": (*_DATA, "score", "sav_top_k"),
-    "calm_global": (*_DATA, "heldout_shots", *_CALM),
-    "calm": (*_DATA, "heldout_shots", *_CALM),
-    "calm_auto": _DATA,
-    "gda": _DATA,
-    PRIOR_METHOD: _DATA,
-    **dict.fromkeys(COMPARISONS, _DATA),
-}
-"""Columns that matter to a method; the others stay empty in its rows."""
+
+
+def reads(method: str) -> tuple[str, ...]:
+    """Return the columns that matter to a method; the others stay empty in its rows."""
+    row = METHODS[method]
+    if row.reads is Reads.OPTIONS:
+        return ("last_n_tokens", "n_options")
+    own = tuple(column for column, path in SWEPT.items() if path in row.settings.values())
+    return (*_DATA, *own, *(("heldout_shots",) if "reliability_split" in own else ()))
 
 
 class Point(NamedTuple):
@@ -107,11 +105,11 @@ def points_of(job: SweepJob, one: Pass, num_heads: int) -> list[Point]:
         for method in combination.methods:
             point = _point(job, combination, method, GRID, combination.values, num_heads)
             found.setdefault(_label(point), point)
-            if not job.sweep.references or not any(column in READS[method] for column in varied):
+            if not job.sweep.references or not any(column in reads(method) for column in varied):
                 continue
             default = _point(job, combination, method, DEFAULT, fixed, num_heads)
             found.setdefault(_label(default), default)
-            if method.startswith("calm") and default.config.voter.reliability_split != "heldout":
+            if METHODS[method].searches and default.config.voter.reliability_split != "heldout":
                 voter = dataclasses.replace(default.config.voter, select="loo")
                 loo = default._replace(chosen=LOO, config=dataclasses.replace(default.config, voter=voter))
                 found.setdefault(_label(loo), loo)
@@ -139,7 +137,7 @@ def _point(
     config = configured(job, {c: _heads(c, v, num_heads) for c, v in values.items()})
     config = dataclasses.replace(config, methods=[method])
     settings = {
-        column: _shown(column, _value(config, path), num_heads) if column in READS[method] else None
+        column: _shown(column, _value(config, path), num_heads) if column in reads(method) else None
         for column, path in SWEPT.items()
     }
     return Point(one.case, method, chosen, config, settings)

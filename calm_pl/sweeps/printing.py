@@ -8,7 +8,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from calm_pl.commands.table import METRICS, NAMES, percent
+from calm_pl.commands.table import METRICS, percent
+from calm_pl.methods import METHODS
 from calm_pl.sweeps.points import GRID
 from calm_pl.sweeps.settings import SWEPT
 from calm_pl.sweeps.summary import Gap, Mean, gaps, means
@@ -50,7 +51,7 @@ def print_sweep(title: str, rows: Sequence[Row], metric: str) -> None:
     for head in [*(["case"] if cases else []), *varied]:
         table.add_column(head, no_wrap=True)
     for method in methods:
-        table.add_column(NAMES[method], justify="right", no_wrap=True)
+        table.add_column(METHODS.title(method), justify="right", no_wrap=True)
     for (case, settings), by_method in list(lines.items())[:_MOST_LINES]:
         named = [_text(value) for value in settings]
         cells = [shown(by_method[method]) if method in by_method else "" for method in methods]
@@ -88,7 +89,7 @@ def _leads(leads: Sequence[Gap], varied: Sequence[str]) -> Table:
         table.add_row(
             *([one.case] if cases else []),
             *(_text(one.settings[name]) for name in around),
-            NAMES[one.method],
+            METHODS.title(one.method),
             *(text for mean in (one.default, one.loo) for text in (shown(mean), _gap(mean, one.oracle))),
             shown(one.oracle),
             ", ".join(own),

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, Optional
 from calm_pl.config import checked, compose, config_hash
 from calm_pl.cross_faults import cross_faults
 from calm_pl.errors import ConfigError
+from calm_pl.methods import METHODS, Reads
 from calm_pl.rules import one_of, setting
-from calm_pl.schema import COMPARISONS, METHODS, PRIOR_METHOD, Config, VoterConfig
+from calm_pl.schema import Config, VoterConfig
 
 METRICS = ("accuracy", "macro_f1", "exact_match", "map", "eer")
 VOTER_COLUMNS = tuple(
@@ -179,7 +180,8 @@ def _sweep_faults(job: SweepJob) -> list[str]:
             where = f"sweep.cases.{name}.{path}"
             if path == "methods":
                 unknown = [one for one in value if one not in METHODS] if isinstance(value, list) else [value]
-                faults += [f"{where}: must be among {', '.join(METHODS)}, but holds {u!r}" for u in unknown]
+                known = ", ".join(METHODS.keys())
+                faults += [f"{where}: must be among {known}, but holds {one!r}" for one in unknown]
             elif path not in SWEPT.values():
                 faults.append(f"{where}: {_cannot(path, f'sweep.cases.{name}.')}")
             else:
@@ -199,13 +201,13 @@ def _faults_together(job: SweepJob) -> list[str]:
         faults |= dict.fromkeys(
             f"methods: {name} reads hidden states, which a sweep does not keep; evaluate it with fit-free"
             for name in one.methods
-            if name in COMPARISONS and COMPARISONS[name][1] == "hidden"
+            if name in METHODS and METHODS[name].reads is Reads.HIDDEN
         )
         faults |= dict.fromkeys(
             f"methods: a sweep keeps no zero-shot answers about the support, which {name} reads; evaluate it"
             " with fit-free"
             for name in one.methods
-            if name == PRIOR_METHOD
+            if name in METHODS and METHODS[name].reads is Reads.HEADS and METHODS[name].voter is None
         )
     return list(faults)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import ALL_CALLBACKS, command_line
+from conftest import command_line
 from wandb.proto.wandb_internal_pb2 import Record
 
 _BLOCK = 32_768
@@ -173,7 +173,8 @@ def test_the_classifier_is_an_artifact_and_is_not_copied(run, sent):
 
 
 def test_neither_sound_nor_classifier_where_they_are_not_wanted(launch, small_job, tmp_path):
-    launch("fit-free", *small_job, *ALL_CALLBACKS, "wandb.classifier=false", check=True)
+    tables = ("callbacks=[run_record,predictions,wandb_tables]", "wandb.mode=offline")
+    launch("fit-free", *small_job, *tables, "wandb.classifier=false", check=True)
     quiet = read_back(tmp_path / "run")
     assert not [one for one in quiet.artifacts if one.type == "model" or "listen" in one.name]
     assert "round" not in quiet.history[0]

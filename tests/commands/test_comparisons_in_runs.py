@@ -8,9 +8,9 @@ import pytest
 from conftest import LEAN
 from rank_processes import Job
 
-from calm_pl.schema import COMPARISONS
+from calm_pl.methods import METHODS as TABLE
 
-METHODS = ["sav", "calm", *COMPARISONS]
+METHODS = ["sav", "calm", *(row.key for row in TABLE if row.package == "sklearn")]
 QUIET = ["callbacks=[predictions,run_record]", "wandb.mode=disabled", "trainer.enable_progress_bar=false"]
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from conftest import REPO
 
-from calm_pl.commands.table import NAMES
+from calm_pl.methods import METHODS
 
 pytest.importorskip("wandb_workspaces", reason="wandb-workspaces is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # its own, of pydantic
@@ -36,11 +36,13 @@ def test_panels_read_what_runs_write(spec):
     assert (made["entity"], made["project"]) == ("team", "p")
     found = sections(made)
     (bars, _) = found["Results"]
-    assert bars["config"]["metrics"] == [f"summary_metrics.test/{name}/accuracy" for name in NAMES]
+    assert bars["config"]["metrics"] == [
+        f"summary_metrics.test/{name}/accuracy" for name in METHODS.all_keys()
+    ]
     against = [panel["config"]["xAxis"] for panel in found["Settings"]]
     assert against == ["config:data.value.shots", "config:voter.value.tau_p", "config:voter.value.top_k"]
     (rounds,) = found["Folds and draws"]
-    assert rounds["config"]["metrics"] == [f"rounds/{name}/accuracy" for name in NAMES]
+    assert rounds["config"]["metrics"] == [f"rounds/{name}/accuracy" for name in METHODS.all_keys()]
     tables = json.dumps(found["Tables"])
     for name in ("test/predictions", "test/listen", "test/differences", "test/calm/confusion"):
         assert name in tables

@@ -8,7 +8,8 @@ from config_helpers import DEMO, demo, faults, leaves
 from calm_pl.config import load_config
 from calm_pl.data import BENCHMARKS
 from calm_pl.errors import ConfigError
-from calm_pl.schema import CALLBACKS, METHODS
+from calm_pl.methods import METHODS
+from calm_pl.schema import CALLBACKS
 
 pytest_plugins = ["config_fixture"]
 
@@ -134,7 +135,7 @@ def test_no_setting_takes_a_section(path):
         ("methods=[]", "methods: must name at least one method, but is empty"),
         (
             "methods=[calm,best]",
-            f"methods: must be among {', '.join(METHODS)}, but holds 'best'",
+            f"methods: must be among {', '.join(METHODS.keys())}, but holds 'best'",
         ),
         (
             "callbacks=[confetti]",

@@ -27,7 +27,7 @@ WORKED = ("docs/tutorial.md", "docs/own-model.md")
 QUICKER = ["wandb.mode=disabled", "data.num_workers=0"]  # neither shows in what is printed
 BESIDE = [
     *("fit-free", "--config", "demo.yaml", "run.name=oracle", "data.shots=5", "data.draws=2"),
-    *("methods=[calm]", "voter.select=oracle"),
+    *("methods=[calm]", "voter.select=oracle", "callbacks=[run_record,predictions]"),
 ]
 """A run that no page shows, for the fields of results.json that only such a run has."""
 

@@ -79,7 +79,7 @@ def shown(figure):
 
 
 def test_the_figures_show_the_means(tmp_path):
-    drawings = sweep_drawings(rows(), {"calm": "CALM"}, num_heads=40)
+    drawings = sweep_drawings(rows(), num_heads=40)
     assert [one.name for one in drawings] == ["accuracy_over_heads", "shots_by_heads"]
     assert "with 10 shots" in drawings[0].caption
     assert "3 folds and draws" in drawings[0].caption
@@ -90,17 +90,17 @@ def test_the_figures_show_the_means(tmp_path):
     assert "zero_shot" not in shown(figure)
     cells = shown(drawings[1].draw("dark", None))
     assert {"60.7", "64.2", "51.7"} <= set(cells)
-    (figure,) = (one.draw("light", None) for one in sweep_drawings(rows(), {}, shots=1)[:1])
-    assert any("calm" in text for text in shown(figure))
+    (figure,) = (one.draw("light", None) for one in sweep_drawings(rows(), shots=1)[:1])
+    assert any("CALM" in text for text in shown(figure))
     with pytest.raises(DataError, match="has the shots 1, 10, not 5"):
-        sweep_drawings(rows(), {}, shots=5)
+        sweep_drawings(rows(), shots=5)
 
 
 def test_a_sweep_without_them_says_so():
     one_k = [Row("calm", 5, 1, 0.5), Row("calm", 5, 10, 0.6)]
-    assert all(isinstance(one, LeftOut) for one in sweep_drawings(one_k, {}))
+    assert all(isinstance(one, LeftOut) for one in sweep_drawings(one_k))
     one_shot = [Row("calm", 5, 1, 0.5), Row("calm", 9, 1, 0.6)]
-    assert [type(one).__name__ for one in sweep_drawings(one_shot, {})] == ["Drawing", "LeftOut"]
+    assert [type(one).__name__ for one in sweep_drawings(one_shot)] == ["Drawing", "LeftOut"]
 
 
 def test_a_table_of_the_sweep_command_counts_its_grid_alone(tmp_path):

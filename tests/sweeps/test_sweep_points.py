@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from calm_pl.commands.job import build_voters
-from calm_pl.schema import METHODS
-from calm_pl.sweeps.points import DEFAULT, GRID, LOO, READS, passes, points_of, too_many_heads
+from calm_pl.commands.job import voters_of
+from calm_pl.methods import METHODS
+from calm_pl.sweeps.points import DEFAULT, GRID, LOO, passes, points_of, reads, too_many_heads
 from calm_pl.sweeps.settings import SWEPT, configured, load_sweep
 
 
@@ -47,7 +47,7 @@ def test_settings_that_a_method_does_not_read_make_no_other_point():
     assert column(points(one), "tau_p", method="sav") == [None, None]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", METHODS.keys())
 def test_a_method_reads_what_changes_its_voter(method):
     other = {"score": "dot", "reliability": "prob", "weight_map": "power", "reliability_split": "loo"}
     plain = job("sweep.grid.voter.tau_p=[1]")
@@ -56,11 +56,11 @@ def test_a_method_reads_what_changes_its_voter(method):
             continue
         changed = configured(plain, {name: other.get(name, 7)})
         before, after = (
-            build_voters(dataclasses.replace(c, methods=[method])).get(method)
+            voters_of(dataclasses.replace(c, methods=[method])).get(method)
             for c in (configured(plain, {}), changed)
         )
         differs = before is not None and before.get_params() != after.get_params()
-        assert differs == (name in READS[method]), name
+        assert differs == (name in reads(method)), name
 
 
 def test_the_configured_setting_and_the_one_of_loo_stand_beside_the_grid():

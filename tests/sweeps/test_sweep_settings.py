@@ -4,6 +4,7 @@ import pytest
 
 from calm_pl.config import load_config, shipped_sweeps, to_yaml
 from calm_pl.errors import ConfigError
+from calm_pl.methods import METHODS
 from calm_pl.schema import Config
 from calm_pl.sweeps.settings import SWEPT, combinations, configured, load_sweep, sweep_hash
 
@@ -228,7 +229,7 @@ def test_zero_shot_answers_as_a_prior_are_refused():
 
 
 def test_classifiers_of_scikit_learn_read_shots_and_no_setting_of_calm():
-    from calm_pl.sweeps.points import READS
+    from calm_pl.sweeps.points import reads
 
-    assert READS["knn"] == READS["gda"]
-    assert set(READS) >= set(sweep("methods=[calm,knn]", "sweep.grid.data.shots=[5]").methods)
+    assert reads("knn") == reads("gda")
+    assert set(METHODS.keys()) >= set(sweep("methods=[calm,knn]", "sweep.grid.data.shots=[5]").methods)

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from omegaconf import MISSING
 
 from calm_pl.config import type_name
-from calm_pl.schema import CALLBACKS, METHODS, Config
+from calm_pl.methods import METHODS
+from calm_pl.schema import CALLBACKS, Config
 
-_LISTS = {"methods": METHODS, "callbacks": CALLBACKS}  # what their entries may be
+_LISTS = {"methods": METHODS.keys(), "callbacks": CALLBACKS}  # what their entries may be
 
 
 class Setting(NamedTuple):

@@ -13,6 +13,7 @@ from torch import Tensor
 from calm_pl.errors import ModelError
 from calm_pl.files import replacing
 from calm_pl.methods import METHODS
+from calm_pl.methods.table import ORACLE_SUFFIX
 from calm_pl.voters import HeadVoter
 
 _FORMAT = "calm_pl.classifier.1"
@@ -88,12 +89,15 @@ def load_classifier(path: str | Path) -> Classifier:
 def method_of(name: str, voter: HeadVoter) -> str | None:
     """Return the key of the method that a voter is, as far as a classifier can hold it.
 
-    A program may give its voters names of its own; their class says what they are then.
+    A program may give its voters names of its own; their class says what they are then. Oracles are none, as
+    their settings were chosen on the query set.
 
     Args:
         name: of the voter.
         voter: fitted or not.
     """
+    if name.endswith(ORACLE_SUFFIX):
+        return None
     rows = [row for row in METHODS if row.stored and row.voter is not None]
     own = [row.key for row in rows if row.key == name and isinstance(voter, row.voter_class())]
     alike = [row.key for row in rows if row.voter_class() is type(voter)]

@@ -63,14 +63,8 @@ JOBS = {
     "released": (*TONES, "data.shots=5", "voter.weight_map=power", "voter.tau_w=2", "voter.top_k=5"),
     "held_out": (*TONES, "data.shots=4", "data.heldout_shots=2", "voter.reliability_split=heldout"),
     "pseudo_labels": (
-        *(
-            *TONES,
-            "data.shots=4",
-            "data.support_labels=pseudo",
-            "pseudo.rollouts=3",
-            "pseudo.max_new_tokens=4",
-        ),
-        *("pseudo.min_agreement=0.3", "pseudo.rounds=1", "data.draws=2"),
+        *(*TONES, "model.path=bundled:tiny_lalm", "data.shots=4", "data.support_labels=pseudo"),
+        *("pseudo.rollouts=6", "pseudo.min_agreement=0.34", "pseudo.rounds=1", "data.draws=2"),
     ),
     "prior": (*TONES, "data.shots=4", "data.draws=2", "methods=[zero_shot,calm_auto,calm_auto_zero_shot]"),
     "oracle": (*TONES, "data.shots=4", "voter.select=oracle", "methods=[calm,calm_global,sav]"),
@@ -143,10 +137,10 @@ def run(work: Path, name: str, out: Path) -> None:
     for kept in KEPT:
         if (folder / kept).is_file():
             shutil.copy(folder / kept, out / kept)
-    results = json.loads((folder / "results.json").read_text())
-    for times in TIMES:
-        results.pop(times, None)
-    (out / "results.json").write_text(json.dumps(results, indent=1))
+    for file in folder.glob("*.json"):
+        content = json.loads(file.read_text())
+        kept = {key: value for key, value in content.items() if key not in TIMES}
+        (out / file.name).write_text(json.dumps(kept, indent=1))
     for file in ("classifier.safetensors", "mask.safetensors"):
         if (folder / file).is_file():
             (out / f"{file}.txt").write_text("\n".join(tensors(folder / file)) + "\n")

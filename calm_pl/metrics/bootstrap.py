@@ -130,4 +130,4 @@ def _one_hot(class_q: np.ndarray, num_classes: int, kept_q: np.ndarray | None = 
     columns = np.arange(len(class_q)) if kept_q is None else np.flatnonzero(kept_q)
     places = torch.from_numpy(np.stack([class_q[columns], columns]))
     ones = torch.ones(len(columns), dtype=torch.float64)
-    return torch.sparse_coo_tensor(places, ones, (num_classes, len(class_q)), check_invariants=False)
+    return torch.sparse_coo_tensor(places, ones, (num_classes, len(class_q)), check_invariants=True)

@@ -4,7 +4,7 @@ import csv
 import json
 
 import pytest
-from conftest import ALL_CALLBACKS, LEAN, command_line, outside
+from conftest import ALL_CALLBACKS, LEAN, REPO, command_line, outside
 from lightning.pytorch import Trainer
 from warm_processes import launched
 
@@ -132,6 +132,17 @@ def test_a_plugin_does_not_take_the_name_of_a_module(launch, small_job, tmp_path
     (tmp_path / "json.py").write_text("METHODS = []")
     result = launch("fit-free", *small_job, "--plugins", "json.py")
     assert "a module of the name 'json' is there already" in result.stderr
+
+
+def test_the_page_on_adding_a_method_can_be_followed(launch, small_job, tmp_path):
+    page = (REPO / "docs/add-a-method.md").read_text(encoding="utf-8")
+    (tmp_path / "few_heads_voter.py").write_text(page.split("```python\n")[1].split("```")[0])
+    plugin = ("--plugins", "few_heads_voter.py")
+    launch("fit-free", *plugin, *small_job, "methods=[sav,few_heads]", check=True)
+    assert "few_heads" in json.loads((tmp_path / "run/results.json").read_text())["methods"]
+    clip = REPO / "calm_pl/assets/esc10/audio/1-100032-A-0.ogg"
+    words = ("--classifier", "run/classifier.safetensors", "--method", "few_heads", "--csv", clip)
+    assert clip.name in launch("predict", *plugin, *words, check=True).stdout
 
 
 def test_voters_named_by_a_program_of_its_own(lalm, esc_root, tmp_path):

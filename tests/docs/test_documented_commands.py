@@ -24,7 +24,7 @@ SUBSTITUTES = {
 }
 NOT_CHECKED = {
     "python launch.py fit-free --config demo.yaml data.shot=5": "is wrong on purpose; the tutorial is run",
-    "python launch.py fit-free --config demo.yaml --plugins": "needs its file; test_foreign_method.py runs it",
+    "python launch.py fit-free --config demo.yaml --plugins": "run by test_foreign_method.py",
     "python launch.py predict --plugins": "likewise",
 }
 """Commands by how they begin, each with the reason why no test here can say whether it is right."""

@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # More processes than cores, since tests of kills and ranks mostly wait; long files, which come first by name, first.
-TESTS = -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+TESTS = -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-quick test-shuffled test-latest test-lowest check docs package lock tiny-model clean
 

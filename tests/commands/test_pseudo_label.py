@@ -14,6 +14,7 @@ import torch
 from conftest import LEAN, command_line, make_esc50
 
 from calm_pl import Calm, FrozenLALM, load_classifier
+from calm_pl.data import BENCHMARKS
 from calm_pl.data.esc50 import ESC50
 from calm_pl.data.settings import DataSettings
 
@@ -269,8 +270,8 @@ def test_clips_that_nobody_labelled_have_every_class_among_their_options(base, c
     assert "no voter on" in result.stdout
 
 
-def test_several_labels_a_clip_are_voted_on_question_by_question(call, tmp_path):
-    named_sets.register()
+def test_several_labels_a_clip_are_voted_on_question_by_question(call, tmp_path, monkeypatch):
+    monkeypatch.setitem(BENCHMARKS, "several", ("named_sets", "Several"))
     root = named_sets.write(tmp_path / "sounds", named_sets.SEVERAL)
     job = ("data.benchmark=several", f"data.root={root}", *MODEL, *QUIET, "trainer.devices=1", "data.shots=3")
     votes = ("pseudo.rollouts=4", "pseudo.min_agreement=0.26", "data.draws=2", "data.support_labels=pseudo")

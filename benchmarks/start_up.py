@@ -1,4 +1,4 @@
-"""How long commands take to start: CPU seconds of whole processes, and what they import.
+"""Measure how long commands take to start, in CPU seconds of whole processes, and what they import.
 
 Each command is run `--runs` times after one run that does not count, and the median is kept. The job is the
 demo's with a full bank, so that neither model nor sound is needed; the others follow it.
@@ -61,7 +61,7 @@ def commands() -> dict[str, list[str]]:
 
 
 def measure(folder: Path, args: list[str]) -> tuple[float, float]:
-    """CPU and wall seconds of one command line, from outside."""
+    """Return CPU and wall seconds of one command line, from outside."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     env = {**os.environ, "PYTHONPATH": str(REPO)}
     command = [sys.executable, str(REPO / "launch.py"), *args]
@@ -73,7 +73,7 @@ def measure(folder: Path, args: list[str]) -> tuple[float, float]:
 
 
 def imports(folder: Path, args: list[str]) -> tuple[list[str], int]:
-    """Which of `LOOKED_FOR` a command line imports, and how many modules in all."""
+    """Return which of `LOOKED_FOR` a command line imports, and how many modules in all."""
     code = f"import sys\nsys.argv_of_command = {args!r}\nsys.looked_for = {LOOKED_FOR!r}\n{CODE}"
     env = {**os.environ, "PYTHONPATH": str(REPO)}
     subprocess.run([sys.executable, "-c", code], cwd=folder, env=env, capture_output=True)

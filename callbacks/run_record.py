@@ -19,8 +19,8 @@ from calm_pl.commands.job import JobRecord
 from calm_pl.commands.table import notes
 from calm_pl.data.base import FewShotDataModule
 from calm_pl.files import replacing
+from calm_pl.methods.table import PSEUDO_SUFFIX
 from calm_pl.module import FitFreeModule
-from calm_pl.pseudo.fitting import SUFFIX
 from calm_pl.results import results_of
 from calm_pl.voters import HeadVoter
 
@@ -131,7 +131,7 @@ def pseudo_classifier(module: FitFreeModule, data: FewShotDataModule | None) -> 
     """The same for voters on pseudo-labels; it knows the classes that have one."""
     if module.pseudo is None:
         return None
-    first = {name.removesuffix(SUFFIX): rounds[0] for name, rounds in module.pseudo.fitted.items()}
+    first = {name.removesuffix(PSEUDO_SUFFIX): rounds[0] for name, rounds in module.pseudo.fitted.items()}
     voters = {name: one.voter for name, one in first.items() if method_of(name, one.voter) is not None}
     covered = next((one.covered for one in first.values()), ())
     return _with_prompt(voters, tuple(module.task.classes[c] for c in covered), module, data)

@@ -18,6 +18,7 @@ from calm_pl.data.task import Task
 from calm_pl.encoding import Encoded, Encoder, encode, hidden_states
 from calm_pl.errors import RunError
 from calm_pl.labelled import Labelled, label_clips
+from calm_pl.methods.table import ORACLE_SUFFIX
 from calm_pl.metrics import (
     Difference,
     MethodMetrics,
@@ -33,7 +34,7 @@ from calm_pl.ranks import concatenate_over_ranks, rank_and_size, sum_over_ranks
 from calm_pl.support_store import SupportStore
 from calm_pl.voters import CalmAuto, HeadVoter, Support, gather_support
 from calm_pl.voters.calm import CalmBase
-from calm_pl.voters.oracle import ORACLE, OracleSearch
+from calm_pl.voters.oracle import OracleSearch
 
 ZERO_SHOT = "zero_shot"
 
@@ -299,7 +300,7 @@ class FitFreeModule(LightningModule):
     def differences(self) -> list[Difference]:
         """Every pair of methods after test, but for those whose settings the query set chose."""
         if self._differences is None:
-            fair = [name for name in self.methods if not name.endswith(ORACLE)]
+            fair = [name for name in self.methods if not name.endswith(ORACLE_SUFFIX)]
             places = [self.methods.index(name) for name in fair]
             kept = self.predictions._replace(label_QDM=self.predictions.label_QDM[..., places])
             self._differences = method_differences(self.task, kept, fair)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from lightning.pytorch import LightningModule
 
 from calm_pl.data.batches import Batch
+from calm_pl.methods.table import ORACLE_SUFFIX
 from calm_pl.module import FitFreeModule
 from calm_pl.ranks import sum_over_ranks
 from calm_pl.voters import HeadVoter
-from calm_pl.voters.oracle import ORACLE
 
 
 class OraclePass(LightningModule):
@@ -44,7 +44,7 @@ class OraclePass(LightningModule):
     def extended(self) -> FitFreeModule:
         """The module with a method more for each search; every rank must call it."""
         chosen: dict[str, list[HeadVoter]] = {
-            name + ORACLE: [search.best(sum_over_ranks(search.hits_S)) for search in searches]
+            name + ORACLE_SUFFIX: [search.best(sum_over_ranks(search.hits_S)) for search in searches]
             for name, searches in self.fitted.searches.items()
         }
         return self.fitted.extended(chosen)

@@ -8,11 +8,11 @@ from typing import Any
 from calm_pl.data.base import FewShotDataModule
 from calm_pl.data.task import Task
 from calm_pl.functional.selection import Setting
+from calm_pl.methods.table import ORACLE_SUFFIX
 from calm_pl.metrics import MethodResult
 from calm_pl.module import ZERO_SHOT, FitFreeModule
 from calm_pl.predictions import by_subset, calibration_error
 from calm_pl.pseudo.reporting import summary
-from calm_pl.voters.oracle import ORACLE
 
 
 def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _failures(name: str, result: MethodResult, module: FitFreeModule) -> dict[st
 def _settings(name: str, module: FitFreeModule) -> dict[str, Any]:
     """Which settings were chosen in each round, and on which clips, where any were."""
     rounds = module.fitted.get(name, [])
-    oracle = name.endswith(ORACLE)
+    oracle = name.endswith(ORACLE_SUFFIX)
     if not rounds or not (oracle or rounds[0].get_params().get("select") == "loo"):
         return {}
     chosen = [[voter.fitted_params()[key] for key in Setting._fields] for voter in rounds]

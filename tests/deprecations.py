@@ -15,7 +15,10 @@ DEPRECATIONS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
 _REPO = Path(__file__).parents[1]
 _OURS = tuple(str(_REPO / name) for name in ("calm_pl", "callbacks", "tools", "launch.py"))
 # What stands between a caller and the function it calls, by the end of the file's path.
-_GLUE = ("torch/nn/modules/module.py", "torch/utils/_contextlib.py", "/contextlib.py", "/functools.py")
+_GLUE = (
+    *("torch/nn/modules/module.py", "torch/utils/_contextlib.py", "/contextlib.py", "/functools.py"),
+    *("transformers/utils/generic.py", "transformers/utils/deprecation.py"),  # decorators of `forward`
+)
 _warn = warnings.warn
 
 

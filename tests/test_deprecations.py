@@ -5,9 +5,12 @@ import subprocess
 import sys
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from conftest import REPO, outside
+
+from calm_pl.models.kv_cache import cache_name
 
 OURS = str(REPO / "calm_pl" / "made_up.py")
 OTHERS = "/somewhere/site-packages/other/file.py"
@@ -37,6 +40,15 @@ def test_a_call_inside_another_package_is_a_warning():
     inner = caller(OTHERS, "f(1)")
     with pytest.warns(FutureWarning, match="deprecated"):
         assert caller(OURS, "f()")(lambda: inner(Layer())) == 1
+
+
+def test_a_deprecated_argument_of_a_real_model_is_an_error(lalm, monkeypatch):
+    if cache_name() == "past_key_values":
+        pytest.skip("this version of transformers has the old name")
+    monkeypatch.setattr("calm_pl.models.answering.cache_name", lambda: "past_key_values")
+    inputs = lalm.preparer([np.zeros(8_000, dtype=np.float32)], ["What?"])
+    with pytest.raises(FutureWarning, match="past_key_values"):
+        lalm.generate(inputs, 3)
 
 
 def test_other_warnings_of_ours_are_left_to_the_filters():

@@ -12,6 +12,8 @@ from calm_pl.methods.table import METHODS, Method
 if TYPE_CHECKING:
     from calm_pl.voters import HeadVoter
 
+_NAMES = {"sklearn": "scikit-learn"}  # packages that are not called as they are imported
+
 
 def build_voters(keys: Sequence[str], settings: Any) -> dict[str, HeadVoter]:
     """Return the unfitted voters of some methods, in the order of the table of methods.
@@ -47,9 +49,6 @@ def _require_packages(rows: Sequence[Method]) -> None:
                 f"methods: {', '.join(row.key for row in needing)} need {_NAMES.get(package, package)}:"
                 f" {way_out}, or leave them out."
             )
-
-
-_NAMES = {"sklearn": "scikit-learn"}
 
 
 def _value(settings: Any, path: str) -> Any:

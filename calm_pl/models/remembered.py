@@ -7,6 +7,7 @@ import os
 import threading
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,9 +58,10 @@ class PromptMemory:
         return self._prompts.get(question)
 
     def add(self, question: str, prompt: str) -> None:
-        """Remember a prompt, also for later processes."""
+        """Remember a prompt, also for later processes where the file can be written."""
         entry = json.dumps([question, prompt]).encode()
-        with _LOCK:
+        # A read-only or full disk costs a later run some seconds, and no job ends for it.
+        with _LOCK, suppress(OSError):
             self._prompts[question] = prompt
             file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
             try:

@@ -12,14 +12,13 @@ from calm_pl.data.answered import AnswerLink
 from calm_pl.data.clips import Round
 from calm_pl.data.task import Task
 from calm_pl.errors import RunError
+from calm_pl.methods.table import PSEUDO_SUFFIX
 from calm_pl.pseudo.covered import CoveredVoter
 from calm_pl.pseudo.labels import PseudoLabels, Quality, count_votes, quality
 from calm_pl.pseudo.sampling import RolloutSampler
 from calm_pl.pseudo.settings import JUDGE, PseudoSettings
 from calm_pl.ranks import concatenate_over_ranks, rank_and_size, sum_over_ranks
 from calm_pl.voters import HeadVoter, Support, gather_support
-
-SUFFIX = "+pl"  # of a method's name
 
 
 class Held(NamedTuple):
@@ -87,7 +86,7 @@ class PseudoFit:
         self.task = task
         self.voters = dict(voters)
         self.sampler = RolloutSampler(settings, task.support, link)
-        self.methods = [f"{name}{SUFFIX}" for name in voters]
+        self.methods = [f"{name}{PSEUDO_SUFFIX}" for name in voters]
         self.start()
 
     def start(self) -> None:
@@ -126,7 +125,7 @@ class PseudoFit:
         self.rounds.append(RoundLabels(labels, posteriors, steps))
         support = self._support(labels, one, held) if self.voters else None
         for name, voter in self.voters.items():
-            self.fitted[f"{name}{SUFFIX}"].append(self._fitted(voter, labels, one, held, support))
+            self.fitted[f"{name}{PSEUDO_SUFFIX}"].append(self._fitted(voter, labels, one, held, support))
 
     def _quality(self, labels: Mapping[int, int], one: Round) -> Quality:
         return quality(labels, len(one.support), self.task.support, self.task.classes)

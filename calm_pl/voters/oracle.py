@@ -13,9 +13,6 @@ from calm_pl.functional.selection import Setting, judge_settings
 from calm_pl.voters.calm import CalmBase
 from calm_pl.voters.support import Support
 
-ORACLE = "_oracle"
-"""Ends the names of methods whose settings were chosen so."""
-
 
 class OracleSearch:
     """Counts the right answers of every setting of a voter's grid, then gives the voter with the best one.

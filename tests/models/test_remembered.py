@@ -69,6 +69,12 @@ def test_lines_that_are_cut_or_mixed_up_are_passed_over(tmp_path):
     assert [again.get(f"question {n}") for n in range(3)] == ["prompt 0", None, None]
 
 
+def test_a_folder_that_cannot_be_written_ends_nothing(tmp_path):
+    memory = PromptMemory(tmp_path / "gone" / "prompts")
+    memory.add("question", "prompt")
+    assert memory.get("question") == "prompt"
+
+
 def test_threads_and_files_of_several_writers(tmp_path):
     memories = [PromptMemory(tmp_path / "prompts") for _ in range(2)]
     threads = [

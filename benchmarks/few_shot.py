@@ -26,11 +26,11 @@ from tqdm import tqdm
 
 from calm_pl import Calm, CalmGlobal, FrozenLALM, Sav
 from calm_pl.data import benchmark_class
-from calm_pl.data.batches import ClipDataset, Collator, MediaRule
-from calm_pl.data.clips import Clip
-from calm_pl.data.draws import draw_support
-from calm_pl.data.prompts import LETTERS, Questioner
-from calm_pl.data.rounds import divide
+from calm_pl.data.loading.batches import ClipDataset, Collator, MediaRule
+from calm_pl.data.questions.clips import Clip
+from calm_pl.data.questions.draws import draw_support
+from calm_pl.data.questions.prompts import LETTERS, Questioner
+from calm_pl.data.questions.rounds import divide
 from calm_pl.data.settings import DataSettings
 
 

@@ -35,8 +35,8 @@ REPO = Path(__file__).parents[1]
 def command_line() -> int:
     """The command line, with a line a clip in the file that LOG names, before the bank has it."""
     sys.path.insert(0, str(REPO))
-    from calm_pl import encoding
     from calm_pl.commands.main import main
+    from calm_pl.evaluation import encoding
 
     encode = encoding.encode
 

@@ -25,7 +25,7 @@ import numpy as np
 import soundfile
 from tqdm import tqdm
 
-from calm_pl.data.fsdd import CLASSES as DIGITS
+from calm_pl.data.benchmarks.fsdd import CLASSES as DIGITS
 from calm_pl.media import load_audio
 
 RATE = 16_000

@@ -34,14 +34,14 @@ from lightning.pytorch import Trainer
 from torchmetrics.text import WordErrorRate
 
 from calm_pl import FrozenLALM
-from calm_pl.data.text_settings import TextSettings
-from calm_pl.data.texts import TextDataModule
 from calm_pl.functional.masks import jaccard, random_mask, trained_mask
-from calm_pl.mask_recipe import MaskRecipe
-from calm_pl.mask_training import MaskModule
+from calm_pl.masks.module import MaskModule
+from calm_pl.masks.recipe import MaskRecipe
+from calm_pl.masks.text_settings import TextSettings
+from calm_pl.masks.texts import TextDataModule
 from calm_pl.media import load_audio
 from calm_pl.models.answers import parse_answer
-from calm_pl.models.families import plain_prefill
+from calm_pl.models.families.table import plain_prefill
 from calm_pl.models.masks import HeadMask
 
 DIGITS = "zero one two three four five six seven eight nine".split()

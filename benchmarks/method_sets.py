@@ -22,12 +22,12 @@ from safetensors.torch import save_file
 from tqdm import tqdm
 
 from calm_pl import FrozenLALM
-from calm_pl.data.batches import ClipDataset, Collator, MediaRule
-from calm_pl.data.clips import Clip, Query
-from calm_pl.data.esc50 import ESC50, read_clips
-from calm_pl.data.fsdd import CLASSES as DIGITS
-from calm_pl.data.fsdd import FSDD
-from calm_pl.data.prompts import Questioner
+from calm_pl.data.benchmarks.esc50 import ESC50, read_clips
+from calm_pl.data.benchmarks.fsdd import CLASSES as DIGITS
+from calm_pl.data.benchmarks.fsdd import FSDD
+from calm_pl.data.loading.batches import ClipDataset, Collator, MediaRule
+from calm_pl.data.questions.clips import Clip, Query
+from calm_pl.data.questions.prompts import Questioner
 from calm_pl.media import load_audio
 from calm_pl.models.heads import last_positions
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from calm_pl.commands.job import JobRecord
+from calm_pl.evaluation.module import FitFreeModule
+from calm_pl.jobs.job import JobRecord
 from calm_pl.methods import METHODS
-from calm_pl.module import FitFreeModule
 
 # Matplotlib is imported after the test, on rank 0 only.
 if TYPE_CHECKING:

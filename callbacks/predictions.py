@@ -8,9 +8,9 @@ from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from calm_pl.commands.job import JobRecord
-from calm_pl.files import replacing
-from calm_pl.module import FitFreeModule
+from calm_pl.atomic_files import replacing
+from calm_pl.evaluation.module import FitFreeModule
+from calm_pl.jobs.job import JobRecord
 
 
 class PredictionWriter(Callback):

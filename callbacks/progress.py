@@ -10,9 +10,9 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
-from calm_pl.commands.job import JobRecord
-from calm_pl.data.batches import Batch
-from calm_pl.ranks import SharedCount
+from calm_pl.data.loading.batches import Batch
+from calm_pl.distributed import SharedCount
+from calm_pl.jobs.job import JobRecord
 
 _SECONDS_BETWEEN_LINES = 10.0
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from calm_pl.commands.job import JobRecord
-from calm_pl.data.base import FewShotDataModule
-from calm_pl.files import replacing
-from calm_pl.module import FitFreeModule
+from calm_pl.atomic_files import replacing
+from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.evaluation.module import FitFreeModule
+from calm_pl.jobs.job import JobRecord
 from calm_pl.pseudo.reporting import kept_rows, rejected_rows, summary
 
 

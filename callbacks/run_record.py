@@ -14,14 +14,14 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from calm_pl import __version__
-from calm_pl.classifier import Classifier, method_of
-from calm_pl.commands.job import JobRecord
-from calm_pl.commands.table import notes
-from calm_pl.data.base import FewShotDataModule
-from calm_pl.files import replacing
+from calm_pl.atomic_files import replacing
+from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.evaluation.module import FitFreeModule
+from calm_pl.evaluation.results import results_of
+from calm_pl.jobs.job import JobRecord
+from calm_pl.methods.classifier import Classifier, method_of
 from calm_pl.methods.table import PSEUDO_SUFFIX
-from calm_pl.module import FitFreeModule
-from calm_pl.results import results_of
+from calm_pl.report.terminal import notes
 from calm_pl.voters import HeadVoter
 
 from .figures import FigureWriter

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from calm_pl.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from calm_pl.classifier import load_classifier
+    from calm_pl.methods.classifier import load_classifier
     from calm_pl.models import FrozenLALM
     from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Gda, Sav
 
@@ -25,7 +25,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "classifier": ("load_classifier",),
+        "methods.classifier": ("load_classifier",),
         "models": ("FrozenLALM",),
         "voters": ("Calm", "CalmAuto", "CalmGlobal", "Gda", "Sav"),
     },

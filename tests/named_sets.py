@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 import soundfile
 
-from calm_pl.data.base import FewShotDataModule
-from calm_pl.data.clips import Clip, Listing
-from calm_pl.data.facts import Facts
+from calm_pl.data.benchmarks.facts import Facts
+from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.data.questions.clips import Clip, Listing
 
 TONES = {"a": 250, "b": 500, "c": 1000, "d": 2000, "e": 4000, "f": 6000, "real": 300, "fake": 3000}
 

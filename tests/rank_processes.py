@@ -59,7 +59,7 @@ class Job:
 
 def slow_and_logged() -> None:
     """Let each batch take its time, and write down its clips."""
-    from calm_pl import encoding
+    from calm_pl.evaluation import encoding
 
     encode = encoding.encode
 

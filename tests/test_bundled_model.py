@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from calm_pl import Calm, CalmGlobal, FrozenLALM, Sav
-from calm_pl.data.batches import ClipDataset, Collator, MediaRule
-from calm_pl.data.clips import Clip
-from calm_pl.data.esc50 import ESC50
-from calm_pl.data.prompts import LETTERS, Questioner
+from calm_pl.data.benchmarks.esc50 import ESC50
+from calm_pl.data.loading.batches import ClipDataset, Collator, MediaRule
+from calm_pl.data.questions.clips import Clip
+from calm_pl.data.questions.prompts import LETTERS, Questioner
 from calm_pl.data.settings import DataSettings
 from tiny_lalm.sounds import make_sound
 from tiny_lalm.vocabulary import SOUND_LABELS

@@ -3,9 +3,9 @@
 import pytest
 from conftest import REPO
 
-from calm_pl.config import load_config, shipped_configs
+from calm_pl.config.compose import load_config, shipped_configs
 from calm_pl.data import BENCHMARKS
-from calm_pl.data.catalogue import FACTS
+from calm_pl.data.benchmarks.catalogue import FACTS
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

@@ -27,17 +27,17 @@ import callbacks.wandb_tables
 import calm_pl.commands.bank
 import calm_pl.commands.fit_free
 import calm_pl.commands.fit_mask
-import calm_pl.commands.job
 import calm_pl.commands.predict
 import calm_pl.commands.sweep
-import calm_pl.commands.table
-import calm_pl.data.esc50
+import calm_pl.data.benchmarks.esc50
+import calm_pl.evaluation.module
 import calm_pl.figures.folder
 import calm_pl.figures.run_files
-import calm_pl.mask_training
-import calm_pl.models.qwen2_audio
-import calm_pl.module
+import calm_pl.jobs.job
+import calm_pl.masks.module
+import calm_pl.models.families.qwen2_audio
 import calm_pl.report
+import calm_pl.report.terminal
 import calm_pl.sweeps.module
 from calm_pl.figures import confusion_figure
 from calm_pl.models.tiny import build_tiny

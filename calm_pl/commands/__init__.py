@@ -1,1 +1,1 @@
-"""The command line, one file a sub-command. Floor 4."""
+"""The command line, one file a sub-command. Floor 5."""

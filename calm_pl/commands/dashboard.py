@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from calm_pl.commands.arguments import parser
-from calm_pl.commands.table import METRICS
 from calm_pl.errors import RunError
 from calm_pl.methods import METHODS
+from calm_pl.report.terminal import METRICS
 
 _EXAMPLES = """\
   {program} --entity my-team --project calm_pl

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from calm_pl.commands.arguments import add_config_arguments, parser
-from calm_pl.config import load_config, to_yaml
+from calm_pl.config.compose import load_config, to_yaml
+from calm_pl.config.schema import Config
 from calm_pl.errors import CalmError
-from calm_pl.schema import Config
 
 if TYPE_CHECKING:
-    from calm_pl.data.base import FewShotDataModule
+    from calm_pl.data.loading.base import FewShotDataModule
     from calm_pl.models.preparer import Preparer
 
 TRIED_CLIPS = 10
@@ -135,7 +135,7 @@ def check_clips(patient: Patient) -> Iterator[Finding]:
     if patient.data is None:
         yield Finding(None, "clips: not tried, for want of data")
         return
-    from calm_pl.data.batches import ClipDataset, Failure
+    from calm_pl.data.loading.batches import ClipDataset, Failure
 
     data = patient.data
     queries = [*data.support, *data.query]
@@ -205,7 +205,7 @@ def check_model(patient: Patient) -> Iterator[Finding]:
         return
     import torch
 
-    from calm_pl.commands.job import load_arguments
+    from calm_pl.jobs.job import load_arguments
     from calm_pl.models import FrozenLALM
     from calm_pl.models.checks import hearing_check, invariance_check
 

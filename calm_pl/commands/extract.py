@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Sequence
 
 from calm_pl.commands.arguments import add_config_arguments, parser
-from calm_pl.commands.lightning_imports import import_lightning
-from calm_pl.commands.paths import require_paths
-from calm_pl.commands.stopping import end_with_parent
-from calm_pl.config import load_config, to_yaml
+from calm_pl.config.compose import load_config, to_yaml
+from calm_pl.config.schema import Config
 from calm_pl.errors import ConfigError
-from calm_pl.schema import Config
+from calm_pl.jobs.lightning_imports import import_lightning
+from calm_pl.jobs.paths import require_paths
+from calm_pl.jobs.stopping import end_with_parent
 
 _EXAMPLES = """\
   {program} --config esc50.yaml data.root=/data/ESC-50
@@ -59,7 +59,9 @@ def extract(config: Config, quiet: bool = True) -> None:
     require_paths(config)
     import_lightning(quiet)
     from calm_pl.commands.fit_free import run_stages
-    from calm_pl.commands.job import (
+    from calm_pl.evaluation.clip_counts import SkipPolicy
+    from calm_pl.evaluation.module import FitFreeModule
+    from calm_pl.jobs.job import (
         build_data,
         build_model,
         build_trainer,
@@ -68,8 +70,6 @@ def extract(config: Config, quiet: bool = True) -> None:
         open_record,
         scored_by,
     )
-    from calm_pl.coverage import SkipPolicy
-    from calm_pl.module import FitFreeModule
 
     end_with_parent()
     config = dataclasses.replace(

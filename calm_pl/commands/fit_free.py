@@ -8,18 +8,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from calm_pl.commands.arguments import add_config_arguments, parser
-from calm_pl.commands.lightning_imports import import_lightning
-from calm_pl.commands.paths import require_paths
-from calm_pl.commands.stopping import StoppedError, end_with_parent, stoppable
-from calm_pl.config import load_config, to_yaml
+from calm_pl.config.compose import load_config, to_yaml
+from calm_pl.config.schema import PRIOR_METHOD, Config
 from calm_pl.errors import ConfigError, DataError, RunError, StoppedRunError
-from calm_pl.schema import PRIOR_METHOD, Config
+from calm_pl.jobs.lightning_imports import import_lightning
+from calm_pl.jobs.paths import require_paths
+from calm_pl.jobs.stopping import StoppedError, end_with_parent, stoppable
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, LightningModule, Trainer
 
-    from calm_pl.data.base import FewShotDataModule
-    from calm_pl.module import FitFreeModule
+    from calm_pl.data.loading.base import FewShotDataModule
+    from calm_pl.evaluation.module import FitFreeModule
 
 _EXAMPLES = """\
   {program} --config demo.yaml
@@ -58,7 +58,9 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     """
     require_paths(config)
     import_lightning(quiet)
-    from calm_pl.commands.job import (
+    from calm_pl.evaluation.clip_counts import SkipPolicy
+    from calm_pl.evaluation.module import FitFreeModule
+    from calm_pl.jobs.job import (
         build_data,
         build_model,
         build_pseudo,
@@ -67,9 +69,7 @@ def fit_free(config: Config, quiet: bool = True) -> None:
         open_record,
         voters_of,
     )
-    from calm_pl.commands.table import print_results
-    from calm_pl.coverage import SkipPolicy
-    from calm_pl.module import FitFreeModule
+    from calm_pl.report.terminal import print_results
 
     end_with_parent()
     record = open_record(config)
@@ -130,7 +130,7 @@ def run_stages(
     Raises:
         CalmError: anything the user can mend; also where a signal ended the job, and how to go on then.
     """
-    from calm_pl.module import FitFreeModule
+    from calm_pl.evaluation.module import FitFreeModule
 
     try:
         with stoppable(), told_plainly(trainer):
@@ -155,7 +155,7 @@ def with_oracle(trainer: Trainer, module: FitFreeModule, data: FewShotDataModule
     """Read the query once to choose settings on it; the records wait for the results."""
     from lightning.pytorch.callbacks import ProgressBar
 
-    from calm_pl.oracle import OraclePass
+    from calm_pl.evaluation.oracle import OraclePass
 
     search = OraclePass(module)
     callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
@@ -170,7 +170,7 @@ def with_oracle(trainer: Trainer, module: FitFreeModule, data: FewShotDataModule
 @contextmanager
 def told_plainly(trainer: Trainer) -> Iterator[None]:
     """Turn what Lightning, ranks and Weights & Biases raise for known reasons into errors for the user."""
-    from calm_pl.ranks import lost_another_rank
+    from calm_pl.distributed import lost_another_rank
 
     try:
         yield

@@ -10,21 +10,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calm_pl.atomic_files import replacing
 from calm_pl.commands.arguments import add_config_arguments, parser
-from calm_pl.commands.lightning_imports import import_lightning
-from calm_pl.commands.paths import require_paths
-from calm_pl.commands.stopping import StoppedError, end_with_parent, stoppable
-from calm_pl.config import load_config, to_yaml
+from calm_pl.config.compose import load_config, to_yaml
 from calm_pl.errors import ConfigError, StoppedRunError
-from calm_pl.files import replacing
-from calm_pl.mask_schema import MaskConfig
+from calm_pl.jobs.lightning_imports import import_lightning
+from calm_pl.jobs.paths import require_paths
+from calm_pl.jobs.stopping import StoppedError, end_with_parent, stoppable
+from calm_pl.masks.settings import MaskConfig
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
-    from calm_pl.commands.job import JobRecord
-    from calm_pl.data.texts import TextDataModule
-    from calm_pl.mask_training import MaskModule
+    from calm_pl.jobs.job import JobRecord
+    from calm_pl.masks.module import MaskModule
+    from calm_pl.masks.texts import TextDataModule
     from calm_pl.models import FrozenLALM
     from calm_pl.models.masks import HeadMask
 
@@ -75,9 +75,9 @@ def fit_mask(config: MaskConfig, quiet: bool = True) -> None:
     from lightning.pytorch.loggers import WandbLogger
 
     from calm_pl.commands.fit_free import finish_dashboards, told_plainly
-    from calm_pl.data.texts import TextDataModule
-    from calm_pl.mask_state import load_state
-    from calm_pl.mask_training import MaskModule
+    from calm_pl.masks.module import MaskModule
+    from calm_pl.masks.state import load_state
+    from calm_pl.masks.texts import TextDataModule
 
     end_with_parent()
     record = _open_record(config)
@@ -116,7 +116,7 @@ def fit_mask(config: MaskConfig, quiet: bool = True) -> None:
 
 
 def _load_model(config: MaskConfig) -> FrozenLALM:
-    from calm_pl.commands.job import load_arguments
+    from calm_pl.jobs.job import load_arguments
     from calm_pl.models import FrozenLALM
 
     return FrozenLALM.from_pretrained(**dataclasses.asdict(load_arguments(config)))
@@ -124,7 +124,7 @@ def _load_model(config: MaskConfig) -> FrozenLALM:
 
 def _open_record(config: MaskConfig) -> JobRecord:
     """The run folder; rank 0 makes sure that it can be written."""
-    from calm_pl.commands.job import JobRecord, claim_folder
+    from calm_pl.jobs.job import JobRecord, claim_folder
 
     digest = _job_hash(config)
     name = config.run.name or f"mask-{config.task.name}-{digest[:8]}"
@@ -163,9 +163,9 @@ def _build_trainer(config: MaskConfig, record: JobRecord, module: MaskModule, va
     from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch import Trainer
 
-    from calm_pl.commands.job import build_loggers
     from calm_pl.commands.mask_lines import MaskLines
     from calm_pl.errors import RunError
+    from calm_pl.jobs.job import build_loggers
 
     t, r = config.trainer, config.mask
     left = r.steps - module.first
@@ -245,6 +245,6 @@ def _results(record: JobRecord, module: MaskModule, data: TextDataModule, mask: 
 
 
 def _is_rank_zero() -> bool:
-    from calm_pl.commands.job import is_rank_zero
+    from calm_pl.jobs.job import is_rank_zero
 
     return is_rank_zero()

@@ -12,7 +12,7 @@ from calm_pl.commands.arguments import parser
 from calm_pl.commands.list_benchmarks import read_benchmarks, show_benchmarks
 from calm_pl.errors import RunError
 
-_CATALOGUE = Path(__file__).parents[1] / "models" / "families.json"
+_CATALOGUE = Path(__file__).parents[1] / "models" / "families" / "families.json"
 _EXAMPLES = """\
   {program} models
   {program} benchmarks
@@ -85,7 +85,7 @@ def show_models(content: dict[str, Any]) -> None:
 
 def read_sweeps() -> dict[str, str]:
     """What each shipped sweep varies, by the name that `--config` takes."""
-    from calm_pl.config import config_dir, shipped_sweeps
+    from calm_pl.config.compose import config_dir, shipped_sweeps
 
     return {name: _first_comment(config_dir() / name) for name in shipped_sweeps()}
 

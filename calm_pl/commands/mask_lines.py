@@ -8,7 +8,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from calm_pl.mask_training import MaskModule
+from calm_pl.masks.module import MaskModule
 
 _SECONDS_BETWEEN_LINES = 10.0
 

@@ -77,7 +77,7 @@ def _compare(args: argparse.Namespace) -> int:
     else:
         _print_tables(names, masks, similarity_MM)
     if args.out:
-        from calm_pl.commands.mask_figure import draw_masks
+        from calm_pl.masks.figure import draw_masks
 
         draw_masks(names, masks, similarity_MM, Path(args.out))
         print(f"Figure: {args.out}")
@@ -127,7 +127,7 @@ def _answer(args: argparse.Namespace) -> int:
     import torch
     from tqdm import tqdm
 
-    from calm_pl.commands.paths import find_files
+    from calm_pl.jobs.paths import find_files
     from calm_pl.media import load_audio
     from calm_pl.models import FrozenLALM
     from calm_pl.models.masks import load_mask

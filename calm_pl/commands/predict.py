@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from calm_pl.commands.arguments import parser
-from calm_pl.commands.paths import find_files
 from calm_pl.errors import BadClipError, ConfigError, ModelError
+from calm_pl.jobs.paths import find_files
 from calm_pl.methods import METHODS
 
 if TYPE_CHECKING:
-    from calm_pl.classifier import Classifier
-    from calm_pl.data.clips import Query
+    from calm_pl.data.questions.clips import Query
+    from calm_pl.methods.classifier import Classifier
     from calm_pl.models import FrozenLALM
 
 _EXAMPLES = """\
@@ -56,7 +56,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
             raise ConfigError([f"{flag}: must be 0 or more and below 1, but is {share}"])
     files = list(find_files(args.clips))
     # Only now torch, which takes seconds to import.
-    from calm_pl.classifier import load_classifier
+    from calm_pl.methods.classifier import load_classifier
 
     classifier = load_classifier(args.classifier)
     preferred = [*METHODS.preferred(), *classifier.voters]  # a program's own voters come last
@@ -196,8 +196,8 @@ def predict(
     from torch.utils.data import DataLoader
     from tqdm import tqdm
 
-    from calm_pl.data.batches import ClipDataset, Collator, MediaRule
-    from calm_pl.encoding import encode
+    from calm_pl.data.loading.batches import ClipDataset, Collator, MediaRule
+    from calm_pl.evaluation.encoding import encode
 
     voter = classifier.voters[method]
     queries = _questions(classifier, files)
@@ -230,8 +230,8 @@ def predict(
 
 
 def _questions(classifier: Classifier, files: Sequence[Path]) -> list[Query]:
-    from calm_pl.data.clips import Clip
-    from calm_pl.data.prompts import Questioner
+    from calm_pl.data.questions.clips import Clip
+    from calm_pl.data.questions.prompts import Questioner
 
     prompt = classifier.prompt
     ask = Questioner(

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calm_pl.commands.arguments import add_config_arguments, parser
-from calm_pl.commands.lightning_imports import import_lightning
-from calm_pl.commands.paths import require_paths
-from calm_pl.commands.stopping import end_with_parent
-from calm_pl.config import load_config, to_yaml
-from calm_pl.schema import Config
+from calm_pl.config.compose import load_config, to_yaml
+from calm_pl.config.schema import Config
+from calm_pl.jobs.lightning_imports import import_lightning
+from calm_pl.jobs.paths import require_paths
+from calm_pl.jobs.stopping import end_with_parent
 
 if TYPE_CHECKING:
-    from calm_pl.commands.job import JobRecord
-    from calm_pl.data.base import FewShotDataModule
+    from calm_pl.data.loading.base import FewShotDataModule
+    from calm_pl.jobs.job import JobRecord
     from calm_pl.pseudo.fitting import PseudoFit
 
 _EXAMPLES = """\
@@ -78,7 +78,9 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
     require_paths(config)
     import_lightning(quiet)
     from calm_pl.commands.fit_free import run_stages
-    from calm_pl.commands.job import (
+    from calm_pl.evaluation.clip_counts import SkipPolicy
+    from calm_pl.evaluation.module import FitFreeModule
+    from calm_pl.jobs.job import (
         build_data,
         build_model,
         build_pseudo,
@@ -89,8 +91,6 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
         scored_by,
         voters_of,
     )
-    from calm_pl.coverage import SkipPolicy
-    from calm_pl.module import FitFreeModule
     from calm_pl.pseudo.settings import JUDGE
 
     end_with_parent()
@@ -126,9 +126,9 @@ def take_files(data: FewShotDataModule, paths: Sequence[str]) -> None:
     Raises:
         DataError: no such file, a folder without sound, or more classes than option letters.
     """
-    from calm_pl.commands.paths import find_files
-    from calm_pl.data.clips import Clip, Round
-    from calm_pl.data.prompts import Questioner
+    from calm_pl.data.questions.clips import Clip, Round
+    from calm_pl.data.questions.prompts import Questioner
+    from calm_pl.jobs.paths import find_files
 
     files = sorted({path.absolute() for path in find_files(paths)})
     data.root = Path(os.path.commonpath([path.parent for path in files]))
@@ -146,8 +146,8 @@ def print_labels(fit: PseudoFit, data: FewShotDataModule, record: JobRecord) -> 
     from rich.console import Console
     from rich.table import Table
 
-    from calm_pl.commands.table import percent
     from calm_pl.pseudo.reporting import outcomes, sentences
+    from calm_pl.report.terminal import percent
 
     title = f"{record.benchmark} · {record.model_path} · pseudo-labels"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)

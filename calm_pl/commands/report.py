@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calm_pl.commands.arguments import parser
-from calm_pl.commands.table import METRICS, percent, points, span
 from calm_pl.errors import CalmError, RunError
 from calm_pl.methods import METHODS
+from calm_pl.report.terminal import METRICS, percent, points, span
 
 if TYPE_CHECKING:
     from calm_pl.report import RunFolder
@@ -128,8 +128,8 @@ def _clip_paths(one: RunFolder) -> dict[str, Path]:
     Raises:
         CalmError: the configuration or the data are no longer as they were.
     """
-    from calm_pl.commands.job import build_data
-    from calm_pl.config import load_config
+    from calm_pl.config.compose import load_config
+    from calm_pl.jobs.job import build_data
 
     if not one.config_yaml:
         raise RunError("the run has no configuration that says where its clips are.")

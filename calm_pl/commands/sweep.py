@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calm_pl.commands.arguments import add_config_arguments, parser
-from calm_pl.commands.lightning_imports import import_lightning
-from calm_pl.commands.paths import require_paths
-from calm_pl.commands.stopping import end_with_parent
-from calm_pl.config import to_yaml
+from calm_pl.config.compose import to_yaml
 from calm_pl.errors import ConfigError, RunError
+from calm_pl.jobs.lightning_imports import import_lightning
+from calm_pl.jobs.paths import require_paths
+from calm_pl.jobs.stopping import end_with_parent
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import WandbLogger
 
-    from calm_pl.commands.job import JobRecord
+    from calm_pl.jobs.job import JobRecord
     from calm_pl.sweeps.module import SweepModule
     from calm_pl.sweeps.points import Pass
     from calm_pl.sweeps.progress import SweepProgress
@@ -77,7 +77,7 @@ def sweep(job: SweepJob, quiet: bool = True) -> None:
     """
     require_paths(job)
     import_lightning(quiet)
-    from calm_pl.commands.job import build_data, build_wandb, is_rank_zero
+    from calm_pl.jobs.job import build_data, build_wandb, is_rank_zero
     from calm_pl.sweeps.points import main_metric, passes
     from calm_pl.sweeps.progress import SweepProgress
     from calm_pl.sweeps.results import record_results
@@ -108,7 +108,8 @@ def _compute(
 ) -> SweepModule:
     """One pass of the model over the data, and its points."""
     from calm_pl.commands.fit_free import refuse_no_options, run_stages
-    from calm_pl.commands.job import (
+    from calm_pl.evaluation.clip_counts import SkipPolicy
+    from calm_pl.jobs.job import (
         build_data,
         build_model,
         build_trainer,
@@ -116,7 +117,6 @@ def _compute(
         scored_by,
         voters_of,
     )
-    from calm_pl.coverage import SkipPolicy
     from calm_pl.sweeps.module import SweepModule
     from calm_pl.sweeps.points import points_of, too_many_heads
 
@@ -156,8 +156,8 @@ def _open_record(job: SweepJob) -> JobRecord:
     Raises:
         RunError: it cannot be written, or holds the results of another configuration.
     """
-    from calm_pl.commands.job import hash_of_results, is_rank_zero, open_record
-    from calm_pl.files import replacing
+    from calm_pl.atomic_files import replacing
+    from calm_pl.jobs.job import hash_of_results, is_rank_zero, open_record
     from calm_pl.sweeps.settings import sweep_hash
 
     digest = sweep_hash(job)

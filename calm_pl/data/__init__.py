@@ -10,27 +10,27 @@ import importlib
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
-from calm_pl.data.catalogue import FACTS
+from calm_pl.data.benchmarks.catalogue import FACTS
 from calm_pl.errors import DataError
 
 if TYPE_CHECKING:
-    from calm_pl.data.base import FewShotDataModule
-    from calm_pl.data.facts import Facts
+    from calm_pl.data.benchmarks.facts import Facts
+    from calm_pl.data.loading.base import FewShotDataModule
 
 PLUGIN_GROUP = "calm_pl.benchmarks"
 # name: (module, class); imported when used
 BENCHMARKS = {
-    "esc50": ("calm_pl.data.esc50", "ESC50"),
-    "vggsound": ("calm_pl.data.vggsound", "VGGSound"),
-    "vggvideo": ("calm_pl.data.vggsound", "VGGVideo"),
-    "audioset": ("calm_pl.data.audioset", "AudioSet"),
-    "asvspoof2019_la": ("calm_pl.data.asvspoof", "ASVspoof2019LA"),
-    "fsdd": ("calm_pl.data.fsdd", "FSDD"),
-    "speech_commands": ("calm_pl.data.speech_commands", "SpeechCommands"),
-    "urbansound8k": ("calm_pl.data.urbansound8k", "UrbanSound8K"),
-    "folder": ("calm_pl.data.folder", "Folder"),
-    "manifest": ("calm_pl.data.manifest", "Manifest"),
-    "huggingface": ("calm_pl.data.huggingface", "HuggingFace"),
+    "esc50": ("calm_pl.data.benchmarks.esc50", "ESC50"),
+    "vggsound": ("calm_pl.data.benchmarks.vggsound", "VGGSound"),
+    "vggvideo": ("calm_pl.data.benchmarks.vggsound", "VGGVideo"),
+    "audioset": ("calm_pl.data.benchmarks.audioset", "AudioSet"),
+    "asvspoof2019_la": ("calm_pl.data.benchmarks.asvspoof", "ASVspoof2019LA"),
+    "fsdd": ("calm_pl.data.benchmarks.fsdd", "FSDD"),
+    "speech_commands": ("calm_pl.data.benchmarks.speech_commands", "SpeechCommands"),
+    "urbansound8k": ("calm_pl.data.benchmarks.urbansound8k", "UrbanSound8K"),
+    "folder": ("calm_pl.data.own.folder", "Folder"),
+    "manifest": ("calm_pl.data.own.manifest", "Manifest"),
+    "huggingface": ("calm_pl.data.own.huggingface", "HuggingFace"),
 }
 
 
@@ -71,8 +71,8 @@ def _plugins() -> dict[str, EntryPoint]:
 
 
 def _load(point: EntryPoint) -> type[FewShotDataModule]:
-    from calm_pl.data.base import FewShotDataModule
-    from calm_pl.data.facts import Facts
+    from calm_pl.data.benchmarks.facts import Facts
+    from calm_pl.data.loading.base import FewShotDataModule
 
     package = point.dist.name if point.dist else "unknown"
     where = f"The benchmark {point.name!r} of the package {package!r} ({point.value})"
@@ -86,5 +86,5 @@ def _load(point: EntryPoint) -> type[FewShotDataModule]:
     if not (isinstance(cls, type) and issubclass(cls, FewShotDataModule)):
         raise DataError(f"{where} must be a subclass of FewShotDataModule, but is {cls!r}.")
     if not isinstance(getattr(cls, "facts", None), Facts):
-        raise DataError(f"{where} must have `facts`, a calm_pl.data.facts.Facts.")
+        raise DataError(f"{where} must have `facts`, a calm_pl.data.benchmarks.facts.Facts.")
     return cls

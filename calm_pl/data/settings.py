@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
-from calm_pl.data.leaks import LEAK_GUARDS
+from calm_pl.data.questions.leaks import LEAK_GUARDS
 from calm_pl.media import LONG_CLIPS
-from calm_pl.rules import Rule, above_zero, at_least, between_zero_and_one, fraction, one_of, setting
+from calm_pl.validation import Rule, above_zero, at_least, between_zero_and_one, fraction, one_of, setting
 
 CANDIDATES = ("all", "options")
 MISSING_FILES = ("auto", "skip", "stop")

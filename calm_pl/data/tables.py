@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from calm_pl.data.clips import Clip
+from calm_pl.data.questions.clips import Clip
 from calm_pl.errors import DataError
 
 

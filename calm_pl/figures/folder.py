@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from calm_pl.atomic_files import replacing
 from calm_pl.figures.run import Drawing, LeftOut
 from calm_pl.figures.saving import FORMATS, save
-from calm_pl.files import replacing
 
 INDEX = "index.json"
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from calm_pl.atomic_files import replacing
 from calm_pl.errors import RunError
 from calm_pl.figures.agreement import Agreement
 from calm_pl.figures.methods import Estimate
 from calm_pl.figures.run import Answered, HeadFacts, RunFacts
-from calm_pl.files import replacing
 from calm_pl.methods import METHODS
 
 AGREEMENT = "agreement.json"

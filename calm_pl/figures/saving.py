@@ -11,8 +11,8 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from calm_pl.atomic_files import replacing
 from calm_pl.figures.style import drawing
-from calm_pl.files import replacing
 
 FORMATS = ("svg", "pdf", "png")
 _DPI = 300

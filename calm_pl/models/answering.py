@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from calm_pl.errors import ModelError
-from calm_pl.models.families import Family, Inputs, next_token_logits
+from calm_pl.models.families.table import Family, Inputs, next_token_logits
 from calm_pl.models.heads import last_positions
 from calm_pl.models.kv_cache import cache_name, cache_of
 

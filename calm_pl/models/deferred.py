@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from calm_pl.files import replacing
+from calm_pl.atomic_files import replacing
 from calm_pl.models.checks import HearingReport, InvarianceReport, hearing_check, invariance_check
 from calm_pl.models.heads import HeadLayout
 from calm_pl.models.lalm import FrozenLALM, LalmOutput, Sampled

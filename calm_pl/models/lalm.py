@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from calm_pl.models import answering
-from calm_pl.models.families import Family, family_of, next_token_logits
+from calm_pl.models.families.table import Family, family_of, next_token_logits
 from calm_pl.models.gates import HeadGates
 from calm_pl.models.heads import HeadLayout, StoppedEarly, head_layout, last_positions, stack_heads, tapped
 from calm_pl.models.identity import weights_fingerprint

@@ -14,7 +14,7 @@ import torch
 
 from calm_pl.errors import ModelError
 from calm_pl.models.checkpoint_path import local_path
-from calm_pl.models.families import FAMILIES, REFUSED, Family, find_family
+from calm_pl.models.families.table import FAMILIES, REFUSED, Family, find_family
 from calm_pl.models.preparer import Preparer
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -10,8 +10,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from calm_pl.atomic_files import replacing
 from calm_pl.errors import ModelError
-from calm_pl.files import replacing
 from calm_pl.functional.masks import trained_mask
 from calm_pl.models.heads import HeadLayout
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from calm_pl.errors import ModelError
-from calm_pl.models.families import Family, Inputs, next_token_logits
+from calm_pl.models.families.table import Family, Inputs, next_token_logits
 from calm_pl.models.heads import last_positions
 from calm_pl.models.preparer import Preparer
 

@@ -8,16 +8,16 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from calm_pl.data.answered import AnswerLink
-from calm_pl.data.clips import Round
-from calm_pl.data.task import Task
+from calm_pl.data.loading.answered import AnswerLink
+from calm_pl.data.questions.clips import Round
+from calm_pl.data.questions.task import Task
+from calm_pl.distributed import concatenate_over_ranks, rank_and_size, sum_over_ranks
 from calm_pl.errors import RunError
 from calm_pl.methods.table import PSEUDO_SUFFIX
 from calm_pl.pseudo.covered import CoveredVoter
 from calm_pl.pseudo.labels import PseudoLabels, Quality, count_votes, quality
 from calm_pl.pseudo.sampling import RolloutSampler
 from calm_pl.pseudo.settings import JUDGE, PseudoSettings
-from calm_pl.ranks import concatenate_over_ranks, rank_and_size, sum_over_ranks
 from calm_pl.voters import HeadVoter, Support, gather_support
 
 

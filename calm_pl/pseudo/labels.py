@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import torch
 
-from calm_pl.data.clips import Query
-from calm_pl.data.task import Task
+from calm_pl.data.questions.clips import Query
+from calm_pl.data.questions.task import Task
 from calm_pl.functional import NO_ANSWER, NO_ROLLOUT, consensus
 from calm_pl.pseudo.sampling import ballot
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import torch
 
-from calm_pl.data.answered import AnswerLink, noise_name
-from calm_pl.data.batches import Batch
-from calm_pl.data.clips import Query
-from calm_pl.data.draws import stable_number
-from calm_pl.data.prompts import LETTERS
+from calm_pl.data.loading.answered import AnswerLink, noise_name
+from calm_pl.data.loading.batches import Batch
+from calm_pl.data.questions.clips import Query
+from calm_pl.data.questions.draws import stable_number
+from calm_pl.data.questions.prompts import LETTERS
 from calm_pl.functional import NO_ANSWER
 from calm_pl.models.answers import parse_answer
 from calm_pl.models.rollouts import Draws

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from calm_pl.rules import Rule, above_zero, at_least, fraction, setting
+from calm_pl.validation import Rule, above_zero, at_least, fraction, setting
 
 JUDGE = "calm"  # the voter that self-training labels by
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from calm_pl.commands.table import METRICS, percent, points
-from calm_pl.files import replacing
+from calm_pl.atomic_files import replacing
 from calm_pl.report.comparison import Comparison, remarks, shared_class_accuracies
 from calm_pl.report.forest import Bar, forest
 from calm_pl.report.html import Html, join, tag
@@ -14,6 +13,7 @@ from calm_pl.report.page import Section, page
 from calm_pl.report.results import interval_cell, method_name, metrics_of, value_cell, verdict
 from calm_pl.report.setting import flattened, told
 from calm_pl.report.tables import Cell, table
+from calm_pl.report.terminal import METRICS, percent, points
 
 _OWN = ("run.", "report.", "wandb.")  # sections that change no result
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from calm_pl.commands.table import METRICS, percent, points, span
 from calm_pl.methods import METHODS
 from calm_pl.metrics.intervals import Interval
 from calm_pl.report.forest import Bar, forest
 from calm_pl.report.html import Html, join, tag
 from calm_pl.report.run_folder import RunFolder
 from calm_pl.report.tables import Cell, table
+from calm_pl.report.terminal import METRICS, percent, points, span
 
 _ROWS_SHOWN = 50
 

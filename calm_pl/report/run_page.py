@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calm_pl.data.catalogue import FACTS
-from calm_pl.files import replacing
+from calm_pl.atomic_files import replacing
+from calm_pl.data.benchmarks.catalogue import FACTS
 from calm_pl.report.figures import figures_section
 from calm_pl.report.page import Section, page
 from calm_pl.report.results import coverage_section, results_section

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from calm_pl.commands.table import percent
 from calm_pl.report.confusions import (
     CLIPS_SHOWN,
     MISTAKEN_SHOWN,
@@ -23,6 +22,7 @@ from calm_pl.report.results import method_name
 from calm_pl.report.run_folder import RunFolder
 from calm_pl.report.sound import MOST_SECONDS, EmbeddedSound, embed
 from calm_pl.report.tables import Cell, table
+from calm_pl.report.terminal import percent
 
 _SHADES = (("rank", "a tenth of the heads each"), ("value", "equal steps"))
 _NO_SCRIPT = tag("noscript", tag("p", "This part needs JavaScript.", class_="muted"))

@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 
 from calm_pl import __version__
-from calm_pl.data.clips import Round
-from calm_pl.data.task import Task
+from calm_pl.data.questions.clips import Round
+from calm_pl.data.questions.task import Task
 from calm_pl.sweeps.points import Point
 from calm_pl.voters import HeadVoter
 

@@ -11,18 +11,18 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from calm_pl.answers import Answer, explained, metric_sizes
-from calm_pl.coverage import STOP, Account, Coverage, SkipPolicy
-from calm_pl.data.batches import Batch
-from calm_pl.data.clips import Round
-from calm_pl.data.task import Task
-from calm_pl.encoding import Encoder
+from calm_pl.data.loading.batches import Batch
+from calm_pl.data.questions.clips import Round
+from calm_pl.data.questions.task import Task
+from calm_pl.distributed import concatenate_over_ranks, rank_and_size, sum_over_ranks
 from calm_pl.errors import RunError
-from calm_pl.labelled import Labelled, label_clips
+from calm_pl.evaluation.answers import Answer, explained, metric_sizes
+from calm_pl.evaluation.clip_counts import STOP, Account, Coverage, SkipPolicy
+from calm_pl.evaluation.encoding import Encoder
+from calm_pl.evaluation.labelled import Labelled, label_clips
+from calm_pl.evaluation.support_store import SupportStore
 from calm_pl.metrics import MethodMetrics
 from calm_pl.models import DeferredLALM, FrozenLALM
-from calm_pl.ranks import concatenate_over_ranks, rank_and_size, sum_over_ranks
-from calm_pl.support_store import SupportStore
 from calm_pl.sweeps.identity import point_hash, round_facts
 from calm_pl.sweeps.points import LOO, Point
 from calm_pl.sweeps.query import QueryClips

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from calm_pl.config.schema import Config
 from calm_pl.methods import METHODS, Reads
-from calm_pl.schema import Config
 from calm_pl.sweeps.settings import (
     SWEPT,
     VOTER_COLUMNS,

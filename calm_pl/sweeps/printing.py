@@ -8,8 +8,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from calm_pl.commands.table import METRICS, percent
 from calm_pl.methods import METHODS
+from calm_pl.report.terminal import METRICS, percent
 from calm_pl.sweeps.points import GRID
 from calm_pl.sweeps.settings import SWEPT
 from calm_pl.sweeps.summary import Gap, Mean, gaps, means

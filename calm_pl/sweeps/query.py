@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from calm_pl.answers import Answer, listed, zero_shot_answer
-from calm_pl.data.task import Task
-from calm_pl.support_store import SupportStore
+from calm_pl.data.questions.task import Task
+from calm_pl.evaluation.answers import Answer, listed, zero_shot_answer
+from calm_pl.evaluation.support_store import SupportStore
 
 
 class QueryClips:

@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
-from calm_pl.config import checked, compose, config_hash
-from calm_pl.cross_faults import cross_faults
+from calm_pl.config.compose import checked, compose, config_hash
+from calm_pl.config.cross_faults import cross_faults
+from calm_pl.config.schema import Config, VoterConfig
 from calm_pl.errors import ConfigError
 from calm_pl.methods import METHODS, Reads
-from calm_pl.rules import one_of, setting
-from calm_pl.schema import Config, VoterConfig
+from calm_pl.validation import one_of, setting
 
 METRICS = ("accuracy", "macro_f1", "exact_match", "map", "eer")
 VOTER_COLUMNS = tuple(

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from calm_pl.atomic_files import replacing
 from calm_pl.errors import RunError
-from calm_pl.files import replacing
 
 TEXT = (
     "case",

@@ -14,10 +14,10 @@ from callbacks.report import ReportWriter
 from callbacks.run_record import RunRecord
 from callbacks.wandb_tables import WandbTables
 from calm_pl import Calm, Sav, load_classifier
-from calm_pl.data.esc50 import ESC50
+from calm_pl.data.benchmarks.esc50 import ESC50
 from calm_pl.data.settings import DataSettings
 from calm_pl.errors import RunError
-from calm_pl.module import FitFreeModule
+from calm_pl.evaluation.module import FitFreeModule
 
 PLAIN = {
     "accelerator": "cpu",

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from callbacks.progress import ClipProgress
-from calm_pl.data.batches import Batch, Failure
+from calm_pl.data.loading.batches import Batch, Failure
 
 
 def batch(clips, failures=0):

@@ -22,7 +22,7 @@ def root(tmp_path):
 @pytest.fixture
 def counts(monkeypatch):
     """How often weights were loaded, sounds decoded, and questions encoded; tests may set them back."""
-    from calm_pl import encoding
+    from calm_pl.evaluation import encoding
 
     counts = {}
     load, audio, encode = FrozenLALM.from_pretrained.__func__, Decoder.audio, encoding.encode

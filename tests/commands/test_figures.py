@@ -173,9 +173,9 @@ def test_in_a_trainer_of_ones_own(esc_root, lalm, tmp_path):
 
     from callbacks.figures import FigureWriter
     from calm_pl import Calm
-    from calm_pl.data.esc50 import ESC50
+    from calm_pl.data.benchmarks.esc50 import ESC50
     from calm_pl.data.settings import DataSettings
-    from calm_pl.module import FitFreeModule
+    from calm_pl.evaluation.module import FitFreeModule
 
     data = ESC50(DataSettings(str(esc_root), shots=4, n_options=3, num_workers=0), lalm.preparer)
     data.prepare()

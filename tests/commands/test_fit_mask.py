@@ -146,7 +146,7 @@ def test_a_stopped_training_goes_on_to_the_same_mask(settings, whole, tmp_path, 
 
 
 def test_a_state_of_other_settings_is_not_gone_on_from(settings, tmp_path, call, whole):
-    from calm_pl.mask_state import MaskState
+    from calm_pl.masks.state import MaskState
 
     nothing = torch.zeros(3, 4, 8)
     MaskState("0" * 64, 3, *nothing.unbind()).save(tmp_path / "run" / "mask_state.safetensors")
@@ -161,11 +161,11 @@ def test_two_ranks_average_their_gradients(settings, tmp_path, lalm, manifest, e
     """Against one process that does both ranks' work; each rank draws its own noise."""
     import soundfile
 
-    from calm_pl.data.text_settings import TextSettings
-    from calm_pl.data.texts import StepBatches, TextDataModule
     from calm_pl.functional.masks import annealed_tau, left_gumbel, sample_masks, warmed_cosine
-    from calm_pl.mask_recipe import MaskRecipe
-    from calm_pl.mask_training import MaskModule
+    from calm_pl.masks.module import MaskModule
+    from calm_pl.masks.recipe import MaskRecipe
+    from calm_pl.masks.text_settings import TextSettings
+    from calm_pl.masks.texts import StepBatches, TextDataModule
     from calm_pl.models.gates import HeadGates
 
     args = ["fit-mask", *settings, "mask.steps=3", "trainer.devices=2"]

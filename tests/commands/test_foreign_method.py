@@ -10,9 +10,9 @@ from warm_processes import launched
 
 from callbacks.run_record import RunRecord
 from calm_pl import Calm, Sav, load_classifier
-from calm_pl.data.esc50 import ESC50
+from calm_pl.data.benchmarks.esc50 import ESC50
 from calm_pl.data.settings import DataSettings
-from calm_pl.module import FitFreeModule
+from calm_pl.evaluation.module import FitFreeModule
 
 VOTER = '''
 from calm_pl.methods import Method

@@ -36,7 +36,7 @@ def test_a_closed_pipe_is_no_error(launch):
 
 def test_models_as_json(launch):
     content = json.loads(launch("list", "models", "--json", check=True).stdout)
-    assert content == json.loads((REPO / "calm_pl" / "models" / "families.json").read_text())
+    assert content == json.loads((REPO / "calm_pl" / "models" / "families" / "families.json").read_text())
 
 
 @pytest.mark.parametrize("thing", ["models", "benchmarks"])

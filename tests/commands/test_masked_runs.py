@@ -105,10 +105,10 @@ def test_zero_shot_answers_under_the_mask(fit, mask, tmp_path, lalm, esc_root, m
     """Against the model itself, asked about one clip at a time."""
     import soundfile
 
-    from calm_pl.data.clips import Clip
-    from calm_pl.data.prompts import Questioner
+    from calm_pl.data.questions.clips import Clip
+    from calm_pl.data.questions.prompts import Questioner
+    from calm_pl.evaluation.zero_shot import MAX_NEW_TOKENS
     from calm_pl.models.answers import parse_answer
-    from calm_pl.zero_shot import MAX_NEW_TOKENS
 
     fit("run", f"zero_shot={mode}", "methods=[zero_shot]", f"model.mask={mask}")
     with (tmp_path / "run" / "predictions.csv").open(newline="") as file:

@@ -118,7 +118,7 @@ def test_no_classifier(job, call, tmp_path):
 
 def test_a_saved_classifier_predicts_bit_for_bit_the_same(tmp_path):
     from calm_pl import Calm, CalmGlobal, Sav
-    from calm_pl.classifier import Classifier
+    from calm_pl.methods.classifier import Classifier
 
     x = torch.randn(40, 6, 5, generator=torch.Generator().manual_seed(0))
     labels = [f"class {n % 4}" for n in range(40)]

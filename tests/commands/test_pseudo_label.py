@@ -15,7 +15,7 @@ from conftest import LEAN, command_line, make_esc50
 
 from calm_pl import Calm, FrozenLALM, load_classifier
 from calm_pl.data import BENCHMARKS
-from calm_pl.data.esc50 import ESC50
+from calm_pl.data.benchmarks.esc50 import ESC50
 from calm_pl.data.settings import DataSettings
 
 PLAIN = ["zero_shot", "sav", "calm_global", "calm"]

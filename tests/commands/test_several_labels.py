@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score
 
 from calm_pl import FrozenLALM, load_classifier
 from calm_pl.data.settings import DataSettings
-from calm_pl.encoding import encode
+from calm_pl.evaluation.encoding import encode
 
 CLASSES = ["a", "b", "c", "d", "e"]
 METHODS = "zero_shot,sav,calm_global,calm,calm_auto,gda"

@@ -5,9 +5,9 @@ import typing
 
 import pytest
 
-from calm_pl.config import load_config
+from calm_pl.config.compose import load_config
+from calm_pl.config.schema import Config
 from calm_pl.errors import ConfigError
-from calm_pl.schema import Config
 
 DEMO = "demo.yaml"
 

@@ -5,11 +5,11 @@ import typing
 import pytest
 from config_helpers import DEMO, demo, faults, leaves
 
-from calm_pl.config import load_config
+from calm_pl.config.compose import load_config
+from calm_pl.config.schema import CALLBACKS
 from calm_pl.data import BENCHMARKS
 from calm_pl.errors import ConfigError
 from calm_pl.methods import METHODS
-from calm_pl.schema import CALLBACKS
 
 pytest_plugins = ["config_fixture"]
 

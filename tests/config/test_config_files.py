@@ -3,7 +3,7 @@
 import pytest
 from config_helpers import DEMO, demo, faults
 
-from calm_pl.config import config_dir, load_config, shipped_configs
+from calm_pl.config.compose import config_dir, load_config, shipped_configs
 
 pytest_plugins = ["config_fixture"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from calm_pl.data.esc50 import ESC50
+from calm_pl.data.benchmarks.esc50 import ESC50
 from calm_pl.errors import DataError
 
 pytest_plugins = ["tiny_data_sets"]

@@ -7,15 +7,15 @@ import pytest
 from calm_pl.commands import doctor
 from calm_pl.commands.list_benchmarks import read_benchmarks, show_benchmarks
 from calm_pl.data import BENCHMARKS, benchmark_class, benchmark_facts, benchmark_names
-from calm_pl.data.base import FewShotDataModule
-from calm_pl.data.catalogue import FACTS
+from calm_pl.data.benchmarks.catalogue import FACTS
+from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.errors import DataError
 
 # All that docs/benchmarks.md asks of someone who adds a benchmark: one file and one YAML.
 PLUGIN = """
-from calm_pl.data.base import FewShotDataModule
-from calm_pl.data.clips import Clip, Listing
-from calm_pl.data.facts import Facts
+from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.data.questions.clips import Clip, Listing
+from calm_pl.data.benchmarks.facts import Facts
 
 
 class Birds(FewShotDataModule):

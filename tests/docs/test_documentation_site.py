@@ -12,7 +12,7 @@ import yaml
 from conftest import REPO, outside
 
 from calm_pl.commands.main import COMMANDS
-from calm_pl.config import load_config, to_yaml
+from calm_pl.config.compose import load_config, to_yaml
 from calm_pl.methods import METHODS
 from docs_pages.commands import COLUMNS
 from docs_pages.readme import opening

@@ -20,7 +20,7 @@ from conftest import REPO
 from documents import PAGES, SHELL, Block, blocks, commands, not_printed
 
 from calm_pl.commands.main import main
-from calm_pl.config import load_config
+from calm_pl.config.compose import load_config
 from calm_pl.data import PLUGIN_GROUP
 
 WORKED = ("docs/tutorial.md", "docs/own-model.md")

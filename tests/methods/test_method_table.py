@@ -5,10 +5,10 @@ import importlib.metadata
 
 import pytest
 
+from calm_pl.config.schema import Config, DataConfig, ModelConfig
 from calm_pl.errors import ConfigError, RunError
 from calm_pl.methods import METHODS, Method, MethodTable, Reads
 from calm_pl.methods.build import build_voter, build_voters
-from calm_pl.schema import Config, DataConfig, ModelConfig
 from calm_pl.voters import HeadVoter
 
 

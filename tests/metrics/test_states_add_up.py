@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchmetrics import Metric
 
-from calm_pl.data.balance import DealtBatches, batches_by_length
+from calm_pl.data.loading.balance import DealtBatches, batches_by_length
 from calm_pl.metrics import (
     ClipAveragePrecision,
     ClipExactMatch,

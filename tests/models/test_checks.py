@@ -7,7 +7,7 @@ import torch
 from calm_pl import FrozenLALM
 from calm_pl.errors import ModelError
 from calm_pl.models.checks import QUESTIONS, hearing_check, invariance_check, sample_clips
-from calm_pl.models.qwen2_audio import prepare
+from calm_pl.models.families.qwen2_audio import prepare
 
 
 class Spoilt:

@@ -12,7 +12,7 @@ from watching import o_proj_inputs
 from calm_pl import FrozenLALM
 from calm_pl.functional import sample_tokens
 from calm_pl.models.checks import hearing_check, invariance_check
-from calm_pl.models.families import FAMILIES
+from calm_pl.models.families.table import FAMILIES
 from calm_pl.models.rollouts import Draws
 
 QUESTIONS = ["What? A. dog B. rain", "Which one?", "What caption does the given audio belong to? A. x B. y"]

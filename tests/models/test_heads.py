@@ -7,10 +7,10 @@ import torch
 from conftest import REPO
 
 from calm_pl.errors import ModelError
-from calm_pl.models.families import FAMILIES, REFUSED, find_family
+from calm_pl.models.families.table import FAMILIES, REFUSED, find_family
 from calm_pl.models.heads import head_layout
 
-CATALOGUE = json.loads((REPO / "calm_pl" / "models" / "families.json").read_text())
+CATALOGUE = json.loads((REPO / "calm_pl" / "models" / "families" / "families.json").read_text())
 DEFAULTS = {model_type: row for row in CATALOGUE["families"] for model_type in row["model_types"]}
 
 

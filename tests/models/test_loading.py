@@ -118,7 +118,7 @@ def test_granite_without_its_adapter_is_refused(tmp_path):
 
 def test_voxtral_without_mistral_common_is_refused(lalm):
     """Transformers would load its tokenizer in another form, which makes other prompts."""
-    from calm_pl.models.voxtral import prepare
+    from calm_pl.models.families.voxtral import prepare
 
     with pytest.raises(ModelError, match=r"pip install 'calm_pl\[voxtral\]'"):
         prepare(lalm.preparer.processor)

@@ -6,9 +6,9 @@ import torch
 
 from calm_pl import FrozenLALM
 from calm_pl.errors import ModelError
+from calm_pl.models.families.qwen2_audio import prepare
+from calm_pl.models.families.whisper import window_frames
 from calm_pl.models.identity import parameters_hash, weights_fingerprint
-from calm_pl.models.qwen2_audio import prepare
-from calm_pl.models.whisper import window_frames
 
 QUESTIONS = ["What? A. dog B. rain", "Which one?", "What caption does the given audio belong to? A. x B. y"]
 LENGTHS = [32_000, 9_001, 1_700]

@@ -6,7 +6,7 @@ import torch
 from tiny_families import build_audio_flamingo_3, build_glm_asr, build_music_flamingo
 
 from calm_pl import FrozenLALM
-from calm_pl.models.whisper import window_frames
+from calm_pl.models.families.whisper import window_frames
 
 QUESTION = "Which one?"
 BUILDERS = {"flamingo": build_audio_flamingo_3, "music": build_music_flamingo, "glm": build_glm_asr}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from calm_pl.data.clips import Clip, Query, Round
-from calm_pl.data.task import Task
+from calm_pl.data.questions.clips import Clip, Query, Round
+from calm_pl.data.questions.task import Task
 from calm_pl.errors import RunError
 from calm_pl.pseudo.fitting import Held, PseudoFit
 from calm_pl.pseudo.sampling import RolloutSampler

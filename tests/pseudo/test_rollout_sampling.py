@@ -5,9 +5,9 @@ import pytest
 import soundfile
 import torch
 
-from calm_pl.data.batches import ClipDataset, Collator, MediaRule
-from calm_pl.data.clips import Clip, Query
-from calm_pl.encoding import encode
+from calm_pl.data.loading.batches import ClipDataset, Collator, MediaRule
+from calm_pl.data.questions.clips import Clip, Query
+from calm_pl.evaluation.encoding import encode
 from calm_pl.pseudo.sampling import RolloutSampler
 from calm_pl.pseudo.settings import PseudoSettings
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from calm_pl.data.clips import Clip, Query, Round
-from calm_pl.data.task import Task
+from calm_pl.data.questions.clips import Clip, Query, Round
+from calm_pl.data.questions.task import Task
 from calm_pl.pseudo.labels import count_votes, quality
 
 CLASSES = ("dog", "rain", "sea_waves")

@@ -2,10 +2,10 @@
 
 import pytest
 
-from calm_pl.config import load_config, shipped_sweeps, to_yaml
+from calm_pl.config.compose import load_config, shipped_sweeps, to_yaml
+from calm_pl.config.schema import Config
 from calm_pl.errors import ConfigError
 from calm_pl.methods import METHODS
-from calm_pl.schema import Config
 from calm_pl.sweeps.settings import SWEPT, combinations, configured, load_sweep, sweep_hash
 
 DEMO = "demo.yaml"

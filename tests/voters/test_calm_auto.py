@@ -8,7 +8,7 @@ from sklearn.base import clone
 from slow_whitening import slow_cosines
 from test_sums_over_ranks import CLASSES, SPLITS, Ranks
 
-from calm_pl.classifier import Classifier, load_classifier
+from calm_pl.methods.classifier import Classifier, load_classifier
 from calm_pl.voters import CalmAuto, CalmGlobal, Gda, Sav, gather_support
 from calm_pl.voters.auto import POWERS, _scatter
 from calm_pl.voters.gram import clip_places, folded_clips

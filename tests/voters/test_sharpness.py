@@ -5,8 +5,8 @@ from head_vectors import noisy_clips
 from sklearn.base import clone
 from test_sums_over_ranks import CLASSES, SPLITS, Ranks
 
-from calm_pl.classifier import Classifier, load_classifier
 from calm_pl.functional.calibration import SHARPNESS
+from calm_pl.methods.classifier import Classifier, load_classifier
 from calm_pl.voters import Calm, CalmGlobal, gather_support
 
 each_voter = pytest.mark.parametrize(

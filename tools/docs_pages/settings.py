@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from omegaconf import MISSING
 
-from calm_pl.config import type_name
+from calm_pl.config.compose import type_name
+from calm_pl.config.schema import CALLBACKS, Config
 from calm_pl.methods import METHODS
-from calm_pl.schema import CALLBACKS, Config
 
 _LISTS = {"methods": METHODS.keys(), "callbacks": CALLBACKS}  # what their entries may be
 

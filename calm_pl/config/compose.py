@@ -1,0 +1,309 @@
+"""How a configuration is composed of files and overrides, and checked.
+
+A `DictConfig` stops here: everything below gets plain values.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import difflib
+import functools
+import hashlib
+import json
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from calm_pl.config.cross_faults import cross_faults
+from calm_pl.config.schema import Config
+from calm_pl.errors import ConfigError
+from calm_pl.plugins import load_plugins
+
+Schema = TypeVar("Schema")
+_UNRESOLVED = object()  # stands for a value whose interpolation leads nowhere
+_DEFAULTS: dict[tuple[type, str], Any] = {}
+"""Default values as `checked` gives them, by schema and name."""
+
+
+def config_dir() -> Path:
+    """Folder of the shipped configurations: inside the installed package, beside it in the source tree."""
+    installed = Path(__file__).parents[1] / "configs"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "configs"
+
+
+def shipped_configs() -> list[str]:
+    """Names of the shipped configurations."""
+    return sorted(path.name for path in config_dir().glob("*.yaml"))
+
+
+def shipped_sweeps() -> list[str]:
+    """Names of the shipped sweeps, as `--config` takes them."""
+    return sorted(f"sweeps/{path.name}" for path in config_dir().glob("sweeps/*.yaml"))
+
+
+@overload
+def load_config(files: Sequence[str], overrides: Sequence[str]) -> Config: ...
+@overload
+def load_config(files: Sequence[str], overrides: Sequence[str], schema: type[Schema]) -> Schema: ...
+def load_config(files: Sequence[str], overrides: Sequence[str], schema: type = Config) -> Any:
+    """Compose files (later wins) and `key=value` overrides (last), and check the result.
+
+    Args:
+        files: paths, or names of shipped configurations.
+        overrides: `key=value`.
+        schema: the dataclass to fill.
+
+    Raises:
+        ConfigError: all faults at once.
+    """
+    faults: list[str] = []
+    config: Any = compose(schema, files, overrides, faults)
+    if faults:
+        raise ConfigError(faults)
+    return config
+
+
+def compose(
+    schema: type[Schema], files: Sequence[str], overrides: Sequence[str], faults: list[str]
+) -> Schema:
+    """`load_config` for a schema with further sections; faults are noted, not raised."""
+    layers = [layer for name in files if (layer := _read(name, faults)) is not None]
+    unread = bool(faults)  # what an unread file would have set is not known
+    layers += [layer for text in overrides if (layer := _override(text, faults)) is not None]
+    raw = _resolved(schema, layers, faults)
+    config: Schema = _fill(schema, raw, "", faults, schema)
+    if not faults and isinstance(config, Config):
+        try:
+            load_plugins(config.plugins)  # before the names of methods are looked at
+        except ConfigError as error:
+            faults += error.faults
+    if unread:
+        faults[:] = [fault for fault in faults if ": is required, but missing" not in fault]
+    if not faults and isinstance(config, Config):
+        faults += cross_faults(config)
+    return config
+
+
+def to_yaml(config: Any) -> str:
+    """The resolved configuration as YAML."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def config_hash(config: Config) -> str:
+    """SHA-256 over what can change results: model, data, voter, methods.
+
+    Where a job runs, how it is batched and where it writes is left out.
+    """
+    plain = dataclasses.asdict(config)
+    kept = {name: plain[name] for name in ("model", "data", "voter", "methods", "zero_shot")}
+    unimportant = {
+        "data": ("batch_size", "batch_seconds", "num_workers", "decode_seconds", "cache_dir"),
+        "model": ("device_map", "offline", "self_check"),
+    }
+    for section, names in unimportant.items():
+        for name in names:
+            del kept[section][name]
+    if kept["model"]["mask"] is None:
+        del kept["model"]["mask"]
+    kept["bank_dtype"] = plain["bank"]["dtype"]
+    if kept["data"].pop("support_labels") == "pseudo":
+        kept["pseudo"] = plain["pseudo"]
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def _read(name: str, faults: list[str]) -> DictConfig | None:
+    """A file by path, or by the name of a shipped configuration."""
+    path = Path(name)
+    if not path.is_file():
+        named = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
+        shipped = config_dir() / named
+        if not shipped.is_file() or named not in (*shipped_configs(), *shipped_sweeps()):
+            near = difflib.get_close_matches(name, [*shipped_configs(), *shipped_sweeps()], 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            faults.append(
+                f"--config {name}: no such file, and not among the shipped"
+                f" {', '.join(shipped_configs())}{hint}"
+            )
+            return None
+        path = shipped
+    try:
+        layer = OmegaConf.load(path)
+    except Exception as error:  # yaml and omegaconf raise many types; each says what is wrong and where
+        faults.append(f"--config {name}: cannot be read as YAML: {error}")
+        return None
+    if not isinstance(layer, DictConfig):
+        faults.append(f"--config {name}: must hold keys and values, but holds a list or a single value")
+        return None
+    return layer
+
+
+def _override(text: str, faults: list[str]) -> DictConfig | None:
+    key, equals, _ = text.partition("=")
+    if not equals or not key:
+        faults.append(f"{text}: must have the form key=value, as in data.shots=10")
+        return None
+    try:
+        return OmegaConf.from_dotlist([text])
+    except Exception as error:  # as above
+        faults.append(f"{text}: cannot be read: {error}")
+        return None
+
+
+def _merged(base: Any, layer: Any) -> Any:
+    """Sections merge key by key; anything else in a later layer replaces what was there."""
+    if not isinstance(base, dict) or not isinstance(layer, dict):
+        return layer
+    return {**base, **{key: _merged(base.get(key), value) for key, value in layer.items()}}
+
+
+def _resolved(schema: type, layers: list[DictConfig], faults: list[str]) -> dict[str, Any]:
+    """Defaults and all layers as one plain dictionary, interpolations resolved."""
+    merged: Any = _defaults(schema)
+    for layer in layers:
+        merged = _merged(merged, OmegaConf.to_container(layer))
+    if not _interpolates(merged):
+        return _with_text_keys(merged)
+    return _plain(OmegaConf.create(merged), "", faults)
+
+
+@functools.cache
+def _defaults(schema: type) -> Any:
+    """A schema's defaults as plain values; not to be changed."""
+    return OmegaConf.to_container(OmegaConf.structured(schema))
+
+
+def _interpolates(value: Any) -> bool:
+    """Whether any text refers to another setting; resolving takes longer than all else."""
+    if isinstance(value, dict):
+        return any(_interpolates(one) for one in value.values())
+    if isinstance(value, list):
+        return any(map(_interpolates, value))
+    return isinstance(value, str) and "${" in value
+
+
+def _with_text_keys(section: dict[Any, Any]) -> dict[str, Any]:
+    """As `_plain` does without interpolations: a section's values, keys as text."""
+    return {
+        str(key): _with_text_keys(value) if isinstance(value, dict) else copy.deepcopy(value)
+        for key, value in section.items()
+    }
+
+
+def _plain(section: DictConfig, path: str, faults: list[str]) -> dict[str, Any]:
+    """A section's values; those that cannot be resolved are noted."""
+    plain: dict[str, Any] = {}
+    for key in section:
+        name = str(key)
+        try:
+            value = MISSING if OmegaConf.is_missing(section, key) else section[key]
+            if isinstance(value, DictConfig):
+                plain[name] = _plain(value, f"{path}{name}.", faults)
+            elif OmegaConf.is_config(value):
+                plain[name] = OmegaConf.to_container(value, resolve=True)
+            else:
+                plain[name] = value
+        except (OmegaConfBaseException, RecursionError) as error:
+            reason = str(error).splitlines()[0]
+            faults.append(f"{path}{name}: the interpolation cannot be resolved: {reason}")
+            plain[name] = _UNRESOLVED
+    return plain
+
+
+def _fill(schema: type, raw: Any, path: str, faults: list[str], root: type) -> Any:
+    """An instance of a schema dataclass, part of `root`, from plain values; faults are noted with paths."""
+    if not isinstance(raw, Mapping):
+        faults.append(f"{path.rstrip('.')}: must be a section with keys, but is {raw!r}")
+        return schema()
+    types = typing.get_type_hints(schema)
+    fields = {f.name: f for f in dataclasses.fields(schema)}
+    for key in raw:
+        if key not in fields:
+            faults.append(f"{path}{key}: unknown key{_nearest(str(key), path, fields, root)}")
+    values = {}
+    for name, spec in fields.items():
+        kind = types[name]
+        if raw.get(name) is _UNRESOLVED:
+            continue
+        if dataclasses.is_dataclass(kind):
+            values[name] = _fill(typing.cast(type, kind), raw.get(name, {}), f"{path}{name}.", faults, root)
+        elif raw.get(name, MISSING) != MISSING:
+            values[name] = _leaf(schema, spec, raw[name], kind, f"{path}{name}", faults)
+        elif spec.default is MISSING or spec.default == MISSING:
+            faults.append(f"{path}{name}: is required, but missing; give it as {path}{name}=VALUE")
+    return schema(**values)
+
+
+def _leaf(schema: type, spec: Any, value: Any, kind: Any, path: str, faults: list[str]) -> Any:
+    """`checked`, but once for each default: a configuration is mostly defaults."""
+    default = spec.default if spec.default is not dataclasses.MISSING else spec.default_factory()
+    if type(value) is not type(default) or value != default:
+        return checked(value, kind, spec, path, faults)
+    known = schema, spec.name
+    if known not in _DEFAULTS:
+        before = len(faults)
+        found = checked(value, kind, spec, path, faults)
+        if len(faults) > before:
+            return found
+        _DEFAULTS[known] = found
+    return copy.deepcopy(_DEFAULTS[known])
+
+
+def checked(value: Any, kind: Any, spec: Any, path: str, faults: list[str]) -> Any:
+    """A leaf's value converted to its type, if it obeys its rule."""
+    node = OmegaConf.structured(_leaf_class(kind))
+    try:
+        OmegaConf.update(node, "value", value)
+        value = OmegaConf.to_container(node)["value"]  # type: ignore[index, call-overload]
+    except OmegaConfBaseException:
+        faults.append(f"{path}: must be {type_name(kind)}, but is {value!r}")
+        return value
+    rule = spec.metadata.get("rule")
+    if rule is not None and value is not None and not rule.holds(value):
+        near = difflib.get_close_matches(str(value), rule.known, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        faults.append(f"{path}: must be {rule.text}, but is {value!r}{hint}")
+    return value
+
+
+@functools.cache
+def _leaf_class(kind: Any) -> type:
+    """A schema of one value, which OmegaConf converts by."""
+    return dataclasses.make_dataclass("Leaf", [("value", kind)])
+
+
+def type_name(kind: Any) -> str:
+    """A setting's type in words, as in "must be ..."."""
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Any: "any value"}
+    if typing.get_origin(kind) is list:
+        return "a list of texts"
+    if typing.get_origin(kind) is dict:
+        return "a section with keys"
+    parts = [part for part in typing.get_args(kind) or (kind,) if part is not type(None)]
+    optional = [" or null"] if type(None) in typing.get_args(kind) else []
+    return " or ".join(names.get(part, str(part)) for part in parts) + "".join(optional)
+
+
+def _nearest(key: str, path: str, fields: Mapping[str, Any], root: type) -> str:
+    """A hint at the right key: the same one in another section, or one like it, here first."""
+    everywhere: dict[str, str] = {}
+    for name, where in _leaves(root, ""):
+        everywhere.setdefault(name, where)
+    here = difflib.get_close_matches(key, fields, 1)
+    if here and key not in everywhere:
+        return f"; did you mean {path}{here[0]}?"
+    elsewhere = difflib.get_close_matches(key, everywhere, 1)
+    return f"; did you mean {everywhere[elsewhere[0]]}?" if elsewhere else ""
+
+
+def _leaves(schema: type, path: str) -> Iterator[tuple[str, str]]:
+    types = typing.get_type_hints(schema)
+    for spec in dataclasses.fields(schema):
+        if dataclasses.is_dataclass(types[spec.name]):
+            yield from _leaves(typing.cast(type, types[spec.name]), f"{path}{spec.name}.")
+        else:
+            yield spec.name, f"{path}{spec.name}"

@@ -1,0 +1,62 @@
+"""Faults of a configuration that no single value shows."""
+
+from __future__ import annotations
+
+from calm_pl.config.schema import CALLBACKS, PRIOR_METHOD, Config
+from calm_pl.methods import METHODS
+from calm_pl.pseudo.settings import JUDGE
+
+
+def cross_faults(config: Config) -> list[str]:
+    """Faults that no single value shows."""
+    faults = []
+    if (config.voter.reliability_split == "heldout") != (config.data.heldout_shots > 0):
+        faults.append(
+            "data.heldout_shots: must be 1 or more exactly when voter.reliability_split is heldout, but is"
+            f" {config.data.heldout_shots} with {config.voter.reliability_split}"
+        )
+    if (config.data.video.num_frames is None) == (config.data.video.fps is None):
+        faults.append("data.video: must have either num_frames or fps, and the other null")
+    for name, known in (("methods", METHODS.keys()), ("callbacks", CALLBACKS)):
+        for value in getattr(config, name):
+            if value not in known:
+                faults.append(f"{name}: must be among {', '.join(known)}, but holds {value!r}")
+    absent = [name for name in ("predictions", "run_record") if name not in config.callbacks]
+    if "report" in config.callbacks and absent:
+        faults.append(
+            f"callbacks: report reads what {' and '.join(absent)} writes: add it, or leave report out"
+        )
+    if not config.methods:
+        faults.append("methods: must name at least one method, but is empty")
+    if "zero_shot" in config.methods and config.data.n_options < 2:
+        faults.append(
+            "data.n_options: must be 2 or more for zero-shot prompting, but is"
+            f" {config.data.n_options}; or leave zero_shot out of methods"
+        )
+    for row in METHODS:
+        lacking = [name for name in row.needs if row.key in config.methods and name not in config.methods]
+        if lacking:
+            faults.append(f"methods: must name {' and '.join(lacking)} too, which {row.key} is made of")
+    if PRIOR_METHOD in config.methods and config.zero_shot == "generate":
+        faults.append(f"zero_shot: must be letters or text for {PRIOR_METHOD}, but is generate")
+    if config.pseudo.temperature_low > config.pseudo.temperature_high:
+        faults.append(
+            f"pseudo.temperature_high: must be {config.pseudo.temperature_low:g}, temperature_low, or more,"
+            f" but is {config.pseudo.temperature_high:g}"
+        )
+    if config.data.support_labels == "pseudo":
+        faults += _pseudo_faults(config)
+    return faults
+
+
+def _pseudo_faults(config: Config) -> list[str]:
+    """Faults of settings that do not go with pseudo-labels."""
+    faults = []
+    if config.data.n_options < 2:
+        faults.append(
+            "data.n_options: must be 2 or more for pseudo-labels, which are votes among options, but is"
+            f" {config.data.n_options}; as many as there are classes where nobody knows the right one"
+        )
+    if config.pseudo.rounds and JUDGE not in config.methods:
+        faults.append(f"methods: must name {JUDGE}, which self-training (pseudo.rounds) labels by")
+    return faults

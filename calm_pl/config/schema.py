@@ -1,0 +1,196 @@
+"""The schema of a configuration: sections, settings, defaults, rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from omegaconf import MISSING
+
+from calm_pl.data import benchmark_names
+from calm_pl.data.questions.prompts import ZERO_SHOT_MODES
+from calm_pl.data.settings import DataSettings
+from calm_pl.methods import METHODS
+from calm_pl.pseudo.settings import PseudoSettings
+from calm_pl.validation import Rule, above_zero, above_zero_or, at_least, finite_at_least, one_of, setting
+
+PRIOR_METHOD = "calm_auto_zero_shot"  # as calm_pl.evaluation.prior, which needs torch
+CALLBACKS = (
+    "progress",
+    "run_record",
+    "predictions",
+    "figures",
+    "report",
+    "wandb_tables",
+    "pseudo_labels",
+)
+
+
+@dataclass
+class ModelConfig:
+    """The frozen model."""
+
+    path: str = MISSING
+    """Local folder, hub id, or `bundled:NAME`."""
+    revision: Optional[str] = None
+    """Branch, tag or commit of a hub id."""
+    dtype: str = setting("auto", one_of("auto", "float32", "bfloat16", "float16"))
+    """`auto` is the checkpoint's own on a GPU, float32 on a CPU."""
+    attn: str = setting("sdpa", one_of("sdpa", "eager", "flash_attention_2"))
+    """Attention implementation."""
+    self_check: bool = True
+    """Before its first batch: does the model hear, and does batching leave its answers alone?"""
+    last_n_tokens: int = setting(1, at_least(1))
+    """Prompt tokens, from the last one back, whose head vectors are averaged."""
+    device_map: Optional[str] = None
+    """`auto` spreads a model too large for one GPU over those of this process (with one process a model);
+    null leaves it whole, one copy a process."""
+    quantization: Optional[str] = setting(None, one_of("8bit", "4bit"))
+    """Weights in fewer bits, with bitsandbytes; null leaves them as they are."""
+    trust_remote_code: bool = False
+    """Let the checkpoint run code of its own."""
+    offline: bool = False
+    """Make no network call for the model: it is in a folder or was fetched before."""
+    mask: Optional[str] = None
+    """Heads that are on, as fit-mask found them: a mask.safetensors, or a checkpoint of the released AHAMask
+    code; null leaves all on."""
+
+
+@dataclass
+class DataConfig(DataSettings):
+    """The benchmark, its support and its query."""
+
+    benchmark: str = setting(
+        MISSING,
+        Rule(
+            f"one of {', '.join(benchmark_names())}",
+            lambda name: name in benchmark_names(),
+            benchmark_names(),
+        ),
+    )
+    """Which data set; `list benchmarks` describes them."""
+    support_labels: str = setting("truth", one_of("truth", "pseudo"))
+    """`pseudo` also fits every voter on labels that the model gave the support itself; see `pseudo`."""
+
+
+@dataclass
+class VoterConfig:
+    """Hyper-parameters of CALM and CALM-Global, and the heads that SAVs keep."""
+
+    tau_p: float = setting(0.03, above_zero())
+    """Temperature of the posteriors."""
+    tau_w: float = setting(0.5, above_zero())
+    """Temperature of the weights."""
+    top_k: Optional[int] = setting(None, at_least(1))
+    """Heads that keep a weight; null keeps all."""
+    sav_top_k: Optional[int] = setting(20, at_least(1))
+    """Heads that vote in SAVs; null is all."""
+    score: str = setting("cosine", one_of("cosine", "dot"))
+    """How close a clip is to a centroid: `dot` is without normalisation."""
+    reliability: str = setting("margin_clamped", one_of("margin_clamped", "margin", "prob", "brier"))
+    """What a head's posterior must do to count as reliable: the margin of the true class, at least 0 or as it
+    is, its probability, or a Brier score."""
+    weight_map: str = setting("softmax", one_of("softmax", "power"))
+    """`softmax` is the paper's, `power` the released code's."""
+    shrinkage: float = setting(0.0, finite_at_least(0))
+    """In clips, towards the mean reliability; 0 is off."""
+    reliability_split: str = setting("support", one_of("support", "heldout", "loo"))
+    """`support` judges heads on the clips that built the centroids, `loo` on each clip left out in turn,
+    `heldout` on further clips (data.heldout_shots)."""
+    select: str = setting("none", one_of("none", "loo", "oracle"))
+    """`loo` chooses `tau_p`, `tau_w`, `top_k`, `weight_map` and `shrinkage` on the support clips. `oracle`
+    does too, and adds rows whose settings were chosen on the query set itself: the gap, not a result."""
+    sharpness: Any = setting(1.0, above_zero_or("loo"))  # noqa: RUF009 (a number or a word)
+    """Power of CALM's and CALM-Global's probabilities; `loo` takes the one likeliest on left-out clips."""
+
+
+@dataclass
+class TrainerConfig:
+    """Lightning's own arguments: `accelerator`, `devices`, `num_nodes`, `strategy`, `enable_progress_bar`."""
+
+    accelerator: str = "auto"
+    devices: Any = "auto"
+    num_nodes: int = setting(1, at_least(1))
+    strategy: str = "auto"
+    enable_progress_bar: bool = True
+
+
+@dataclass
+class RunConfig:
+    """Where results go."""
+
+    dir: Optional[str] = None
+    """The run folder; null is `runs/<name>`."""
+    name: Optional[str] = None
+    """null is made of benchmark, model and the configuration's hash."""
+    overwrite: bool = False
+    """Replace the results of another configuration in `dir`."""
+
+
+@dataclass
+class BankConfig:
+    """Where head vectors are kept, so that a second run with other voters or shots needs no model."""
+
+    dir: Optional[str] = "runs/.bank"
+    """Folder; several jobs may share one. null keeps nothing."""
+    dtype: Optional[str] = setting(None, one_of("float16", "bfloat16"))
+    """Rounds head vectors, also in the run that fills the bank; null keeps the model's dtype."""
+
+
+@dataclass
+class ReportConfig:
+    """`report.html`."""
+
+    audio: bool = False
+    """Embed clips, so that mistakes can be heard. Off, since recordings may be private or licensed and a page
+    is easily passed on; `report RUN --audio` embeds them later."""
+    clips_per_class: int = setting(3, at_least(1))
+    """Those that are answered worst."""
+    max_megabytes: float = setting(4.0, above_zero())
+    """Of all embedded clips together."""
+
+
+@dataclass
+class WandbConfig:
+    """Weights & Biases; one run a job, from rank 0.
+
+    `mode` offline writes into the run folder, to be synced later; `project` and `tags` are the dashboard's.
+    """
+
+    mode: str = setting("offline", one_of("online", "offline", "disabled"))
+    entity: Optional[str] = None
+    """User or team; null is the account's own."""
+    project: str = "calm_pl"
+    group: Optional[str] = None
+    """Runs that belong together, such as those of an ablation."""
+    name: Optional[str] = None
+    """null is the run folder's."""
+    tags: list[str] = field(default_factory=list)
+    audio_clips: int = setting(0, at_least(0))
+    """Clips that can be heard in the table `test/listen`, those that are answered worst; 0, since they leave
+    the machine."""
+    classifier: bool = True
+    """Keep the classifier as an artifact."""
+
+
+@dataclass
+class Config:
+    """A whole job."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    voter: VoterConfig = field(default_factory=VoterConfig)
+    pseudo: PseudoSettings = field(default_factory=PseudoSettings)
+    methods: list[str] = field(default_factory=lambda: [row.key for row in METHODS if row.by_default])
+    """Rows of the table."""
+    zero_shot: str = setting("letters", one_of(*ZERO_SHOT_MODES))
+    """How zero-shot answers: the likeliest option letter, the likeliest option text, or generated words."""
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    bank: BankConfig = field(default_factory=BankConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
+    wandb: WandbConfig = field(default_factory=WandbConfig)
+    callbacks: list[str] = field(default_factory=lambda: list(CALLBACKS))
+    """What follows a job along: the progress bar, and the files it writes."""
+    plugins: list[str] = field(default_factory=list)
+    """Python files of your own that add methods; their code is run."""

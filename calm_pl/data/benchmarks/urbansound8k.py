@@ -1,0 +1,48 @@
+"""UrbanSound8K: 8,732 excerpts of urban recordings, 10 classes, 10 official folds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from calm_pl.data.benchmarks.catalogue import FACTS
+from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.data.questions.clips import Clip, Listing
+from calm_pl.data.tables import Row, known_label, once, plain_name, read_csv
+from calm_pl.errors import DataError
+
+# In the order of the official class numbers.
+CLASSES = tuple(
+    """air_conditioner car_horn children_playing dog_bark drilling engine_idling gun_shot jackhammer siren
+    street_music""".split()
+)
+FOLDS = tuple(str(fold) for fold in range(1, 11))
+_COLUMNS = ("slice_file_name", "fsID", "fold", "classID", "class")
+
+
+class UrbanSound8K(FewShotDataModule):
+    """UrbanSound8K. `fold` (1 by default) is the query, the other nine are the support pool.
+
+    The group of a clip is the recording that it was cut from (`fsID`).
+    """
+
+    facts = FACTS["urbansound8k"]
+
+    def read(self) -> Listing:
+        """The rows of `metadata/UrbanSound8K.csv`; classes in the order of the official numbers."""
+        meta, audio = self.require("metadata/UrbanSound8K.csv"), self.require("audio")
+        clips = [_clip(row, audio) for row in read_csv(meta, _COLUMNS)]
+        return Listing(CLASSES, once(clips, meta), folds=FOLDS, fold="1")
+
+
+def _clip(row: Row, audio: Path) -> Clip:
+    where, v = row
+    label = known_label(v["class"], CLASSES, where)
+    if v["classID"] != str(CLASSES.index(label)):
+        raise DataError(
+            f"{where}: classID of {label!r} must be {CLASSES.index(label)}, not {v['classID']!r}."
+        )
+    if v["fold"] not in FOLDS:
+        raise DataError(f"{where}: fold must be 1 to {len(FOLDS)}, but is {v['fold']!r}.")
+    name = plain_name(v["slice_file_name"], where)
+    path = audio / f"fold{v['fold']}" / name
+    return Clip(name, path, (label,), (f"recording {v['fsID']}",), fold=v["fold"])

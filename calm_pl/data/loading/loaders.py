@@ -1,0 +1,94 @@
+"""From questions to batches: what the bank holds, what is decoded, in which batches, on which rank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from calm_pl.data.loading.answered import AnswerLink
+from calm_pl.data.loading.balance import DealtBatches, batches_by_length, heard_seconds
+from calm_pl.data.loading.banked import BankLink, look_up
+from calm_pl.data.loading.batches import Batch, ClipDataset, Collator, MediaRule
+from calm_pl.data.questions.clips import Query
+from calm_pl.data.settings import DataSettings
+from calm_pl.models.preparer import Preparer
+
+_BANKED_AT_ONCE = 256
+
+
+class QuestionLoader:
+    """Loads one list of questions. Every rank must make it: they look up the bank together.
+
+    Args:
+        queries: the questions.
+        rule: how files are read.
+        preparer: makes the model's inputs.
+        settings: sizes of batches, processes that decode.
+        max_rows: windows a forward pass, (1,) int64 in shared memory.
+        link: the bank; None without one.
+        answers: where sampled answers are kept; a question that lacks them is decoded too. None where none
+            are sampled.
+
+    Attributes:
+        num_banked: questions of which the bank holds all there is to know.
+    """
+
+    def __init__(
+        self,
+        queries: list[Query],
+        rule: MediaRule,
+        preparer: Preparer,
+        settings: DataSettings,
+        max_rows: Tensor,
+        link: BankLink | None,
+        answers: AnswerLink | None = None,
+    ) -> None:
+        self.queries = queries
+        self.rule = rule
+        self.settings = settings
+        self.max_rows = max_rows
+        known = look_up(link, queries, rule, preparer.prompt) if link else None
+        self._banked = known.present if known else frozenset()
+        if known and answers:
+            self._banked &= answers.present(queries, known.keys)
+        self._collate = Collator(queries, preparer, max_rows, known.keys if known else None)
+        self.num_banked = len(self._banked)
+
+    def batches(self) -> list[list[int]]:
+        """Positions of all ranks' batches: those to decode, the longest clips first, then the banked ones."""
+        fresh = [n for n in range(len(self.queries)) if n not in self._banked]
+        seconds = heard_seconds([self.queries[n].clip for n in fresh], self.rule)
+        s = self.settings
+        batches = [
+            [fresh[n] for n in batch] for batch in batches_by_length(seconds, s.batch_size, s.batch_seconds)
+        ]
+        banked = sorted(self._banked)
+        return batches + [banked[n : n + _BANKED_AT_ONCE] for n in range(0, len(banked), _BANKED_AT_ONCE)]
+
+    def loader(self, rank: int, world_size: int) -> DataLoader[Any]:
+        """The batches of a rank."""
+        return DataLoader(
+            ClipDataset(self.queries, self.rule, self._banked),
+            batch_sampler=DealtBatches(self.batches(), rank, world_size),
+            collate_fn=self._collate,
+            num_workers=0 if self.num_banked == len(self.queries) else self.settings.num_workers,
+        )
+
+    def remake(self, positions: Sequence[int], max_rows: int | None = None) -> Batch:
+        """A batch of these questions, decoded here and now.
+
+        Args:
+            positions: in the list.
+            max_rows: from now on, the most windows a forward pass.
+        """
+        if max_rows is not None:
+            # Batches that were collated before the limit fell must not raise it again.
+            self.max_rows[0] = min(int(self.max_rows[0]), max_rows)
+        data = ClipDataset(self.queries, self.rule)
+        try:
+            return self._collate(data.__getitems__(list(positions)))
+        finally:
+            data.decoder.close()

@@ -1,0 +1,72 @@
+"""Your own clips in folders: one sub-folder a class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from calm_pl.data.benchmarks.catalogue import FACTS
+from calm_pl.data.found_files import MEDIA_SUFFIXES, is_media, walk
+from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.data.own.own_clips import HELDOUT, POOL, QUERY, own_listing
+from calm_pl.data.questions.clips import Clip, Listing
+from calm_pl.errors import DataError
+
+
+class Folder(FewShotDataModule):
+    """A sub-folder a class, named by it; or `train/` and `test/` of those.
+
+    `val/` (or `validation/`, `dev/`, `heldout/`) beside them gives the held-out clips. Without `train/` and
+    `test/` the clips are divided by `data.query_fraction`; see `with_split`. Classes are in the order of
+    their names. Hidden files do not count; other files that are no media are named in a note.
+    """
+
+    facts = FACTS["folder"]
+    own_data = True
+
+    def read(self) -> Listing:
+        """Every media file below the classes' folders."""
+        if not self.root.is_dir():
+            raise DataError(
+                f"data.root is {str(self.root)!r}, which is no folder. Expected: {self.facts.layout}."
+            )
+        names = _folders(self.root)
+        if {POOL, QUERY} <= set(names):
+            parts = [name for name in names if name in (POOL, QUERY, *HELDOUT)]
+            strange = sorted(set(names) - set(parts))
+            if strange:
+                raise DataError(
+                    f"{self.root} has train/ and test/, and beside them {strange[0]}/, which is none of"
+                    f" {', '.join(HELDOUT)}."
+                )
+        else:
+            parts = [""]
+        clips: list[Clip] = []
+        classes: set[str] = set()
+        for part in parts:
+            labels = _folders(self.root / part)
+            classes.update(labels)
+            for label in labels:
+                clips += self._clips(self.root / part / label, label, part)
+        if not clips:
+            raise DataError(
+                f"{self.root} holds no media file ({', '.join(MEDIA_SUFFIXES)}) in a class's folder."
+                f" Expected: {self.facts.layout}."
+            )
+        return own_listing(clips, self.settings, sorted(classes))
+
+    def _clips(self, folder: Path, label: str, split: str) -> list[Clip]:
+        """Media files of one class, sub-folders included."""
+        files = list(walk(folder))
+        strange = [path for path in files if not is_media(path)]
+        if strange:
+            more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
+            self.notes.append(f"not media and left out: {strange[0].relative_to(self.root)}{more}")
+        return [
+            Clip(path.relative_to(self.root).as_posix(), path, (label,), (), split=split)
+            for path in files
+            if is_media(path)
+        ]
+
+
+def _folders(path: Path) -> list[str]:
+    return sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))

@@ -1,0 +1,1 @@
+"""One pass over support and query, and what every method makes of it. Floor 3."""

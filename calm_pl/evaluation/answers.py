@@ -1,0 +1,70 @@
+"""What methods say of clips, and what of it a user hears about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from calm_pl.data.questions.task import Task
+from calm_pl.errors import RunError
+from calm_pl.evaluation.zero_shot import class_probabilities
+from calm_pl.metrics import MetricSizes
+
+
+class Answer(NamedTuple):
+    """What a method says of a batch.
+
+    Attributes:
+        winner_N: class index; C where there is no answer.
+        proba_NC: class probabilities.
+    """
+
+    winner_N: Tensor
+    proba_NC: Tensor
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn a voter's ValueError about the data into an error for the user."""
+    try:
+        yield
+    except ValueError as error:
+        raise RunError(f"{what}: {error}") from error
+
+
+def zero_shot_answer(scores_NO: Tensor, options_NO: Tensor, num_classes: int) -> Answer:
+    """The model's own answers, from the scores of options; class C where it named none."""
+    proba_NC = class_probabilities(scores_NO, options_NO, num_classes)
+    answered_N = proba_NC.amax(-1) > 0
+    return Answer(torch.where(answered_N, proba_NC.argmax(-1), num_classes), proba_NC)
+
+
+def confidence(winner_N: Tensor, proba_NC: Tensor) -> Tensor:
+    """Probability of each answer, (N,); 0 where there is none."""
+    known_N = winner_N < proba_NC.shape[1]
+    of_winner_N = proba_NC.gather(1, winner_N.clamp(max=proba_NC.shape[1] - 1)[:, None]).squeeze(1)
+    return torch.where(known_N, of_winner_N, 0.0)
+
+
+def listed(options_NO: Tensor, num_classes: int) -> Tensor:
+    """Classes that are among a question's options, (N, C) bool; all where it has none."""
+    shown_NO = options_NO >= 0
+    listed_NC = torch.zeros(len(options_NO), num_classes, dtype=torch.int32, device=options_NO.device)
+    listed_NC = listed_NC.scatter_add(1, options_NO.clamp(min=0), shown_NO.to(torch.int32)) > 0
+    return listed_NC | ~shown_NO.any(1, keepdim=True)
+
+
+def metric_sizes(task: Task, may_abstain: bool) -> MetricSizes:
+    """What the metrics of a task must know of it."""
+    return MetricSizes(
+        len(task.classes),
+        len(task.query),
+        task.num_clips,
+        task.multi_label,
+        task.positive,
+        may_abstain=may_abstain,
+    )

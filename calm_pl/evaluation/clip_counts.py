@@ -1,0 +1,99 @@
+"""What became of a split's clips: read, cut, failed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from calm_pl.data.loading.batches import Batch, Failure
+from calm_pl.distributed import concatenate_over_ranks, sum_over_ranks
+from calm_pl.errors import BadClipError, DataError, RunError
+
+
+class SkipPolicy(NamedTuple):
+    """What happens at clips that cannot be read.
+
+    Attributes:
+        skip: go on without them; else the first one stops the job.
+        max_fraction: share of a split past which the job stops all the same.
+    """
+
+    skip: bool = False
+    max_fraction: float = 0.0
+
+
+STOP = SkipPolicy()
+
+
+class Coverage(NamedTuple):
+    """What became of a split's questions, over all ranks.
+
+    Attributes:
+        used: questions that counted.
+        failures: those whose clip could not be read, in the order of the data set.
+        num_cut: those whose clip was longer than the model's window.
+    """
+
+    used: int
+    failures: list[Failure]
+    num_cut: int
+
+
+class Account:
+    """Counts what a rank reads, and stops where the policy says so.
+
+    Args:
+        expected: questions of the split, over all ranks.
+        policy: for clips that cannot be read.
+    """
+
+    def __init__(self, expected: int, policy: SkipPolicy) -> None:
+        self.expected = expected
+        self.policy = policy
+        self.used = 0
+        self.num_cut = 0
+        self.failures: list[Failure] = []
+
+    def add(self, batch: Batch) -> None:
+        """Count a batch.
+
+        Raises:
+            BadClipError: a clip could not be read, and none may fail.
+            DataError: more failed than may.
+        """
+        self.used += len(batch.index_N)
+        self.failures += batch.failures
+        if not self.failures:
+            return
+        if not self.policy.skip:
+            raise BadClipError(
+                f"{self.failures[0].reason} (data.on_bad_clip=skip goes on without such clips.)"
+            )
+        self._refuse_too_many(self.failures)
+
+    def over_ranks(self, device: torch.device) -> Coverage:
+        """Bring together what the ranks read and failed to read; every rank must call it.
+
+        Raises:
+            RunError: a question came twice or never.
+        """
+        counts = torch.tensor([self.used, self.num_cut], device=device)
+        used, num_cut = (int(n) for n in sum_over_ranks(counts))
+        failures = sorted(concatenate_over_ranks(self.failures))
+        if failures:
+            self._refuse_too_many(failures)
+        if used + len(failures) != self.expected:
+            raise RunError(
+                f"{used} clips were read and {len(failures)} failed, but the split has {self.expected}:"
+                " each clip must come exactly once."
+            )
+        return Coverage(used, failures, num_cut)
+
+    def _refuse_too_many(self, failures: list[Failure]) -> None:
+        if len(failures) > self.policy.max_fraction * self.expected:
+            raise DataError(
+                f"{len(failures)} of {self.expected} clips could not be read, more than"
+                f" data.max_skipped_fraction={self.policy.max_fraction:g} allows. The first:"
+                f" {failures[0].reason}"
+            )

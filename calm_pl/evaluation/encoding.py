@@ -1,0 +1,242 @@
+"""From a batch to what every method needs: head vectors and the scores of option letters."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from calm_pl.bank import LostRecords, Records
+from calm_pl.data.loading.banked import BankLink
+from calm_pl.data.loading.batches import Batch
+from calm_pl.errors import BadClipError, RunError
+from calm_pl.evaluation.zero_shot import mean_over_orders, option_scores, turned_options
+from calm_pl.models import DeferredLALM, FrozenLALM, LalmOutput
+from calm_pl.pseudo.sampling import RolloutSampler
+
+_LOG = logging.getLogger("calm_pl")
+
+
+class Remake(Protocol):
+    """Decodes clips again; see `QuestionLoader.remake`."""
+
+    def __call__(self, positions: Sequence[int], max_rows: int | None = None) -> Batch:
+        """A batch of the clips at these positions, in passes of at most `max_rows`, now and later."""
+        ...
+
+
+class Encoded(NamedTuple):
+    """Clips as the model sees them.
+
+    Attributes:
+        vectors_NHD: head vectors, in the model's dtype or the bank's; the mean over a clip's windows. Where
+            hidden states are kept they follow as further rows of length D, the last one padded with zeros.
+        options_NO: logarithm of each option's score, float32, see `option_scores`; -inf past a question's
+            last option.
+        num_cut: clips that were longer than the model's window.
+        answers: sampled answers about each clip, those about all of its windows; empty where none were asked
+            for.
+    """
+
+    vectors_NHD: Tensor
+    options_NO: Tensor
+    num_cut: int = 0
+    answers: Sequence[list[str]] = ()
+
+
+class Encoder:
+    """Encodes batches: from the bank where it has the clips, else with the model, and then into the bank.
+
+    Args:
+        lalm: the model.
+        link: the bank; None without one.
+        mode: how options are scored, see `option_scores`.
+        shown: labels as the model reads them, in class order.
+        keep_hidden: hidden states follow the head vectors; the bank's identity must say so too.
+        sampler: also samples answers; None where none are wanted.
+    """
+
+    def __init__(
+        self,
+        lalm: FrozenLALM | DeferredLALM,
+        link: BankLink | None = None,
+        mode: str = "letters",
+        shown: Sequence[str] = (),
+        keep_hidden: bool = False,
+        sampler: RolloutSampler | None = None,
+    ) -> None:
+        self.lalm = lalm
+        self.link = link
+        self.mode = mode
+        self.shown = shown
+        self.keep_hidden = keep_hidden
+        self.sampler = sampler
+
+    def __call__(self, batch: Batch, remake: Remake) -> Encoded:
+        """Encode a batch with at least one clip.
+
+        Args:
+            batch: decoded, or banked.
+            remake: for a banked record that turns out damaged, and where memory runs out.
+
+        Raises:
+            RunError: one clip alone does not fit into memory, or the bank's disk is full.
+        """
+        if batch.banked and self.link is not None:
+            try:
+                encoded = read_banked(self.link, batch)
+                return encoded._replace(answers=self.sampler.kept(batch)) if self.sampler else encoded
+            except LostRecords as error:
+                lost = set(error.keys)
+            _LOG.warning("Head bank: %d damaged records are computed again.", len(lost))
+            rows = [n for n, key in enumerate(batch.keys) if key in lost]
+            self._run(_again(batch, remake, rows=rows), remake)
+            return self(batch, remake)
+        return self._run(batch, remake)
+
+    def _run(self, batch: Batch, remake: Remake) -> Encoded:
+        """Encode a decoded batch with the model, in smaller passes where memory runs out."""
+        while True:
+            rows = max(len(one.clip_R) for one in batch.passes)
+            try:
+                encoded = encode(self.lalm, batch, self.mode, self.shown, self.keep_hidden, self.sampler)
+                break
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                if rows == 1:
+                    raise RunError(
+                        "One clip alone does not fit into memory. Use a 16-bit dtype (model.dtype=bfloat16),"
+                        " a larger GPU, or spread the model over several (model.device_map=auto)."
+                        " In the first batch model.self_check=false spares the three rows of the check."
+                        + (" Fewer rollouts need less, too (pseudo.rollouts)." if self.sampler else "")
+                    ) from error
+            # Outside of the handler: its traceback holds the tensors that did not fit.
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            _LOG.warning("Out of memory with %d clips a pass; going on with %d.", rows, rows // 2)
+            batch = _again(batch, remake, max_rows=rows // 2)
+        if self.link is None:
+            return encoded
+        if self.sampler is not None:
+            self.sampler.keep(batch, encoded.answers)
+        return write_banked(self.link, batch, encoded)
+
+
+def read_banked(link: BankLink, batch: Batch) -> Encoded:
+    """What the bank holds of a batch, on the batch's device.
+
+    Raises:
+        LostRecords: it does not hold all of it any more.
+    """
+    records = link.bank.read(batch.keys)
+    device = batch.index_N.device
+    scores_NO = records.option_scores_NO
+    width = batch.options_NO.shape[1]
+    # The record has as many letters as its own question; the batch as many as its longest.
+    lacking = width - scores_NO.shape[1]
+    if lacking > 0:
+        scores_NO = torch.nn.functional.pad(scores_NO, (0, lacking), value=-torch.inf)
+    cut = sum(bool(one["was_cut"]) for one in records.meta)
+    return Encoded(records.vectors_NHD.to(device), scores_NO[:, :width].to(device), cut)
+
+
+def write_banked(link: BankLink, batch: Batch, encoded: Encoded) -> Encoded:
+    """Put a batch into the bank; returns it as a later run will read it.
+
+    Raises:
+        RunError: the disk is full, or vectors that the bank's dtype cannot hold.
+    """
+    records = Records(
+        batch.keys,
+        encoded.vectors_NHD.cpu(),
+        encoded.options_NO.cpu(),
+        batch.notes,
+        (batch.options_NO >= 0).sum(1).cpu(),
+    )
+    link.bank.append(records, link.identity)
+    return encoded._replace(vectors_NHD=link.bank.rounded(encoded.vectors_NHD))
+
+
+def encode(
+    lalm: FrozenLALM | DeferredLALM,
+    batch: Batch,
+    mode: str = "letters",
+    shown: Sequence[str] = (),
+    keep_hidden: bool = False,
+    sampler: RolloutSampler | None = None,
+) -> Encoded:
+    """Run the model on a decoded batch with at least one clip.
+
+    Args:
+        lalm: the model.
+        batch: the clips.
+        mode: how options are scored, see `option_scores`.
+        shown: labels as the model reads them, in class order; not needed for `letters`.
+        keep_hidden: hidden states follow the head vectors.
+        sampler: also samples answers, to the first order of the options; None where none are wanted.
+    """
+    clip_R = torch.cat([one.clip_R for one in batch.passes])
+    vectors, orders = [], []
+    answers: list[list[str]] = [[] for _ in range(len(batch.index_N) if sampler else 0)]
+    draws = sampler.draws(batch.index_N[clip_R].tolist()) if sampler else None
+    for turn, passes in enumerate([batch.passes, *batch.turned]):
+        options_NO = turned_options(batch.options_NO, turn)
+        scores = []
+        done = 0
+        for one in passes:
+            if turn == 0 and draws is not None:
+                output, said = lalm.sample(one.inputs, draws.rows(done, len(one.clip_R)))
+                done += len(one.clip_R)
+                for n, texts in zip(one.clip_R.tolist(), said, strict=True):
+                    answers[n] += texts
+            else:
+                output = lalm(one.inputs)
+            if turn == 0:
+                vectors.append(_with_hidden(output) if keep_hidden else output.vectors_NHD)
+            scores.append(option_scores(lalm, mode, one, output, options_NO[one.clip_R], shown))
+        orders.append(torch.cat(scores))
+    vectors_RHD, scores_RO = torch.cat(vectors), mean_over_orders(orders)
+    num_clips = len(batch.index_N)
+    if len(clip_R) > num_clips:
+        vectors_RHD = _mean_by_clip(vectors_RHD, clip_R, num_clips).to(vectors_RHD.dtype)
+        scores_RO = _mean_by_clip(scores_RO, clip_R, num_clips)
+    return Encoded(vectors_RHD, scores_RO, sum(note["was_cut"] for note in batch.notes), answers)
+
+
+def hidden_states(vectors_NHD: Tensor, num_heads: int) -> Tensor:
+    """The hidden states that follow the head vectors, as voters take them: (N, 1, E), zeros at the end."""
+    return vectors_NHD[:, num_heads:].flatten(1)[:, None]
+
+
+def _with_hidden(output: LalmOutput) -> Tensor:
+    dim = output.vectors_NHD.shape[2]
+    padded_NE = torch.nn.functional.pad(output.hidden_NE, (0, -output.hidden_NE.shape[1] % dim))
+    return torch.cat([output.vectors_NHD, padded_NE.view(len(padded_NE), -1, dim)], 1)
+
+
+def _again(
+    batch: Batch, remake: Remake, rows: Sequence[int] | None = None, max_rows: int | None = None
+) -> Batch:
+    """The batch, or some of its rows, decoded again."""
+    positions = batch.index_N.tolist()
+    again = remake(positions if rows is None else [positions[n] for n in rows], max_rows)
+    if again.failures:
+        raise BadClipError(f"{again.failures[0].reason} It could be read before.")
+    return again.to(batch.index_N.device)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """CUDA has a type for it, the CPU only words."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _mean_by_clip(values: Tensor, clip_R: Tensor, num_clips: int) -> Tensor:
+    """Mean over the rows of each clip, in float32."""
+    total = values.new_zeros(num_clips, *values.shape[1:], dtype=torch.float32)
+    total.index_add_(0, clip_R, values.to(torch.float32))
+    counts = torch.bincount(clip_R, minlength=num_clips)
+    return total / counts.reshape(-1, *[1] * (values.dim() - 1))

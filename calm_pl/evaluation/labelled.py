@@ -1,0 +1,34 @@
+"""Support vectors with what is known of their clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from calm_pl.data.questions.task import Task
+
+
+class Labelled(NamedTuple):
+    """Support clips as voters are fitted on them.
+
+    Attributes:
+        vectors_NHD: head vectors.
+        labels: of the questions about them.
+        also_NC: further classes of the clips, bool; None where every clip of the support has one.
+    """
+
+    vectors_NHD: Tensor
+    labels: list[str]
+    also_NC: Tensor | None
+
+
+def label_clips(task: Task, vectors_NHD: Tensor, positions: Sequence[int]) -> Labelled:
+    """Vectors of the support questions at these positions, with their true labels."""
+    labels = [task.classes[task.support[n].label] for n in positions]
+    also_NC = None
+    if task.also_SC is not None:
+        also_NC = torch.from_numpy(task.also_SC[list(positions)]).to(vectors_NHD.device)
+    return Labelled(vectors_NHD, labels, also_NC)

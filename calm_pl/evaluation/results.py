@@ -1,0 +1,147 @@
+"""What a run found, as `results.json` holds it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.data.questions.task import Task
+from calm_pl.evaluation.module import ZERO_SHOT, FitFreeModule
+from calm_pl.evaluation.predictions import by_subset, calibration_error
+from calm_pl.functional.selection import Setting
+from calm_pl.methods.table import ORACLE_SUFFIX
+from calm_pl.metrics import MethodResult
+from calm_pl.pseudo.reporting import summary
+
+
+def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[str, Any]:
+    """Metrics, intervals, differences, counts, after test; plain values that JSON can hold."""
+    support, query = module.support_coverage, module.query_coverage
+    return {
+        "classes": list(module.task.classes),
+        "methods": {
+            name: _method(result, module.task)
+            | {"ece": round(calibration_error(module.task, module.predictions, m), 6)}
+            | _failures(name, result, module)
+            | _settings(name, module)
+            for m, (name, result) in enumerate(module.results.items())
+        },
+        "positive": None if module.task.positive is None else module.task.classes[module.task.positive],
+        "heads": _heads(module),
+        "n_support": support.used,
+        "n_query": query.used,
+        "n_skipped": len(support.failures) + len(query.failures),
+        "n_cut": support.num_cut + query.num_cut,
+        "n_missing": 0 if data is None else len(data.missing),
+        "notes": [] if data is None else list(data.notes),
+        "differences": [
+            {
+                "better": one.better,
+                "worse": one.worse,
+                "difference": round(one.difference, 6),
+                "ci95": list(one.interval),
+                "holds": one.holds,
+                "p_mcnemar": one.p_value,
+            }
+            for one in module.differences
+        ],
+        "self_check": _self_check(module),
+        **_breakdown(module),
+        **({} if module.pseudo is None else {"pseudo_labels": summary(module.pseudo)}),
+    }
+
+
+def _method(result: MethodResult, task: Task) -> dict[str, Any]:
+    """A method's entry: means, intervals, and where there are several rounds their spread and each one."""
+    entry: dict[str, Any] = {
+        **{metric: _number(value) for metric, value in result.values.items()},
+        "ci95": {metric: list(ends) for metric, ends in result.ci95.items()},
+        "n": result.n,
+    }
+    if len(task.rounds) > 1:
+        entry["ci95_parts"] = {
+            metric: {"clips": list(chance.clips), "draws": chance.draws and list(chance.draws)}
+            for metric, chance in result.ci95_parts.items()
+        }
+        entry["sd"] = {
+            metric: {over: _number(value) for over, value in spread._asdict().items()}
+            for metric, spread in result.spread.items()
+        }
+        each = [one for fold in result.rounds for one in fold]
+        entry["rounds"] = [
+            {
+                "fold": place.fold or None,
+                "draw": place.draw,
+                **{metric: _number(value) for metric, value in one.values.items()},
+                "n": one.n,
+            }
+            for place, one in zip(task.rounds, each, strict=True)
+        ]
+    return entry
+
+
+def _failures(name: str, result: MethodResult, module: FitFreeModule) -> dict[str, Any]:
+    """How zero-shot answered, and the share of generated answers that named no option."""
+    if name != ZERO_SHOT:
+        return {}
+    unparsed = result.confusion_CC[:, len(module.task.classes) :].sum() / result.n
+    return {"answered_by": module.zero_shot, "parse_failure_rate": round(float(unparsed), 6)}
+
+
+def _settings(name: str, module: FitFreeModule) -> dict[str, Any]:
+    """Which settings were chosen in each round, and on which clips, where any were."""
+    rounds = module.fitted.get(name, [])
+    oracle = name.endswith(ORACLE_SUFFIX)
+    if not rounds or not (oracle or rounds[0].get_params().get("select") == "loo"):
+        return {}
+    chosen = [[voter.fitted_params()[key] for key in Setting._fields] for voter in rounds]
+    return {
+        "chosen_on": "query" if oracle else "support",
+        "settings": [dict(zip(Setting._fields, values, strict=True)) for values in chosen],
+    }
+
+
+def _breakdown(module: FitFreeModule) -> dict[str, Any]:
+    """Results of each subset, where the benchmark has any."""
+    kind = module.task.by_subset
+    if kind is None or not any(module.task.subset_Q):
+        return {}
+    results = {name: by_subset(module.task, module.predictions, m) for m, name in enumerate(module.methods)}
+    subsets = next(iter(results.values()))
+    return {
+        "breakdown": {
+            "by": kind,
+            "subsets": {
+                subset: {
+                    "n": subsets[subset].n,
+                    **{
+                        name: {"accuracy": round(parts[subset].accuracy, 6), "eer": parts[subset].eer}
+                        for name, parts in results.items()
+                    },
+                }
+                for subset in subsets
+            },
+        }
+    }
+
+
+def _self_check(module: FitFreeModule) -> dict[str, Any] | None:
+    """What the model's checks found; None where they were off, or all clips came from the bank."""
+    found = getattr(module.lalm, "self_check", None)
+    return None if found is None else {**found.hearing._asdict(), **found.invariance._asdict()}
+
+
+def _heads(module: FitFreeModule) -> dict[str, int]:
+    """Where each head of a layer-major index is."""
+    layout = module.lalm.layout
+    return {
+        "layers": layout.num_layers,
+        "heads_per_layer": layout.heads_per_layer,
+        "head_dim": layout.head_dim,
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """JSON has no NaN."""
+    return None if value is None or math.isnan(value) else value

@@ -1,0 +1,109 @@
+"""Head vectors of the support on one rank: in memory, or on disk once there are too many."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from torch import Tensor
+
+SPILL_BYTES = 2**30
+_CHUNK_ROWS = 256
+
+
+class SupportStore:
+    """Collects vectors batch by batch.
+
+    Up to `spill_bytes` they stay on their device; past that they go to a file without a name, and come back
+    as memory-mapped tensors on the CPU, of which the system keeps in memory what it has room for.
+
+    Spilling needs Linux.
+
+    Args:
+        folder: where to spill; None keeps all in memory.
+        spill_bytes: the most to hold in memory; `SPILL_BYTES` where None.
+    """
+
+    def __init__(self, folder: Path | None, spill_bytes: int | None = None) -> None:
+        self.folder = folder if sys.platform == "linux" else None
+        self.spill_bytes = SPILL_BYTES if spill_bytes is None else spill_bytes
+        self.index: list[int] = []
+        self._held: list[Tensor] = []
+        self._bytes = 0
+        self._file: BinaryIO | None = None
+
+    @property
+    def is_spilled(self) -> bool:
+        """Whether the vectors are on disk."""
+        return self._file is not None
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of a clip, H or more where hidden states are kept; 0 before the first clip."""
+        return int(self._held[0].shape[1]) if self._held else 0
+
+    def add(self, index_N: Tensor, vectors_NHD: Tensor) -> None:
+        """Keep a batch: positions in the data set, and its vectors."""
+        self.index += index_N.tolist()
+        self._held.append(vectors_NHD)
+        self._bytes += vectors_NHD.nbytes
+        if self.folder is not None and (self.is_spilled or self._bytes > self.spill_bytes):
+            self._file = self._file or _nameless(self.folder)
+            for block in self._held:
+                _append(self._file, block)
+            self._held = [self._held[-1][:0]]  # remembers shape and dtype
+
+    def vectors(self, rows: Sequence[int], nothing_0HD: Tensor) -> Tensor:
+        """Vectors of some rows, in their order, (n, H, D).
+
+        Args:
+            rows: places in `index`.
+            nothing_0HD: what to return where this rank has no clip at all.
+        """
+        if not self.index:
+            return nothing_0HD
+        if self._file is None:
+            self._held = [torch.cat(self._held)]
+            # All of them, which is the usual case, need no copy.
+            return self._held[0] if list(rows) == list(range(len(self.index))) else self._held[0][list(rows)]
+        whole_NHD = _mapped(self._file, len(self.index), self._held[0])
+        if list(rows) == list(range(len(self.index))):
+            return whole_NHD
+        assert self.folder is not None
+        with _nameless(self.folder) as part:
+            for start in range(0, len(rows), _CHUNK_ROWS):
+                _append(part, whole_NHD[list(rows[start : start + _CHUNK_ROWS])])
+            return _mapped(part, len(rows), self._held[0])
+
+    def close(self) -> None:
+        """Let go of the vectors; tensors that were handed out stay as they are."""
+        self._held = []
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _nameless(folder: Path) -> BinaryIO:
+    """A file that is gone when nothing uses it any more, however this process ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryFile(dir=folder)
+
+
+def _append(file: BinaryIO, block_NHD: Tensor) -> None:
+    if block_NHD.numel():
+        file.write(block_NHD.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+
+
+def _mapped(file: BinaryIO, num_rows: int, like_0HD: Tensor) -> Tensor:
+    """The file's rows as a tensor that is read when it is used, (N, H, D)."""
+    file.flush()
+    shape = (num_rows, *like_0HD.shape[1:])
+    size = num_rows * like_0HD.shape[1] * like_0HD.shape[2]
+    if size == 0:
+        return like_0HD.cpu()
+    name = f"/proc/self/fd/{file.fileno()}"
+    return torch.from_file(name, shared=False, size=size, dtype=like_0HD.dtype).view(shape)

@@ -1,0 +1,66 @@
+"""Paths of a configuration and of a command line, looked for before torch is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from calm_pl.assets import resolve
+from calm_pl.config.schema import Config
+from calm_pl.data import BENCHMARKS
+from calm_pl.errors import DataError, ModelError
+from calm_pl.masks.settings import MaskConfig
+from calm_pl.models.checkpoint_path import local_path
+
+
+def require_paths(config: Config | MaskConfig) -> None:
+    """Make sure that the files and folders a job names are there; what is in them is read later.
+
+    Raises:
+        DataError: a data set's folder or a list of clips is not there.
+        ModelError: a model's folder or a mask is not there.
+    """
+    local_path(config.model.path)
+    if config.model.mask is not None:
+        _require_file("model.mask", config.model.mask, ModelError)
+    if not isinstance(config, Config):
+        return
+    data = config.data
+    if data.benchmark == "manifest":
+        for key, path in (("data.manifest", data.manifest), ("data.query_manifest", data.query_manifest)):
+            if path is not None:
+                _require_file(key, path, DataError)
+    # An empty root is the manifest's folder; the hub's names, and other packages' roots, are no folders.
+    if data.root and data.benchmark in BENCHMARKS and data.benchmark != "huggingface":
+        root = Path(resolve(data.root))
+        if not root.is_dir():
+            raise DataError(
+                f"data.root is {str(root)!r}, but there is no such folder. `list benchmarks` says what"
+                f" {data.benchmark} expects there."
+            )
+
+
+def find_files(paths: Sequence[str]) -> Iterator[Path]:
+    """Yield files as given, and all sound files below folders, by name.
+
+    Raises:
+        DataError: a path that is not there, or a folder without sound files.
+    """
+    from calm_pl.data.found_files import MEDIA_SUFFIXES
+
+    for text in paths:
+        path = Path(text)
+        if not path.is_dir():
+            if not path.exists():
+                raise DataError(f"{path}: no such file or folder.")
+            yield path
+            continue
+        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
+        if not found:
+            raise DataError(f"{path}: holds no sound file ({', '.join(sorted(MEDIA_SUFFIXES))}).")
+        yield from found
+
+
+def _require_file(key: str, path: str, error: type[DataError | ModelError]) -> None:
+    if not Path(path).expanduser().is_file():
+        raise error(f"{key} is {path!r}, but there is no such file.")

@@ -1,0 +1,1 @@
+"""AHAMask: a mask over heads, trained on texts, and what comes of it. Floor 4."""

@@ -1,0 +1,42 @@
+"""How a mask is learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from calm_pl.validation import above_zero, at_least, finite_at_least, fraction, setting
+
+
+@dataclass
+class MaskRecipe:
+    """How a mask is learned. The defaults suit small tasks; the paper's own are in docs/ahamask.md."""
+
+    steps: int = setting(600, at_least(1))
+    """Optimizer steps."""
+    lr: float = setting(0.05, above_zero())
+    """Highest learning rate. A logit starts at 4 and moves by about as much a step."""
+    last_lr: float = setting(1e-4, above_zero())
+    """Learning rate of the last step, reached by a cosine."""
+    warmup: int = setting(60, at_least(0))
+    """Steps up to the highest learning rate."""
+    weight_decay: float = setting(0.0, finite_at_least(0))
+    """Of AdamW; it draws logits to 0."""
+    sparsity: float = setting(0.0, finite_at_least(0))
+    """λ: what each head that is on costs."""
+    tau_start: float = setting(4.0, above_zero())
+    """Temperature of the straight-through gradient at first ..."""
+    tau_end: float = setting(0.5, above_zero())
+    """... and in the end; 0.05 in the released code."""
+    tau_share: float = setting(0.3, fraction())
+    """Share of the steps over which it falls."""
+    init_mean: float = 4.0
+    """Logits start at N(mean, std); at 4 a head is on 98.2 % of the time."""
+    init_std: float = setting(0.02, finite_at_least(0))
+    checkpoint_layers: bool = True
+    """Gradient checkpointing: less memory for a second forward pass."""
+    save_every: int = setting(100, at_least(1))
+    """Steps between states that a killed training goes on from."""
+    validate_every: int = setting(100, at_least(1))
+    """Steps between validations; the last step is always validated."""
+    log_every: int = setting(10, at_least(1))
+    """Steps between lines of the log."""

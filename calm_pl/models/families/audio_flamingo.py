@@ -1,0 +1,20 @@
+"""Audio Flamingo 3 and Music Flamingo: long clips come as several windows of 30 s."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from calm_pl.models.chat import ChatPreparer
+from calm_pl.models.families import whisper
+from calm_pl.models.families.table import Family
+
+
+def prepare(processor: Any) -> ChatPreparer:
+    """The families' preparer."""
+    return ChatPreparer(processor, processor.max_audio_len, whisper.token_rule, whisper.audio_settings)
+
+
+_prefill = partial(whisper.prefill, mask="input_features_mask")
+AUDIO_FLAMINGO_3 = Family("AudioFlamingo3ForConditionalGeneration", prepare, prefill=_prefill)
+MUSIC_FLAMINGO = Family("MusicFlamingoForConditionalGeneration", prepare, prefill=_prefill)

@@ -1,0 +1,24 @@
+"""Qwen2.5-Omni: its thinker, which hears and sees; the parts that speak are not loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from calm_pl.models.chat import sound_extractor
+from calm_pl.models.families import whisper
+from calm_pl.models.families.omni import OmniPreparer, prefill, rope_positions
+from calm_pl.models.families.table import Family
+
+
+def prepare(processor: Any) -> OmniPreparer:
+    """The family's preparer."""
+    window = sound_extractor(processor).chunk_length
+    return OmniPreparer(processor, window, whisper.token_rule, whisper.audio_settings)
+
+
+QWEN2_5_OMNI = Family(
+    "Qwen2_5OmniThinkerForConditionalGeneration",
+    prepare,
+    positions=rope_positions,
+    prefill=prefill,
+)

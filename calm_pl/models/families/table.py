@@ -1,0 +1,109 @@
+"""Families of audio language models: what differs between them, and where each adapter is."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from calm_pl.errors import ModelError
+from calm_pl.models.preparer import Preparer
+
+Inputs = dict[str, Tensor]
+
+
+def counted_positions(model: Any, inputs: Inputs) -> Tensor:
+    """Positions (N, T) that count the real tokens of each prompt, padding on either side.
+
+    Always given: some models derive none from the mask, and a cached continuation is then silently wrong.
+    """
+    return (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+
+
+def plain_prefill(model: Any, inputs: Inputs, positions: Tensor, use_cache: bool) -> Any:
+    """One pass of the inner model, which has no output head."""
+    return model.model(**inputs, position_ids=positions, use_cache=use_cache)
+
+
+def no_fault(model: Any) -> str | None:
+    """Nothing but its weights is needed."""
+    return None
+
+
+@dataclass(frozen=True)
+class Family:
+    """How the models of one family are prompted and run.
+
+    Attributes:
+        model_class: name of the class in `transformers`.
+        preparer: makes the family's `Preparer` from its processor.
+        positions: (model, inputs) to position ids, (N, T) or (3, N, T).
+        prefill: (model, inputs, positions, use_cache) to what the inner model returns: `last_hidden_state`
+            (N, T, E) and, where asked for, the key-value cache (see `kv_cache`).
+        fault: why a model that was loaded would give wrong results all the same; None where it would not.
+    """
+
+    model_class: str
+    preparer: Callable[[Any], Preparer]
+    positions: Callable[[Any, Inputs], Tensor] = counted_positions
+    prefill: Callable[[Any, Inputs, Tensor, bool], Any] = plain_prefill
+    fault: Callable[[Any], str | None] = no_fault
+
+
+# model_type of a configuration: (module, name of its Family)
+FAMILIES = {
+    "qwen2_audio": ("calm_pl.models.families.qwen2_audio", "QWEN2_AUDIO"),
+    "qwen2_5_omni": ("calm_pl.models.families.qwen2_5_omni", "QWEN2_5_OMNI"),
+    "qwen2_5_omni_thinker": ("calm_pl.models.families.qwen2_5_omni", "QWEN2_5_OMNI"),
+    "qwen3_omni_moe": ("calm_pl.models.families.qwen3_omni", "QWEN3_OMNI"),
+    "qwen3_omni_moe_thinker": ("calm_pl.models.families.qwen3_omni", "QWEN3_OMNI"),
+    "audioflamingo3": ("calm_pl.models.families.audio_flamingo", "AUDIO_FLAMINGO_3"),
+    "musicflamingo": ("calm_pl.models.families.audio_flamingo", "MUSIC_FLAMINGO"),
+    "voxtral": ("calm_pl.models.families.voxtral", "VOXTRAL"),
+    "granite_speech": ("calm_pl.models.families.granite_speech", "GRANITE_SPEECH"),
+    "granite_speech_plus": ("calm_pl.models.families.granite_speech", "GRANITE_SPEECH_PLUS"),
+    "gemma3n": ("calm_pl.models.families.gemma3n", "GEMMA_3N"),
+    "glmasr": ("calm_pl.models.families.glm_asr", "GLM_ASR"),
+}
+
+# model_type: why it is not supported
+REFUSED: dict[str, str] = json.loads((Path(__file__).parent / "families.json").read_text(encoding="utf-8"))[
+    "refused"
+]
+
+
+def find_family(model_type: str) -> Family | None:
+    """The family of a configuration's `model_type`; None where there is none."""
+    if model_type not in FAMILIES:
+        return None
+    module, name = FAMILIES[model_type]
+    family: Family = getattr(importlib.import_module(module), name)
+    return family
+
+
+def family_of(model: Any) -> Family:
+    """The family of a loaded model.
+
+    Raises:
+        ModelError: it is of no supported family.
+    """
+    family = find_family(model.config.model_type)
+    if family is None:
+        raise ModelError(
+            f"{type(model).__name__} ({model.config.model_type!r}) is of no supported family:"
+            f" {', '.join(sorted(FAMILIES))}."
+        )
+    return family
+
+
+def next_token_logits(model: Any, hidden_NE: Tensor) -> Tensor:
+    """Logits (N, V) float32 of the token that follows each hidden state, as the whole model would give."""
+    logits_NV = model.lm_head(hidden_NE).to(torch.float32)
+    cap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+    return logits_NV if cap is None else torch.tanh(logits_NV / cap) * cap

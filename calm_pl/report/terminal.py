@@ -1,0 +1,199 @@
+"""The table at the end of a job."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from calm_pl.methods import METHODS
+from calm_pl.methods.table import ORACLE_SUFFIX, PSEUDO_SUFFIX
+
+if TYPE_CHECKING:
+    from calm_pl.data.loading.base import FewShotDataModule
+    from calm_pl.data.questions.task import Task
+    from calm_pl.evaluation.module import FitFreeModule
+    from calm_pl.jobs.job import JobRecord
+    from calm_pl.metrics import MethodResult
+    from calm_pl.metrics.intervals import Interval
+
+_MAX_DIFFERENCES = 6
+
+# metric: its heading
+METRICS = {
+    "accuracy": "accuracy",
+    "macro_f1": "Macro-F1",
+    "exact_match": "exact match",
+    "map": "mAP",
+    "eer": "EER",
+}
+
+
+def headings(task: Task) -> list[str]:
+    """Columns of `cells`."""
+    return ["method", *(head for metric in shown(task) for head in _columns(metric))]
+
+
+def cells(name: str, result: MethodResult, module: FitFreeModule) -> list[str]:
+    """A method's row: `66.7`, or `66.7 ± 1.2` over draws, else over folds; intervals over clips."""
+    row = [METHODS.title(name)]
+    for metric in shown(module.task):
+        spread = result.spread[metric]
+        deviation = spread.folds if spread.draws is None else spread.draws
+        row.append(percent(result.values[metric]) + ("" if deviation is None else f" ± {percent(deviation)}"))
+        if metric in result.ci95:
+            row.append(span(result.ci95[metric]))
+    return row
+
+
+def shown(task: Task) -> list[str]:
+    """Metrics that say something about a task."""
+    several = task.multi_label
+    kept = {"accuracy": True, "macro_f1": not several, "exact_match": several, "map": several}
+    return [metric for metric in METRICS if kept.get(metric, task.positive is not None)]
+
+
+def _columns(metric: str) -> list[str]:
+    return [METRICS[metric]] if metric in ("map", "eer") else [METRICS[metric], "95 %"]
+
+
+def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRecord) -> None:
+    """Print every method's metrics, and what a reader must know about them."""
+    table = Table(
+        title=f"{record.benchmark} · {record.model_path}", title_justify="left", box=box.SIMPLE_HEAD
+    )
+    for number, head in enumerate(headings(module.task)):
+        table.add_column(head, justify="right" if number else "left", no_wrap=True)
+    for name, result in module.results.items():
+        table.add_row(*cells(name, result, module))
+    console = Console()
+    console.print(table)
+    for note in notes(module, data):
+        console.print(note, highlight=False)
+    console.print(f"Results: {record.run_dir}", highlight=False, soft_wrap=True)
+    for offline in sorted(record.run_dir.glob("wandb/offline-run-*"))[-1:]:
+        console.print(f"W&B, offline: wandb sync {offline}", highlight=False, soft_wrap=True)
+
+
+def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
+    """What a reader of the numbers must know, a sentence each."""
+    from calm_pl.pseudo.reporting import sentences
+
+    support, query, task = module.support_coverage, module.query_coverage, module.task
+    lines = [_what_intervals(task)]
+    if task.num_draws > 1:
+        lines.append(_two_chances(module))
+    first = task.rounds[0]
+    questions = "questions about query clips" if task.multi_label else "query clips"
+    each = " in each draw" if len(task.rounds) > 1 else ""
+    lines.append(
+        f"{len(first.support):,} support clips of {len(task.classes)} classes{each}, {len(task.query):,}"
+        f" {questions}; zero-shot sees no support."
+    )
+    lines.append(_what_holds(module))
+    lines += _oracle_gaps(module)
+    options = len(task.query[0].options)
+    if options:
+        among = "the same options" if task.only_options else f"{len(task.classes)} classes"
+        lines.append(
+            f"Zero-shot chooses among {options} options, the voters among {among};"
+            " both are shown the options, the right one among them."
+        )
+    if module.pseudo is not None:
+        lines += sentences(module.pseudo)
+    if task.multi_label:
+        lines.append(
+            "A clip is asked about each of its labels; accuracy counts questions, exact match clips with"
+            " every answer right."
+        )
+    lines += [f"Data: {note}." for note in (data.notes if data else ())]
+    if support.num_cut + query.num_cut:
+        lines.append(
+            f"{support.num_cut + query.num_cut:,} clips were longer than the model's window of"
+            f" {module.lalm.preparer.max_seconds:g} s and cut"
+            + (f" ({data.settings.long_clips})." if data else ".")
+        )
+    for name, coverage in (("support", support), ("query", query)):
+        if coverage.failures:
+            total = coverage.used + len(coverage.failures)
+            lines.append(
+                f"Coverage of the {name}: {coverage.used:,} of {total:,} clips;"
+                f" {len(coverage.failures):,} skipped, listed in skipped.csv."
+            )
+    return lines
+
+
+def _what_intervals(task: Task) -> str:
+    """What stands behind ± and the intervals."""
+    sizes = len(task.query), task.num_clips, len(set(task.cluster_Q.tolist()))
+    whole = "clips" if sizes[2] >= sizes[1] else f"{sizes[2]:,} recordings, speakers or the like"
+    if len(task.rounds) == 1 and len(set(sizes)) == 1:
+        return "In %, intervals over clips (Wilson; bootstrap for Macro-F1)."
+    if len(task.rounds) == 1:
+        return f"In %, intervals by bootstrap over {whole}."
+    over = f"{task.num_draws} draws" if task.num_draws > 1 else f"{len(task.folds)} folds"
+    folds = f", mean over {len(task.folds)} folds" if len(task.folds) > 1 < task.num_draws else ""
+    draws = " and over draws" if task.num_draws > 1 else ""
+    return f"In %, ± standard deviation over {over}{folds}; intervals by bootstrap over {whole}{draws}."
+
+
+def _two_chances(module: FitFreeModule) -> str:
+    """How wide the accuracy's interval would be with one source of chance alone."""
+    parts = []
+    for name, result in module.results.items():
+        chance = result.ci95_parts["accuracy"]
+        assert chance.draws is not None
+        widths = [percent((ends.high - ends.low) / 2) for ends in (chance.clips, chance.draws)]
+        parts.append(f"{METHODS.title(name)} {widths[0]}, {widths[1]}")
+    return f"Half the accuracy's interval from clips alone, from draws alone: {'; '.join(parts)}."
+
+
+def _oracle_gaps(module: FitFreeModule) -> list[str]:
+    """What settings chosen on the query set would have gained over those chosen on the support."""
+    gaps = [
+        f"{METHODS.title(name)} {percent(result.accuracy)}, by leave-one-out on the support"
+        f" {percent(module.results[name.removesuffix(ORACLE_SUFFIX)].accuracy)}"
+        for name, result in module.results.items()
+        if name.endswith(ORACLE_SUFFIX)
+    ]
+    if not gaps:
+        return []
+    return [f"Oracle settings were chosen on the query set itself and are no result: {'; '.join(gaps)}."]
+
+
+def _what_holds(module: FitFreeModule) -> str:
+    holding = [one for one in module.differences if one.holds and _worth_telling(one.better, one.worse)]
+    if not holding:
+        return "No difference of accuracy between methods holds (95 %, paired)."
+    parts = [
+        f"{METHODS.title(one.better)} over {METHODS.title(one.worse)} +{percent(one.difference)}"
+        f" ({span(one.interval)})"
+        for one in holding[:_MAX_DIFFERENCES]
+    ]
+    if len(holding) > len(parts):
+        parts.append(f"{len(holding) - len(parts)} more in results.json")
+    return f"Differences of accuracy that hold (95 %, paired): {'; '.join(parts)}."
+
+
+def _worth_telling(first: str, second: str) -> bool:
+    """Not a method on pseudo-labels against another one on the truth: too many pairs, and no question."""
+    labels = {method.endswith(PSEUDO_SUFFIX) for method in (first, second) if method != "zero_shot"}
+    return len(labels) < 2 or first.removesuffix(PSEUDO_SUFFIX) == second.removesuffix(PSEUDO_SUFFIX)
+
+
+def percent(fraction: float) -> str:
+    """A fraction in per cent, one digit; a dash for NaN."""
+    return "–" if math.isnan(fraction) else f"{100 * fraction:.1f}"
+
+
+def span(interval: Interval) -> str:
+    """An interval of fractions in per cent."""
+    return f"{100 * interval.low:.1f}–{100 * interval.high:.1f}"
+
+
+def points(interval: Interval) -> str:
+    """An interval of differences in percentage points."""
+    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"

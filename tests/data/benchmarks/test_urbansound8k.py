@@ -1,0 +1,66 @@
+"""UrbanSound8K in its layout."""
+
+import pytest
+from tiny_layouts import module, prepared, urbansound8k
+
+from calm_pl.data.benchmarks.urbansound8k import CLASSES
+from calm_pl.errors import DataError
+
+
+@pytest.mark.parametrize(("fold", "name"), [(None, "1"), (10, "10"), ("3", "3")])
+def test_a_fold_is_the_query_and_the_others_the_pool(tmp_path, fold, name):
+    data = prepared("urbansound8k", urbansound8k(tmp_path), fold=fold, shots=None)
+    assert data.classes == ("dog_bark", "siren")
+    assert {q.clip.fold for q in data.query} == {name}
+    assert len(data.query) == 2
+    assert len(data.support) == 18
+    assert name not in {q.clip.fold for q in data.support}
+
+
+def test_all_ten_folds_in_turn(tmp_path):
+    data = prepared("urbansound8k", urbansound8k(tmp_path), fold="all", draws=2)
+    assert [(one.fold, one.draw) for one in data.rounds] == [
+        (str(f), d) for f in range(1, 11) for d in (0, 1)
+    ]
+    assert len(data.query) == 20
+    asked = [i for one in data.rounds if one.draw == 0 for i in one.query]
+    assert sorted(asked) == list(range(20))
+    for one in data.rounds:
+        assert {data.query[i].clip.fold for i in one.query} == {one.fold}
+        assert one.fold not in {data.support[i].clip.fold for i in one.support}
+
+
+def test_one_recording_in_two_folds_is_a_leak(tmp_path):
+    rows = [f"{n}-3-0-{n}.wav,100,0.0,0.3,1,{n},3,dog_bark" for n in (1, 2)]
+    rows += [f"{n}-8-0-{n}.wav,20{n},0.0,0.3,1,{n},8,siren" for n in (1, 2)]
+    with pytest.raises(DataError, match="recording 100"):
+        prepared("urbansound8k", urbansound8k(tmp_path, rows))
+
+
+def test_ten_classes_in_the_official_order():
+    assert CLASSES[0] == "air_conditioner"
+    assert CLASSES[9] == "street_music"
+    assert len(CLASSES) == 10
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a.wav,1,0,1,1,1,3,dog_barking", r"line 2: unknown label 'dog_barking'; did you mean 'dog_bark'"),
+        ("a.wav,1,0,1,1,1,4,dog_bark", r"line 2: classID of 'dog_bark' must be 3, not '4'"),
+        ("a.wav,1,0,1,1,11,3,dog_bark", r"line 2: fold must be 1 to 10, but is '11'"),
+        ("../a.wav,1,0,1,1,1,3,dog_bark", r"line 2: filename must be a plain file name"),
+        ("a.wav,1,0,1,1,1,3", r"line 2: must have 8 fields"),
+    ],
+)
+def test_each_malformed_row_is_named(tmp_path, row, message):
+    with pytest.raises(DataError, match=message):
+        module("urbansound8k", urbansound8k(tmp_path, [row])).read()
+
+
+def test_a_header_of_another_set_is_refused(tmp_path):
+    root = urbansound8k(tmp_path)
+    meta = root / "metadata" / "UrbanSound8K.csv"
+    meta.write_text(meta.read_text().replace("fsID", "id", 1))
+    with pytest.raises(DataError, match=r"UrbanSound8K.csv: lacks the columns fsID"):
+        module("urbansound8k", root).read()

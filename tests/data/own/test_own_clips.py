@@ -1,0 +1,107 @@
+"""Rows of one clip are joined, and clips are divided, whatever their order."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calm_pl.data.own.own_clips import Found, join_rows, with_split
+from calm_pl.data.questions.clips import Asked, Clip
+from calm_pl.errors import DataError
+
+
+def clip(name, *labels, group="", **more):
+    return Clip(name, Path(name), labels, (group,) if group else (), **more)
+
+
+clip_lists = st.lists(
+    st.tuples(
+        st.integers(0, 40),
+        st.lists(st.sampled_from("abc"), min_size=1, max_size=2, unique=True),
+        st.sampled_from(["", "g1", "g2", "g3"]),
+    ),
+    unique_by=lambda one: one[0],
+    max_size=30,
+).map(lambda drawn: [clip(f"{n}.wav", *sorted(labels), group=group) for n, labels, group in drawn])
+
+
+@given(clip_lists, st.floats(0.05, 0.95), st.randoms())
+def test_order_changes_no_division_and_groups_stay_together(clips, fraction, random):
+    divided = {one.id: one.split for one in with_split(clips, fraction)}
+    shuffled = list(clips)
+    random.shuffle(shuffled)
+    assert {one.id: one.split for one in with_split(shuffled, fraction)} == divided
+    assert set(divided.values()) <= {"train", "test"}
+    sides: dict[str, set[str]] = {}
+    for one in clips:
+        for group in one.groups:
+            sides.setdefault(group, set()).add(divided[one.id])
+    assert all(len(side) == 1 for side in sides.values())
+
+
+@given(st.integers(2, 30), st.floats(0.05, 0.95))
+def test_each_class_gives_its_share(n, fraction):
+    clips = [clip(f"{label}{i}", label) for label in "ab" for i in range(n)]
+    for label in "ab":
+        count = sum(one.split == "test" for one in with_split(clips, fraction) if label in one.labels)
+        assert count == min(max(round(fraction * n), 1), n - 1)
+
+
+def test_clips_linked_through_others_stay_together():
+    chain = [Clip(f"{i}", Path(f"{i}"), ("a",), (f"g{i}", f"g{i + 1}")) for i in range(9)]
+    assert len({one.split for one in with_split(chain, 0.5)}) == 1
+
+
+def test_adding_a_class_moves_no_clip_of_another():
+    clips = [clip(f"{label}{i}", label) for label in "ab" for i in range(9)]
+    before = {one.id: one.split for one in with_split(clips, 0.5)}
+    after = {one.id: one.split for one in with_split([*clips, clip("c1", "c"), clip("c2", "c")], 0.5)}
+    assert before.items() <= after.items()
+
+
+rows = st.lists(
+    st.tuples(
+        st.sampled_from(["1.wav", "2.wav", "3.wav"]),
+        st.sampled_from("abc"),
+        st.sampled_from(["", "Q1", "Q2"]),
+    ),
+    min_size=1,
+)
+
+
+@given(rows, st.randoms())
+def test_order_of_rows_changes_no_clip(drawn, random):
+    def found(rows):
+        return [
+            Found(f"line {i}", clip(name, label, asked=(Asked(label, question),) if question else ()))
+            for i, (name, label, question) in enumerate(rows)
+        ]
+
+    shuffled = list(drawn)
+    random.shuffle(shuffled)
+    joined = join_rows(found(drawn))
+    assert joined == join_rows(found(shuffled))
+    assert [one.id for one in joined.clips] == sorted({name for name, _, _ in drawn})
+    for one in joined.clips:
+        assert one.labels == tuple(sorted({label for name, label, _ in drawn if name == one.id}))
+    assert joined.repeats == len(drawn) - len({(name, label) for name, label, _ in drawn})
+
+
+def test_of_two_questions_about_one_label_the_first_in_the_alphabet_is_asked():
+    both = [Found(str(i), clip("x", "a", asked=(Asked("a", q),))) for i, q in enumerate(("Q2", "Q1"))]
+    (one,) = join_rows(both).clips
+    assert one.asked == (Asked("a", "Q1"),)
+
+
+@pytest.mark.parametrize("other", [clip("x", "b", group="g2"), clip("x", "b", group="g1", video=Path("v"))])
+def test_rows_of_one_clip_must_agree(other):
+    with pytest.raises(DataError, match="line 1 and line 2 are about the same clip"):
+        join_rows([Found("line 1", clip("x", "a", group="g1")), Found("line 2", other)])
+
+
+@pytest.mark.parametrize("part", ["split", "fold"])
+def test_a_division_of_some_rows_alone_is_refused(part):
+    some = [Found("line 1", clip("x", "a", **{part: "1"})), Found("line 2", clip("y", "a"))]
+    with pytest.raises(DataError, match=f"line 2: {part} is empty, but other rows have one"):
+        join_rows(some)

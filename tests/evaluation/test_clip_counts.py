@@ -1,0 +1,94 @@
+"""What becomes of clips that cannot be read: the policy, the counts, and what is told."""
+
+import pytest
+import torch
+
+from calm_pl.data.loading.batches import Batch, Failure
+from calm_pl.errors import BadClipError, DataError, RunError
+from calm_pl.evaluation.clip_counts import Account, Coverage, SkipPolicy
+
+CPU = torch.device("cpu")
+
+
+def batch(read, failed=()) -> Batch:
+    failures = [Failure(i, f"{i}.wav: is broken.") for i in failed]
+    index = torch.tensor(list(read), dtype=torch.int64)
+    return Batch(index, index, index[:, None], failures=failures)
+
+
+def account(expected, fraction=None) -> Account:
+    return Account(expected, SkipPolicy() if fraction is None else SkipPolicy(True, fraction))
+
+
+def test_counts_add_up():
+    counted = account(6)
+    counted.add(batch([0, 1, 2]))
+    counted.num_cut += 2  # known once the clips are encoded
+    counted.add(batch([]))
+    counted.add(batch([3, 4, 5]))
+    counted.num_cut += 1
+    assert counted.over_ranks(CPU) == Coverage(6, [], 3)
+
+
+def test_the_first_failure_stops_and_names_the_file():
+    with pytest.raises(BadClipError, match=r"^4\.wav: is broken\. \(data\.on_bad_clip=skip goes on"):
+        account(6).add(batch([0], failed=[4, 5]))
+
+
+def test_skipped_clips_are_listed_in_the_order_of_the_data_set():
+    counted = account(6, 0.5)
+    counted.add(batch([0, 1], failed=[5]))
+    counted.add(batch([3], failed=[2, 4]))
+    coverage = counted.over_ranks(CPU)
+    assert coverage.used == 3
+    assert [failure.position for failure in coverage.failures] == [2, 4, 5]
+
+
+@pytest.mark.parametrize(("failed", "fraction", "stops"), [(1, 0.1, False), (2, 0.1, True), (1, 0.0, True)])
+def test_the_share_that_may_fail(failed, fraction, stops):
+    counted = account(10, fraction)
+    bad = batch(range(failed, 10), failed=range(failed))
+    if stops:
+        with pytest.raises(DataError, match=rf"{failed} of 10 .*max_skipped_fraction={fraction:g} .*0\.wav"):
+            counted.add(bad)
+    else:
+        counted.add(bad)
+        assert len(counted.over_ranks(CPU).failures) == failed
+
+
+def test_failures_of_several_batches_are_counted_together():
+    counted = account(10, 0.1)
+    counted.add(batch([0, 1], failed=[2]))
+    with pytest.raises(DataError, match="2 of 10"):
+        counted.add(batch([3], failed=[4]))
+
+
+def test_a_broken_clip_counts_for_each_of_its_questions():
+    # One file, asked about three times: none of its questions has an answer.
+    counted = account(8, 0.4)
+    counted.add(batch([0, 1, 5, 6, 7], failed=[2, 3, 4]))
+    assert counted.over_ranks(CPU).used == 5
+    with pytest.raises(DataError, match="3 of 8"):
+        account(8, 0.3).add(batch([0, 1, 5, 6, 7], failed=[2, 3, 4]))
+
+
+@pytest.mark.parametrize("read", [[0, 1], [0, 1, 2, 2]])
+def test_a_clip_that_never_came_or_came_twice_is_noticed(read):
+    counted = account(3, 1.0)
+    counted.add(batch(read))
+    with pytest.raises(RunError, match=rf"{len(read)} clips were read and 0 failed, but the split has 3"):
+        counted.over_ranks(CPU)
+
+
+@pytest.mark.parametrize("given", [[1, 2], [2, 1]])
+def test_ranks_judge_the_share_together(monkeypatch, given):
+    # Each rank alone is below the bound of 0.3 of 10; together they are above it.
+    def both(value):
+        return value * 2
+
+    monkeypatch.setattr("calm_pl.evaluation.clip_counts.sum_over_ranks", both)
+    monkeypatch.setattr("calm_pl.evaluation.clip_counts.concatenate_over_ranks", both)
+    counted = account(10, 0.3)
+    counted.add(batch([0, 3, 4], failed=given))
+    with pytest.raises(DataError, match="4 of 10"):
+        counted.over_ranks(CPU)

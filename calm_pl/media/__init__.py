@@ -1,7 +1,7 @@
 """Media files in, arrays out. Floor 1. Every failure names the file."""
 
 from calm_pl.media.audio import LONG_CLIPS, Waveform, load_audio
-from calm_pl.media.decoder import Decoder
+from calm_pl.media.decoder import Decoder, shared_decoder
 from calm_pl.media.frame_rule import FrameRule
 from calm_pl.media.lengths import header_seconds
 from calm_pl.media.signatures import CONTAINER_SUFFIXES
@@ -17,4 +17,5 @@ __all__ = [
     "header_seconds",
     "load_audio",
     "load_frames",
+    "shared_decoder",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import threading
 from pathlib import Path
@@ -125,6 +126,20 @@ class Decoder:
                 self._process.forget()
             self._process, self._owner, self._turn = None, os.getpid(), threading.Lock()
         return self._turn
+
+
+def shared_decoder(seconds: float) -> Decoder:
+    """Return the decoder that all of this process share for a time limit: a start takes a fifth of a second.
+
+    It ends with this process. A forked process has one of its own.
+    """
+    return _shared(Decoder.module, seconds)
+
+
+@functools.cache
+def _shared(module: str, seconds: float) -> Decoder:
+    """Return one decoder for each module that serves it."""
+    return Decoder(seconds)
 
 
 def _place(path: str | Path) -> dict[str, str | None]:

@@ -22,7 +22,7 @@ def finished(tmp_path_factory, esc_root, tiny_folder):
 @pytest.mark.parametrize(
     ("args", "unneeded"),
     [
-        ("job", {"transformers", "torchvision", "torchaudio", "wandb"}),
+        ("job", {"transformers", "torchvision", "torchaudio", "wandb", "torch._dynamo", "sympy", "scipy"}),
         (["report", "run"], {"torch", "lightning", "torchmetrics", "transformers", "wandb"}),
         (
             ["figures", "run", "--only", "methods", "--format", "svg"],

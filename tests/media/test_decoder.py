@@ -13,7 +13,7 @@ import pytest
 from decoder_processes import process_number, wait_for_end
 
 from calm_pl.errors import BadClipError, RunError
-from calm_pl.media import Decoder, FrameRule, load_audio, load_frames
+from calm_pl.media import Decoder, FrameRule, load_audio, load_frames, shared_decoder
 
 pytest_plugins = ["sound_files", "container_fixtures", "decoder_fixtures"]
 
@@ -198,3 +198,9 @@ def test_the_process_starts_without_torch():
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_data_sets_share_a_decoder_for_each_limit():
+    assert shared_decoder(31) is shared_decoder(31)
+    assert shared_decoder(31) is not shared_decoder(32)
+    assert shared_decoder(31).seconds == 31

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from calm_pl.data.questions.clips import Query
 from calm_pl.errors import BadClipError
-from calm_pl.media import Decoder, FrameRule, Frames, Waveform
+from calm_pl.media import FrameRule, Frames, Waveform, shared_decoder
 from calm_pl.models.preparer import Preparer
 
 
@@ -139,7 +139,7 @@ class ClipDataset(Dataset[Item]):
         self.queries = queries
         self.rule = rule
         self.banked = banked
-        self.decoder = Decoder(rule.decode_seconds)
+        self.decoder = shared_decoder(rule.decode_seconds)
 
     def __len__(self) -> int:
         return len(self.queries)

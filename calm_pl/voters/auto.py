@@ -20,7 +20,6 @@ from calm_pl.functional import (
     clip_reliability,
     evidence_shares,
     head_weights,
-    live_heads,
     mean_scores,
     posteriors,
     scatter_sums,
@@ -167,7 +166,7 @@ class CalmAuto(CalibratedVoter):
         vote_NC = vote.gain * centred(votes_NPC[:, place])
 
         num_classes, _, dim = support.centroids_CHD.shape
-        num_features = int(live_heads(support.centroids_CHD).sum()) * dim
+        num_features = int(support.live_H.sum()) * dim
         gram_NN = clip_gram(support, places, weights_H)
         analyses = discriminants(gram_NN, clips, num_classes, num_features)
         linear = analyses + logistic_regressions(gram_NN, clips, num_classes, num_features)

@@ -46,6 +46,7 @@ class HeadVoter(ABC):
     fitted_params_: Any
     classes_: np.ndarray
     centroids_: Tensor
+    _live_H: Tensor
     fitted_names: ClassVar[tuple[str, ...]]
 
     @property
@@ -59,8 +60,8 @@ class HeadVoter(ABC):
         """Fit on labelled head vectors.
 
         Args:
-            vectors: (N, H, D) floating tensor or array; 16-bit input is upcast to float32 or wider.
-            labels: N hashable labels.
+            vectors: (N, H, D) floating tensor or array, (N, F) for one head; 16-bit input is upcast.
+            labels: N hashable labels, none of them None or NaN. Scalars of torch and NumPy are numbers.
             heldout: (vectors, labels) of further clips from which reliabilities are estimated.
 
         Raises:
@@ -79,11 +80,19 @@ class HeadVoter(ABC):
         """A copy that is to be fitted, so that a refused fit leaves the last one whole."""
         fresh = copy.copy(self)
         fresh.fitted_params_ = self.params
-        fresh.classes_ = label_array(support.classes)
+        fresh.classes_ = label_array(support.classes, support.label_dtype)
         fresh.centroids_ = support.centroids_CHD
+        fresh._live_H = support.live_H
         return fresh
 
     def _take(self, fresh: Self) -> Self:
+        for name in self.fitted_names:
+            bad = (~torch.isfinite(getattr(fresh, name))).nonzero().tolist()
+            if bad:
+                raise ValueError(
+                    f"Expected the fit to be finite, but `{name}` is not at {bad[0]}: the vectors or the"
+                    " parameters are beyond the range of numbers."
+                )
         self.__dict__.update(fresh.__dict__)
         return self
 
@@ -126,7 +135,8 @@ class HeadVoter(ABC):
                 torch.zeros(0, len(self.classes_), device=device),
                 torch.zeros(0, dtype=torch.int64, device=device),
             )
-        return Decision(*(torch.cat(column) for column in zip(*parts, strict=True)))
+        decision = Decision(*(torch.cat(column) for column in zip(*parts, strict=True)))
+        return with_finite_scores(decision, candidates_NC)
 
     def decision_function(self, vectors: Vectors) -> Any:
         """Scores (N, C) float32 (eq. 9 or 13, or vote counts); NumPy in, NumPy out."""
@@ -137,14 +147,14 @@ class HeadVoter(ABC):
         return self._like(vectors, self.probabilities(self.vote(vectors).scores_NC))
 
     def predict(self, vectors: Vectors) -> np.ndarray:
-        """Labels (N,)."""
+        """Return labels (N,), of the dtype of NumPy labels, else of the one that holds them."""
         winner_N = self.vote(vectors).winner_N.cpu().numpy()
         return self.classes_[winner_N]
 
     def score(self, vectors: Vectors, labels: Any) -> float:
         """Accuracy in [0, 1]. A label that is none of `classes_` counts as wrong."""
         predicted = self.predict(vectors)
-        truth = as_labels(labels, len(predicted))
+        truth = as_labels(labels, len(predicted)).values
         if not truth:
             raise ValueError("Expected at least one clip to score, but got none.")
         return sum(p == t for p, t in zip(predicted.tolist(), truth, strict=True)) / len(truth)
@@ -161,7 +171,7 @@ class HeadVoter(ABC):
 
     @staticmethod
     def _like(vectors: Vectors, result: Tensor) -> Any:
-        return result.cpu().numpy() if isinstance(vectors, np.ndarray) else result
+        return result if isinstance(vectors, Tensor) else result.cpu().numpy()
 
     # Parameters and state
 
@@ -244,3 +254,22 @@ def among(decision: Decision, candidates_NC: Tensor | None) -> Decision:
     empty_N1 = (decision.scores_NC == 0).all(-1, keepdim=True)
     scores_NC = torch.where(empty_N1, candidates_NC.to(torch.float32), decision.scores_NC)
     return Decision(scores_NC, torch.where(empty_N1[:, 0], scores_NC.argmax(-1), decision.winner_N))
+
+
+def with_finite_scores(decision: Decision, candidates_NC: Tensor | None = None) -> Decision:
+    """Return the decision.
+
+    Raises:
+        ValueError: a clip with scores that are NaN or infinite. Classes that are no candidates have
+            -infinity, and clips without candidates may have anything.
+    """
+    scores_NC = decision.scores_NC
+    bad_N = (scores_NC.isnan() | scores_NC.isposinf()).any(-1)
+    if candidates_NC is not None:
+        bad_N &= candidates_NC.any(-1).to(bad_N.device)
+    if bool(bad_N.any()):
+        raise ValueError(
+            f"Expected finite scores, but clip {int(bad_N.nonzero()[0])} of {len(bad_N)} has others:"
+            " the state of the voter is damaged; fit it again."
+        )
+    return decision

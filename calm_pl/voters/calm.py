@@ -18,7 +18,6 @@ from calm_pl.functional import (
     clip_reliability,
     head_scores,
     head_weights,
-    live_heads,
     posteriors,
     shrink,
     weighted_vote,
@@ -184,7 +183,7 @@ class CalmBase(ScoreVoter):
         """Set reliabilities and weights by the fitted parameters (eqs. 7, 8, 11, 12)."""
         p = self.fitted_params_
         r_RH = shrink(evidence.rows(), evidence.counts_R.clamp(min=1), p.shrinkage).to(torch.float32)
-        w_RH = head_weights(r_RH, p.top_k, p.tau_w, p.weight_map, live_heads(self.centroids_))
+        w_RH = head_weights(r_RH, p.top_k, p.tau_w, p.weight_map, self._live_H)
         self.reliability_, self.weights_ = (r_RH, w_RH) if self.conditional else (r_RH[0], w_RH[0])
 
     def evidence(self, support: Support, heldout: Support | None, tau_p: float) -> Reliabilities:

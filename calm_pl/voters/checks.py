@@ -3,65 +3,142 @@
 from __future__ import annotations
 
 import itertools
+import math
 import numbers
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Vectors = Any  # a torch.Tensor or a NumPy array, (N, H, D)
+from calm_pl.functional import clip_chunks
+
+Vectors = Any  # a torch.Tensor, or what NumPy takes for an array: (N, H, D), or (N, F) for one head
+LARGEST = 1e15
+"""The largest value of a head vector: products of two such, over a head, still are float32."""
 
 
 def as_vectors(vectors: Vectors) -> Tensor:
-    """`vectors` as a tensor (N, H, D), its dtype kept.
+    """Return `vectors` as a tensor (N, H, D), its dtype kept; (N, F) is taken as one head, (N, 1, F).
 
     Raises:
         TypeError: not a floating tensor or array.
-        ValueError: not three axes, or a value that is not finite.
+        ValueError: neither three axes nor two, or a value that is not finite or beyond `LARGEST`.
     """
-    x = _from_numpy(vectors) if isinstance(vectors, np.ndarray) else vectors
+    x = vectors
+    if not isinstance(x, Tensor) and hasattr(x, "__array__"):  # data frames, arrays of other packages
+        x = _from_numpy(np.asarray(x))
     if not isinstance(x, Tensor) or not x.is_floating_point():
         kind = getattr(x, "dtype", type(x).__name__)
         raise TypeError(
             f"Expected `vectors` to be a floating tensor or array of shape (N, H, D), but got {kind}."
         )
-    if x.dim() != 3 or 0 in x.shape[1:]:
+    if x.dim() not in (2, 3) or 0 in x.shape[1:]:
         raise ValueError(
-            f"Expected `vectors` to have the shape (N, H, D) with H and D positive, but got {tuple(x.shape)}."
+            "Expected `vectors` to have the shape (N, H, D) with H and D positive, or (N, F) for one head,"
+            f" but got {tuple(x.shape)}."
         )
-    # NaN and infinity survive a sum, and a sum needs no copy of the whole.
-    suspects = (~torch.isfinite(x.sum((1, 2), dtype=torch.float64))).nonzero().flatten().tolist()
-    bad = next((n for n in suspects if not bool(torch.isfinite(x[n]).all())), None)
-    if bad is not None:
-        raise ValueError(
-            f"Expected `vectors` to be finite, but clip {bad} of {len(x)} holds NaN or infinity"
-            " (an overflow in 16 bit? try bfloat16 or float32)."
-        )
-    return x.detach()
+    x = x.detach()
+    x_NHD = x if x.dim() == 3 else x[:, None]
+    _check_size(x_NHD)
+    return x_NHD
 
 
-def _from_numpy(array: np.ndarray) -> Tensor:
-    """An array as a tensor, without a copy where torch can do without."""
+def _check_size(x_NHD: Tensor) -> None:
+    """Raise ValueError at the first clip with NaN, infinity, or a value beyond `LARGEST`."""
+    dtype = torch.float32 if x_NHD.element_size() < 4 else x_NHD.dtype
+    for chunk in clip_chunks(len(x_NHD), x_NHD.shape[1] * x_NHD.shape[2]):
+        # One pass without a copy; what it suspects is looked at again, value by value.
+        norms_n = torch.linalg.vector_norm(x_NHD[chunk], dim=(1, 2), dtype=dtype)
+        for n in (~(norms_n <= LARGEST)).nonzero().flatten().tolist():
+            largest = float(x_NHD[chunk.start + n].abs().max())
+            if not largest <= LARGEST:
+                where = f"clip {chunk.start + n} of {len(x_NHD)}"
+                raise ValueError(
+                    f"Expected `vectors` to be finite, but {where} holds NaN or infinity"
+                    " (an overflow in 16 bit? try bfloat16 or float32)."
+                    if not math.isfinite(largest)
+                    else f"Expected `vectors` of at most {LARGEST:g}, but {where} holds {largest:g}: scores"
+                    " would be beyond float32; scale all vectors down."
+                )
+
+
+def _from_numpy(array: np.ndarray) -> Any:
+    """Return an array as a tensor, without a copy where torch can do without.
+
+    An array of a dtype that torch does not know is returned as it is.
+    """
     if any(stride < 0 for stride in array.strides):
         array = np.ascontiguousarray(array)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     with warnings.catch_warnings():
         # A read-only array, such as a memory map, is never written to here.
         warnings.filterwarnings("ignore", message=".*not writable.*")
-        return torch.from_numpy(array)
+        try:
+            return torch.from_numpy(array)
+        except TypeError:
+            return array
 
 
-def as_labels(labels: Any, num_clips: int) -> list[Hashable]:
-    """Labels as a list of hashables, one a clip."""
+class Labels(NamedTuple):
+    """Labels as plain values.
+
+    Attributes:
+        values: one hashable a clip.
+        dtype: of the NumPy array, or the like, that they came in; None for lists and tensors.
+    """
+
+    values: list[Hashable]
+    dtype: np.dtype | None
+
+
+def as_labels(labels: Any, num_clips: int) -> Labels:
+    """Check labels and return them as plain values, one a clip.
+
+    Scalars of torch and NumPy become numbers: as objects, equal ones would be classes of their own.
+
+    Raises:
+        ValueError: not one label a clip, or labels that are missing or not hashable, by position.
+    """
     values = labels.tolist() if isinstance(labels, (Tensor, np.ndarray)) else list(labels)
     if len(values) != num_clips:
         raise ValueError(f"Expected one label for each of {num_clips} clips, but got {len(values)} labels.")
-    unhashable = next((value for value in values if not isinstance(value, Hashable)), None)
+    values = [_plain(value) for value in values]
+    unhashable = next((n for n, value in enumerate(values) if not isinstance(value, Hashable)), None)
     if unhashable is not None:
-        raise ValueError(f"Expected one hashable label for each clip, but got {unhashable!r}.")
-    return values
+        raise ValueError(
+            f"Expected one hashable label for each clip, but got {values[unhashable]!r}"
+            f" for clip {unhashable}."
+        )
+    missing = [n for n, value in enumerate(values) if _is_missing(value)]
+    if missing:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise ValueError(
+            f"Expected a label for each clip, but it is missing (None or NaN) for clip"
+            f" {', '.join(map(str, missing[:5]))}{more} of {num_clips}; leave such clips out."
+        )
+    dtype = getattr(labels, "dtype", None)
+    return Labels(values, dtype if isinstance(dtype, np.dtype) and dtype.kind != "O" else None)
+
+
+def _plain(value: Any) -> Any:
+    """Return a label without the tensor or NumPy scalar around it; tensors of several values become lists."""
+    if isinstance(value, (Tensor, np.ndarray)):
+        return value.tolist()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a label is None, NaN, NaT or pandas' NA."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # pandas' NA is neither true nor false
+        return type(value).__name__ == "NAType"
 
 
 def sorted_classes(labels: Iterable[Hashable]) -> tuple[Hashable, ...]:
@@ -95,11 +172,25 @@ def label_indices(labels: Sequence[Hashable], classes: Sequence[Hashable]) -> Te
     return torch.tensor([position[label] for label in labels], dtype=torch.int64)
 
 
-def label_array(labels: Sequence[Hashable]) -> np.ndarray:
-    """Labels as a one-dimensional NumPy array; of objects where they are not all strings or all integers."""
-    for kind in (str, int):
-        if all(type(label) is kind for label in labels):
-            return np.array(labels)
+def label_array(labels: Sequence[Hashable], dtype: np.dtype | None = None) -> np.ndarray:
+    """Return labels as a one-dimensional NumPy array.
+
+    Args:
+        labels: plain values.
+        dtype: that of the labels, where they came in an array. Otherwise it follows from the values: texts,
+            integers, floats or truth values where all are of one kind, else objects.
+    """
+    kinds = {type(label) for label in labels}
+    if dtype is not None or (len(kinds) == 1 and kinds <= {str, int, float, bool}):
+        if dtype is not None and dtype.kind in "US":  # other ranks may have longer ones
+            dtype = np.dtype(dtype.kind)
+        try:
+            array = np.array(labels, dtype=dtype)
+        except (OverflowError, TypeError, ValueError):  # beyond 64 bits, or not of the dtype
+            array = np.empty(0)
+        # NumPy drops zeros at the end of a text.
+        if array.shape == (len(labels),) and array.dtype.kind != "O" and array.tolist() == list(labels):
+            return array
     array = np.empty(len(labels), dtype=object)
     for i, label in enumerate(labels):  # a plain assignment would unpack tuples
         array[i] = label

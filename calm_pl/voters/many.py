@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from calm_pl.functional import clip_chunks, head_scores, posteriors, weighted_votes
-from calm_pl.voters.base import Decision, HeadVoter, ScoreVoter, among, candidate_scores
+from calm_pl.voters.base import Decision, HeadVoter, ScoreVoter, among, candidate_scores, with_finite_scores
 from calm_pl.voters.calm import CalmBase
 from calm_pl.voters.checks import Vectors, as_vectors
 from calm_pl.voters.evidence import reliability_sums
@@ -74,7 +74,8 @@ def vote_many(
             allowed_NC = None if candidates_NC is None else candidates_NC[chunk].to(s_NHC.device)
             for voter, decision in _decide(some, candidate_scores(s_NHC, allowed_NC)):
                 decided[places[id(voter)]].append(among(decision, allowed_NC))
-    return [Decision(*(torch.cat(column) for column in zip(*parts, strict=True))) for parts in decided]
+    decisions = [Decision(*(torch.cat(column) for column in zip(*parts, strict=True))) for parts in decided]
+    return [with_finite_scores(decision, candidates_NC) for decision in decisions]
 
 
 def _decide(voters: Sequence[ScoreVoter], s_NHC: Tensor) -> Iterable[tuple[ScoreVoter, Decision]]:

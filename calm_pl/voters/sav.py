@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from calm_pl.functional import SCORES, live_heads, majority_vote, top_heads
+from calm_pl.functional import SCORES, majority_vote, top_heads
 from calm_pl.voters.base import Decision, ScoreVoter
 from calm_pl.voters.checks import check_choice, check_top_k
 from calm_pl.voters.support import Support
@@ -54,7 +54,7 @@ class Sav(ScoreVoter):
         hits_H = support.all_reduce(hits_H)
         total = support.all_reduce(torch.tensor(float(len(judged.y_N)), device=device))
         self.reliability_ = (hits_H / total.clamp(min=1)).to(torch.float32)
-        self.heads_ = top_heads(self.reliability_, self.params.top_k, live_heads(support.centroids_CHD))
+        self.heads_ = top_heads(self.reliability_, self.params.top_k, support.live_H)
         self.weights_ = torch.zeros_like(self.reliability_)
         self.weights_[self.heads_] = 1 / len(self.heads_)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from calm_pl.functional import centroids_from_sums, class_sums
+from calm_pl.functional import centroids_from_sums, class_sums, live_heads
 from calm_pl.voters.checks import Vectors, as_labels, as_vectors, label_indices, sorted_classes
 
 AllReduce = Callable[[Tensor], Tensor]
@@ -31,9 +32,11 @@ class Support(NamedTuple):
         all_reduce: sums a tensor over ranks.
         means_CHD: the centroids before rounding, float64: a clip and the mean of its class can lie so close
             that float32 would show in what is left of their difference.
+        live_H: heads that can have a weight, bool; see `live_heads`.
         rank: this rank, from 0.
         num_ranks: how many there are.
         also_NC: bool, classes that a clip of this rank has beside y; None where every clip has one.
+        label_dtype: of the array that the labels came in; None for lists and tensors.
     """
 
     x_NHD: Tensor
@@ -43,9 +46,11 @@ class Support(NamedTuple):
     counts_C: Tensor
     all_reduce: AllReduce
     means_CHD: Tensor
+    live_H: Tensor
     rank: int = 0
     num_ranks: int = 1
     also_NC: Tensor | None = None
+    label_dtype: np.dtype | None = None
 
 
 def gather_support(
@@ -60,8 +65,8 @@ def gather_support(
     """Check clips and build their centroids; only sums and counts cross ranks.
 
     Args:
-        vectors: (N, H, D) head vectors; N may be 0 on a rank that drew no clip.
-        labels: N hashable labels.
+        vectors: (N, H, D) head vectors, or (N, F) for one head; N may be 0 on a rank that drew no clip.
+        labels: N hashable labels, none of them missing.
         classes: the class order; the sorted labels where None. Name it when ranks may see different labels.
         all_reduce: sums a tensor over ranks; the identity by default.
         rank: this rank; needed, with `num_ranks`, by voters that compare clips of different ranks.
@@ -70,10 +75,11 @@ def gather_support(
             when it is left out. None on every rank where each clip has one class.
 
     Raises:
-        ValueError: fewer than two classes, or a class without a clip on any rank.
+        ValueError: fewer than two classes, a class without a clip on any rank, or vectors or labels that
+            cannot be fitted.
     """
     x_NHD = as_vectors(vectors)
-    values = as_labels(labels, len(x_NHD))
+    values, dtype = as_labels(labels, len(x_NHD))
     order = sorted_classes(values) if classes is None else tuple(classes)
     if len(order) < 2:
         raise ValueError(f"Expected at least 2 classes, but got {len(order)}: {order}.")
@@ -89,7 +95,18 @@ def gather_support(
         own_NC = torch.nn.functional.one_hot(y_N, len(order)).bool()
         also_NC = also_NC.to(own_NC.device) & ~own_NC
     return Support(
-        x_NHD, y_N, order, centroids_CHD, counts_C, all_reduce, means_CHD, rank, num_ranks, also_NC
+        x_NHD,
+        y_N,
+        order,
+        centroids_CHD,
+        counts_C,
+        all_reduce,
+        means_CHD,
+        live_heads(centroids_CHD),
+        rank,
+        num_ranks,
+        also_NC,
+        dtype,
     )
 
 
@@ -105,5 +122,5 @@ def as_heldout(support: Support, heldout: tuple[Vectors, Any]) -> Support:
             "Expected held-out vectors of the support's heads and dimension"
             f" {tuple(support.x_NHD.shape[1:])}, but got {tuple(x_NHD.shape[1:])}."
         )
-    labels = as_labels(heldout[1], len(x_NHD))
+    labels = as_labels(heldout[1], len(x_NHD)).values
     return support._replace(x_NHD=x_NHD, y_N=label_indices(labels, support.classes).to(x_NHD.device))

@@ -4,6 +4,7 @@ import torch
 from head_vectors import noisy_clips
 
 from calm_pl.voters import Calm, CalmGlobal, Sav, gather_support
+from calm_pl.voters.many import vote_many
 
 each_voter = pytest.mark.parametrize("voter", [Sav, CalmGlobal, Calm])
 
@@ -40,9 +41,47 @@ def test_large_finite_values_are_fine():
 
 
 @each_voter
-@pytest.mark.parametrize("shape", [(4,), (4, 3), (4, 3, 2, 1), (4, 0, 2), (4, 3, 0)])
+def test_one_clip_among_many_chunks_is_named(voter, monkeypatch):
+    monkeypatch.setattr("calm_pl.functional.chunks.MAX_BLOCK", 50)  # two clips a chunk
+    x, y = noisy_clips(0, (4, 4))
+    x[5, 2, 1] = np.nan
+    with pytest.raises(ValueError, match="clip 5 of 8 holds NaN or infinity"):
+        voter().fit(x, y)
+
+
+@each_voter
+@pytest.mark.parametrize("value", [1e300, -2e15])
+def test_vectors_whose_scores_float32_cannot_hold_name_the_clip(voter, value):
+    x, y = good()
+    x[2, 1, 0] = value
+    with pytest.raises(
+        ValueError, match=f"at most 1e.15, but clip 2 of 4 holds {abs(value):g}".replace("+", ".")
+    ):
+        voter(score="dot").fit(x, y)
+
+
+@each_voter
+def test_the_largest_vectors_have_finite_scores(voter):
+    x, y = good()
+    fitted = voter(score="dot").fit(1e15 * x / np.abs(x).max(), y)
+    assert np.isfinite(fitted.decision_function(1e15 * np.sign(x))).all()
+    assert np.isfinite(fitted.predict_proba(1e15 * np.sign(x))).all()
+
+
+@pytest.mark.parametrize("voter", [CalmGlobal, Calm])
+def test_scores_of_a_damaged_state_name_the_clip(voter):
+    fitted = voter().fit(*good())
+    fitted.weights_ = fitted.weights_ * float("nan")
+    x, _ = good()
+    for ask in (fitted.predict, fitted.predict_proba, lambda queries: vote_many([fitted], queries)):
+        with pytest.raises(ValueError, match="finite scores, but clip 0 of 4 has others"):
+            ask(x)
+
+
+@each_voter
+@pytest.mark.parametrize("shape", [(4,), (4, 0), (4, 3, 2, 1), (4, 0, 2), (4, 3, 0)])
 def test_wrong_shapes_are_named(voter, shape):
-    with pytest.raises(ValueError, match=r"shape \(N, H, D\) with H and D positive, but got \(4,"):
+    with pytest.raises(ValueError, match=r"shape \(N, H, D\) .*, or \(N, F\) for one head, but got \(4,"):
         voter().fit(np.zeros(shape), [0, 0, 1, 1])
 
 

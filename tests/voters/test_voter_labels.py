@@ -15,7 +15,7 @@ LABELS = {
     "strings": ["rain", "dog", "cat"],
     "integers": [7, -2, 10],
     "floats": [0.5, -1.5, 2.0],
-    "booleans and none": [True, False, None],
+    "booleans and text": [True, False, ""],
     "tuples": [("b", 1), ("a", 2), ("a", 1)],
     "tuples of other lengths": [(1,), (1, 2), ()],
     "mixed": ["dog", 3, ("x", 1)],
@@ -108,3 +108,102 @@ def test_an_explicit_order_settles_ties():
 def test_a_truth_outside_the_classes_counts_as_wrong():
     voter = Sav().fit(three_clips(), ["a", "b", "c"])
     assert voter.score(three_clips(), ["a", "b", "zebra"]) == pytest.approx(2 / 3)
+
+
+# Containers, dtypes, and labels that are missing
+
+
+@pytest.mark.parametrize(
+    "scalar",
+    [torch.tensor, np.int64, lambda label: np.array(label), lambda label: torch.tensor(label)[()]],
+    ids=["0-d tensors", "NumPy integers", "0-d arrays", "elements of tensors"],
+)
+def test_scalars_of_torch_and_numpy_are_numbers(scalar):
+    """As objects each clip would be a class of its own."""
+    x, _ = noisy_clips(0, (1, 1, 1))
+    labels = [scalar(label) for label in (1, 0, 1)]
+    voter = Sav().fit(x, labels)
+    assert voter.classes_.tolist() == [0, 1]
+    assert voter.classes_.dtype == np.int64
+    assert voter.score(x, labels) == voter.score(x, [1, 0, 1])
+
+
+def test_a_tensor_of_several_values_is_no_label():
+    with pytest.raises(ValueError, match=r"one hashable label for each clip, but got \[1, 2\] for clip 2"):
+        Sav().fit(three_clips(), [0, 1, torch.tensor([1, 2])])
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), np.nan, np.float32("nan"), np.datetime64("NaT")])
+def test_missing_labels_are_refused_by_position(missing):
+    labels = np.array(["a", missing, "b"], dtype=object)
+    with pytest.raises(ValueError, match=r"missing .None or NaN. for clip 1 of 3; leave such clips out"):
+        Sav().fit(three_clips(), labels.tolist())
+    with pytest.raises(ValueError, match=r"missing .None or NaN. for clip 1 of 3"):
+        Sav().fit(three_clips(), ["a", "b", "c"]).score(three_clips(), labels)
+
+
+def test_many_missing_labels_are_counted():
+    x, _ = noisy_clips(0, (4, 4))
+    with pytest.raises(ValueError, match="for clip 0, 1, 2, 3, 4 and 2 more of 8"):
+        Sav().fit(x, [None] * 7 + ["a"])
+    with pytest.raises(ValueError, match="for clip 3 of 8"):
+        Sav().fit(x, torch.tensor([0, 1, 0, torch.nan, 0, 1, 0, 1]))
+
+
+DTYPES = {
+    "int64": np.array([7, -2, 10]),
+    "int8": np.array([7, -2, 10], dtype=np.int8),
+    "uint64": np.array([1, 2**64 - 1, 3], dtype=np.uint64),
+    "bool": np.array([True, False, True]),
+    "float32": np.array([0.1, -1.5, 2.0], dtype=np.float32),
+    "str": np.array(["rain", "dog", "cat"]),
+    "bytes": np.array([b"rain", b"dog", b"cat"]),
+    "days": np.array(["2026-01-02", "2026-01-01", "2026-01-03"], dtype="datetime64[D]"),
+    "objects": np.array(["rain", ("dog",), 3], dtype=object),
+}
+
+
+@pytest.mark.parametrize("kind", DTYPES)
+def test_predictions_have_the_dtype_of_the_labels(kind):
+    labels = DTYPES[kind]
+    voter = Calm().fit(three_clips(), labels)
+    predicted = voter.predict(three_clips())
+    assert voter.classes_.dtype == predicted.dtype == labels.dtype
+    assert predicted.tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize(
+    ("labels", "dtype"),
+    [
+        ([True, False, True], np.bool_),
+        ([0.5, 1.5, 2.5], np.float64),
+        ([3, 1, 2], np.int64),
+        (torch.tensor([3, 1, 2], dtype=torch.int32), np.int64),
+        (["a", "b", "c"], np.dtype("U1")),
+        ([2**70, 1, 2], object),
+        (["a", "a\0", "b"], object),  # NumPy would drop the zero
+        ([1, 2.5, "a"], object),
+    ],
+)
+def test_labels_without_a_dtype_get_one_that_holds_them(labels, dtype):
+    voter = Sav().fit(three_clips(), labels)
+    predicted = voter.predict(three_clips())
+    assert predicted.dtype == voter.classes_.dtype == dtype
+    assert predicted.tolist() == list(labels)
+
+
+class Series(list):
+    """As pandas' nullable integers come: a list with a dtype that is not NumPy's."""
+
+    dtype = "Int64"
+
+
+def test_nullable_integers_are_integers():
+    voter = Sav().fit(three_clips(), Series([3, 1, 2]))
+    assert voter.predict(three_clips()).dtype == np.int64
+
+
+def test_a_longer_class_of_another_rank_is_not_cut():
+    x = three_clips()
+    support = gather_support(x, np.array(["a", "b", "c"]), ["a", "b", "c", "longer"], lambda sums: sums + 1)
+    assert Sav().fit_support(support).classes_.tolist() == ["a", "b", "c", "longer"]

@@ -61,9 +61,17 @@ def between_zero_and_one() -> Rule:
     return Rule("above 0 and below 1", lambda value: 0 < value < 1)
 
 
-def setting(default: Any, rule: Rule | None = None) -> Any:
-    """A dataclass field with a rule. None, where the type allows it, obeys every rule."""
-    metadata = {"rule": rule} if rule else {}
+def setting(default: Any, rule: Rule | None = None, is_path: bool = False) -> Any:
+    """Return a dataclass field with a rule. None, where the type allows it, obeys every rule.
+
+    Args:
+        default: its default.
+        rule: what a value must be.
+        is_path: whether it names a file or folder, where `~` is the user's home.
+    """
+    metadata: dict[str, Any] = {"is_path": is_path}
+    if rule is not None:
+        metadata["rule"] = rule
     if isinstance(default, (list, dict)):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, metadata=metadata)

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+_SETTING = re.compile(r"--(?=\w+\.[\w.]+=)")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Takes `--voter.tau_p=0.1` for `voter.tau_p=0.1`, as agents of sweeps write it."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Parse as `argparse` does."""
+        words = [_SETTING.sub("", word, count=1) for word in (sys.argv[1:] if args is None else args)]
+        return super().parse_known_args(words, namespace)
 
 
 def parser(program: str, description: str, examples: str) -> argparse.ArgumentParser:
-    """A parser whose help ends with examples."""
-    return argparse.ArgumentParser(
+    """Return a parser whose help ends with examples."""
+    return _Parser(
         prog=program,
         description=description,
         epilog="examples:\n" + examples.format(program=program),

@@ -30,7 +30,7 @@ CALLBACKS = (
 class ModelConfig:
     """The frozen model."""
 
-    path: str = MISSING
+    path: str = setting(MISSING, is_path=True)
     """Local folder, hub id, or `bundled:NAME`."""
     revision: Optional[str] = None
     """Branch, tag or commit of a hub id."""
@@ -51,7 +51,7 @@ class ModelConfig:
     """Let the checkpoint run code of its own."""
     offline: bool = False
     """Make no network call for the model: it is in a folder or was fetched before."""
-    mask: Optional[str] = None
+    mask: Optional[str] = setting(None, is_path=True)
     """Heads that are on, as fit-mask found them: a mask.safetensors, or a checkpoint of the released AHAMask
     code; null leaves all on."""
 
@@ -119,7 +119,7 @@ class TrainerConfig:
 class RunConfig:
     """Where results go."""
 
-    dir: Optional[str] = None
+    dir: Optional[str] = setting(None, is_path=True)
     """The run folder; null is `runs/<name>`."""
     name: Optional[str] = None
     """null is made of benchmark, model and the configuration's hash."""
@@ -131,7 +131,7 @@ class RunConfig:
 class BankConfig:
     """Where head vectors are kept, so that a second run with other voters or shots needs no model."""
 
-    dir: Optional[str] = "runs/.bank"
+    dir: Optional[str] = setting("runs/.bank", is_path=True)
     """Folder; several jobs may share one. null keeps nothing."""
     dtype: Optional[str] = setting(None, one_of("float16", "bfloat16"))
     """Rounds head vectors, also in the run that fills the bank; null keeps the model's dtype."""

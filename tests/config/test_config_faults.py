@@ -69,7 +69,6 @@ def test_keys_that_are_no_text(write):
         ("voter.tau_p=warm", "voter.tau_p: must be a number, but is 'warm'"),
         ("voter.tau_p=true", "voter.tau_p: must be a number, but is True"),
         ("data.readable_labels=perhaps", "data.readable_labels: must be true or false, but is 'perhaps'"),
-        ("data.question=[a]", "data.question: must be text or null, but is ['a']"),
         ("model.path=null", "model.path: must be text, but is None"),
         ("methods=calm", "methods: must be a list of texts, but is 'calm'"),
         ("methods=null", "methods: must be a list of texts, but is None"),
@@ -131,7 +130,7 @@ def test_no_setting_takes_a_section(path):
         ("voter.score=l2", "voter.score: must be one of cosine, dot, but is 'l2'"),
         ("voter.weight_map=max", "voter.weight_map: must be one of softmax, power, but is 'max'"),
         ("trainer.num_nodes=0", "trainer.num_nodes: must be 1 or more, but is 0"),
-        ("wandb.mode=off", "wandb.mode: must be one of online, offline, disabled, but is 'False'"),
+        ("wandb.mode=off", "wandb.mode: must be one of online, offline, disabled, but is 'off'"),
         ("methods=[]", "methods: must name at least one method, but is empty"),
         (
             "methods=[calm,best]",

@@ -197,9 +197,10 @@ def test_a_configuration_cannot_run_code(write, tmp_path, value):
     target = tmp_path / "touched"
     text = value.replace("{}", str(target))
     (in_file,) = faults([DEMO, write(f"data:\n  question: {text}\n")])
-    (in_override,) = faults([DEMO], [f"data.question={text}"])
+    (in_override,) = faults([DEMO], [f"data.shots={text}"])
     assert "cannot be read" in in_file
     assert "cannot be read" in in_override
+    assert load_config([DEMO], [f"data.question={text}"]).data.question == text
     assert not target.exists()
 
 

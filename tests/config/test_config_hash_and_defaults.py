@@ -31,7 +31,6 @@ def test_yaml_gives_back_the_same(write):
 def test_the_bank_is_on_below_the_runs_unless_told():
     assert (demo().bank.dir, demo().bank.dtype) == ("runs/.bank", None)
     assert demo("bank.dir=null").bank.dir is None
-    assert demo("bank.dir=~/bank").bank.dir == "~/bank"
     assert demo().model.self_check
     assert demo().data.batch_seconds is None
 

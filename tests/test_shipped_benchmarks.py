@@ -3,7 +3,8 @@
 import pytest
 from conftest import REPO
 
-from calm_pl.config.compose import load_config, shipped_configs
+from calm_pl.config.compose import load_config
+from calm_pl.config.layers import shipped_configs
 from calm_pl.data import BENCHMARKS
 from calm_pl.data.benchmarks.catalogue import FACTS
 

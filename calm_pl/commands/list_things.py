@@ -85,7 +85,7 @@ def show_models(content: dict[str, Any]) -> None:
 
 def read_sweeps() -> dict[str, str]:
     """What each shipped sweep varies, by the name that `--config` takes."""
-    from calm_pl.config.compose import config_dir, shipped_sweeps
+    from calm_pl.config.layers import config_dir, shipped_sweeps
 
     return {name: _first_comment(config_dir() / name) for name in shipped_sweeps()}
 

@@ -3,7 +3,8 @@
 import pytest
 from config_helpers import DEMO, demo, faults
 
-from calm_pl.config.compose import config_dir, load_config, shipped_configs
+from calm_pl.config.compose import load_config
+from calm_pl.config.layers import config_dir, shipped_configs
 
 pytest_plugins = ["config_fixture"]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from config_helpers import DEMO, demo, faults, leaves
 
-from calm_pl.config.compose import config_dir, config_hash, load_config, to_yaml
+from calm_pl.config.compose import config_hash, load_config, to_yaml
+from calm_pl.config.layers import config_dir
 from calm_pl.config.schema import VoterConfig
 from calm_pl.data import BENCHMARKS, benchmark_class
 from calm_pl.voters import Calm, CalmGlobal, Sav

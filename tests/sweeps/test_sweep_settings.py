@@ -2,7 +2,8 @@
 
 import pytest
 
-from calm_pl.config.compose import load_config, shipped_sweeps, to_yaml
+from calm_pl.config.compose import load_config, to_yaml
+from calm_pl.config.layers import shipped_sweeps
 from calm_pl.config.schema import Config
 from calm_pl.errors import ConfigError
 from calm_pl.methods import METHODS

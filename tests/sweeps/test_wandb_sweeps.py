@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from calm_pl.commands.main import main
-from calm_pl.config.compose import config_dir
+from calm_pl.config.layers import config_dir
 
 FILES = sorted(config_dir().glob("sweeps/wandb/*.yaml"))
 

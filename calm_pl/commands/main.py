@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 
+from calm_pl.commands.streams import lenient_streams
 from calm_pl.errors import CalmError, StoppedRunError
 
 # name: (module, what it does); a module is imported only when its command is called
@@ -31,6 +32,8 @@ COMMANDS = {
     "bank": ("calm_pl.commands.bank", "look at, check, shrink or export a head bank"),
     "list": ("calm_pl.commands.list_things", "what there is to choose from: benchmarks, models"),
 }
+_RUNS = ("fit-free", "sweep", "fit-mask", "extract", "pseudo-label")
+"""Commands whose results are files: what they print can be lost."""
 _HELP = """\
 usage: {program} COMMAND [options]
 
@@ -54,6 +57,16 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status: 0, 1 for an error, 2 for a wrong call, 130 for Ctrl-C."""
+    with lenient_streams() as out:
+        status = _run(argv)
+    if out.fault is None:
+        return status
+    print(f"warning: standard output could not be written: {out.fault.strerror}", file=sys.stderr)
+    written_elsewhere = (sys.argv[1:] if argv is None else argv)[0] in _RUNS
+    return status if written_elsewhere else status or 1
+
+
+def _run(argv: Sequence[str] | None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     program = "python launch.py" if sys.argv[0].endswith("launch.py") else "calm-pl"
     if not args or args[0] in ("-h", "--help"):

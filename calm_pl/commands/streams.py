@@ -1,0 +1,73 @@
+"""Standard output and error that cannot end a job: closed, full, or of an encoding that lacks a sign."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO, cast
+
+
+class LenientStream:
+    """Writes what it can, and remembers why it could not write the rest.
+
+    A pipe that was closed by its reader is still an error, as in `... | head`.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.fault: OSError | None = None
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, unless that failed before."""
+        try:
+            self._stream.write(text)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self._give_up(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, unless that failed before."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """Send what is still to come, and what the stream holds back, to nowhere."""
+        self.fault = self.fault or error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+
+@contextmanager
+def lenient_streams() -> Iterator[LenientStream]:
+    """Make `sys.stdout` and `sys.stderr` lenient; gives the former."""
+    _keep_low_descriptors()
+    before = sys.stdout, sys.stderr
+    with open(os.devnull, "w") as nowhere:
+        out, err = (LenientStream(nowhere if stream is None else stream) for stream in before)
+        sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)
+        try:
+            yield out
+            out.flush()
+        finally:
+            sys.stdout, sys.stderr = before
+
+
+def _keep_low_descriptors() -> None:
+    """Open those of input, output and errors that are closed: the next file would take such a place."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)

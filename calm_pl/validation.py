@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import numbers
+import typing
 from collections.abc import Callable, Sequence
 from dataclasses import field
 from typing import Any, NamedTuple
@@ -45,8 +49,7 @@ def above_zero_or(word: str) -> Rule:
     """A positive, finite number, or a word in its place."""
 
     def holds(value: Any) -> bool:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return value == word or (number and 0 < value < float("inf"))
+        return value == word or (_is_a(float, value) and 0 < value < float("inf"))
 
     return Rule(f"a finite number above 0, or {word}", holds, (word,))
 
@@ -54,6 +57,11 @@ def above_zero_or(word: str) -> Rule:
 def fraction() -> Rule:
     """A share."""
     return Rule("between 0 and 1", lambda value: 0 <= value <= 1)
+
+
+def above_zero_to_one() -> Rule:
+    """A share that is not nothing."""
+    return Rule("above 0 and at most 1", lambda value: 0 < value <= 1)
 
 
 def between_zero_and_one() -> Rule:
@@ -75,3 +83,55 @@ def setting(default: Any, rule: Rule | None = None, is_path: bool = False) -> An
     if isinstance(default, (list, dict)):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def as_in(settings: type, name: str) -> Any:
+    """A dataclass field with the default and rule, and in the documentation the text, of another one's."""
+    (source,) = (one for one in dataclasses.fields(settings) if one.name == name)
+    return field(default=source.default, metadata={**source.metadata, "as_in": (settings, name)})
+
+
+def check_settings(settings: Any) -> None:
+    """Check the values of a settings dataclass by type and rule.
+
+    Raises:
+        ValueError: the first value that breaks one, by name.
+    """
+    schema: Any = type(settings)
+    kinds = _type_hints(schema)
+    for spec in dataclasses.fields(settings):
+        kind, value, rule = kinds[spec.name], vars(settings)[spec.name], spec.metadata.get("rule")
+        optional = type(None) in typing.get_args(kind)
+        if value is None and optional:
+            continue
+        types = [one for one in typing.get_args(kind) or (kind,) if one is not type(None)]
+        if not any(_is_a(one, value) for one in types):
+            what = type_name(kind).replace("null", "None")
+        elif rule is not None and not rule.holds(value):
+            what = rule.text + (", or None" if optional else "")
+        else:
+            continue
+        raise ValueError(f"Expected argument `{spec.name}` to be {what}, but got {value!r}.")
+
+
+def type_name(kind: Any) -> str:
+    """A setting's type in words, as in "must be ..."."""
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Any: "any value"}
+    if typing.get_origin(kind) is list:
+        return "a list of texts"
+    if typing.get_origin(kind) is dict:
+        return "a section with keys"
+    parts = [part for part in typing.get_args(kind) or (kind,) if part is not type(None)]
+    optional = [" or null"] if type(None) in typing.get_args(kind) else []
+    return " or ".join(names.get(part, str(part)) for part in parts) + "".join(optional)
+
+
+_type_hints = functools.cache(typing.get_type_hints)
+
+
+def _is_a(kind: Any, value: Any) -> bool:
+    """Whether a value is of a type, NumPy's numbers included; true and false are no numbers."""
+    abstract = {int: numbers.Integral, float: numbers.Real}.get(kind)
+    if abstract is not None:
+        return isinstance(value, abstract) and not isinstance(value, bool)
+    return kind is Any or isinstance(value, kind)

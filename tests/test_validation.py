@@ -3,9 +3,19 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 
-from calm_pl.validation import above_zero, above_zero_or, at_least, fraction, one_of, setting
+from calm_pl.validation import (
+    above_zero,
+    above_zero_or,
+    as_in,
+    at_least,
+    check_settings,
+    fraction,
+    one_of,
+    setting,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,3 +66,46 @@ def test_instances_do_not_share_a_default_that_can_change(default):
     assert one.value is not other.value
     one.value.clear()
     assert cls().value == default != one.value
+
+
+@dataclasses.dataclass
+class Knobs:
+    heads: int | None = setting(None, at_least(1))
+    tau: float = setting(0.5, above_zero())
+    word: str = setting("a", one_of("a", "b"))
+    free: bool = False
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"heads": 0}, "`heads` to be 1 or more, or None, but got 0."),
+        ({"heads": 1.5}, "`heads` to be a whole number or None, but got 1.5."),
+        ({"heads": True}, "`heads` to be a whole number or None, but got True."),
+        ({"tau": None}, "`tau` to be a number, but got None."),
+        ({"tau": "1"}, "`tau` to be a number, but got '1'."),
+        ({"tau": math.nan}, "`tau` to be a finite number above 0, but got nan."),
+        ({"word": "c"}, "`word` to be one of a, b, but got 'c'."),
+        ({"word": 1}, "`word` to be text, but got 1."),
+        ({"free": 1}, "`free` to be true or false, but got 1."),
+    ],
+)
+def test_values_are_checked_by_type_and_rule(values, told):
+    with pytest.raises(ValueError, match="Expected argument") as error:
+        check_settings(Knobs(**values))
+    assert str(error.value) == f"Expected argument {told}"
+
+
+@pytest.mark.parametrize("values", [{}, {"heads": np.int64(3), "tau": np.float32(0.5)}, {"tau": 1}])
+def test_values_that_obey_are_left_alone(values):
+    check_settings(Knobs(**values))
+
+
+def test_a_setting_can_be_that_of_another_section():
+    other = dataclasses.make_dataclass("Other", [("few", int, as_in(Knobs, "heads"))])
+    (field,) = dataclasses.fields(other)
+    assert (other().few, field.metadata["rule"].text, field.metadata["as_in"]) == (
+        None,
+        "1 or more",
+        (Knobs, "heads"),
+    )

@@ -24,6 +24,7 @@ from calm_pl.config.layers import read_file, read_override
 from calm_pl.config.schema import Config
 from calm_pl.errors import ConfigError
 from calm_pl.plugins import load_plugins
+from calm_pl.validation import type_name
 
 Schema = TypeVar("Schema")
 _UNRESOLVED = object()  # stands for a value whose interpolation leads nowhere
@@ -223,18 +224,6 @@ def checked(value: Any, kind: Any, spec: Any, path: str, faults: list[str]) -> A
 def _leaf_class(kind: Any) -> type:
     """A schema of one value, which OmegaConf converts by."""
     return dataclasses.make_dataclass("Leaf", [("value", kind)])
-
-
-def type_name(kind: Any) -> str:
-    """A setting's type in words, as in "must be ..."."""
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Any: "any value"}
-    if typing.get_origin(kind) is list:
-        return "a list of texts"
-    if typing.get_origin(kind) is dict:
-        return "a section with keys"
-    parts = [part for part in typing.get_args(kind) or (kind,) if part is not type(None)]
-    optional = [" or null"] if type(None) in typing.get_args(kind) else []
-    return " or ".join(names.get(part, str(part)) for part in parts) + "".join(optional)
 
 
 def _nearest(key: str, path: str, fields: Mapping[str, Any], root: type) -> str:

@@ -12,7 +12,8 @@ from calm_pl.data.questions.prompts import ZERO_SHOT_MODES
 from calm_pl.data.settings import DataSettings
 from calm_pl.methods import METHODS
 from calm_pl.pseudo.settings import PseudoSettings
-from calm_pl.validation import Rule, above_zero, above_zero_or, at_least, finite_at_least, one_of, setting
+from calm_pl.validation import Rule, above_zero, as_in, at_least, one_of, setting
+from calm_pl.voters.settings import CalmSettings, SavSettings
 
 PRIOR_METHOD = "calm_auto_zero_shot"  # as calm_pl.evaluation.prior, which needs torch
 CALLBACKS = (
@@ -74,34 +75,13 @@ class DataConfig(DataSettings):
 
 
 @dataclass
-class VoterConfig:
-    """Hyper-parameters of CALM and CALM-Global, and the heads that SAVs keep."""
+class VoterConfig(CalmSettings):
+    """Parameters of CALM and CALM-Global, and the heads that SAVs keep."""
 
-    tau_p: float = setting(0.03, above_zero())
-    """Temperature of the posteriors."""
-    tau_w: float = setting(0.5, above_zero())
-    """Temperature of the weights."""
-    top_k: Optional[int] = setting(None, at_least(1))
-    """Heads that keep a weight; null keeps all."""
-    sav_top_k: Optional[int] = setting(20, at_least(1))
-    """Heads that vote in SAVs; null is all."""
-    score: str = setting("cosine", one_of("cosine", "dot"))
-    """How close a clip is to a centroid: `dot` is without normalisation."""
-    reliability: str = setting("margin_clamped", one_of("margin_clamped", "margin", "prob", "brier"))
-    """What a head's posterior must do to count as reliable: the margin of the true class, at least 0 or as it
-    is, its probability, or a Brier score."""
-    weight_map: str = setting("softmax", one_of("softmax", "power"))
-    """`softmax` is the paper's, `power` the released code's."""
-    shrinkage: float = setting(0.0, finite_at_least(0))
-    """In clips, towards the mean reliability; 0 is off."""
-    reliability_split: str = setting("support", one_of("support", "heldout", "loo"))
-    """`support` judges heads on the clips that built the centroids, `loo` on each clip left out in turn,
-    `heldout` on further clips (data.heldout_shots)."""
-    select: str = setting("none", one_of("none", "loo", "oracle"))
+    sav_top_k: Optional[int] = as_in(SavSettings, "top_k")
+    select: str = setting(CalmSettings.select, one_of("none", "loo", "oracle"))
     """`loo` chooses `tau_p`, `tau_w`, `top_k`, `weight_map` and `shrinkage` on the support clips. `oracle`
     does too, and adds rows whose settings were chosen on the query set itself: the gap, not a result."""
-    sharpness: Any = setting(1.0, above_zero_or("loo"))  # noqa: RUF009 (a number or a word)
-    """Power of CALM's and CALM-Global's probabilities; `loo` takes the one likeliest on left-out clips."""
 
 
 @dataclass

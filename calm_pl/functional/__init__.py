@@ -26,19 +26,16 @@ from calm_pl.functional.folds import FoldedClips, balanced_folds
 from calm_pl.functional.gda import gda_dual, gda_left_out, gda_weights
 from calm_pl.functional.leave_one_out import leave_one_out_scores
 from calm_pl.functional.logistic import LogisticFits, logistic_fits, logistic_left_out
-from calm_pl.functional.reliability import RELIABILITIES, clip_reliability, shrink, sum_by_class
+from calm_pl.functional.reliability import clip_reliability, shrink, sum_by_class
 from calm_pl.functional.sampling import hashed_uniforms, nucleus, sample_tokens
-from calm_pl.functional.scores import SCORES, head_scores, posteriors, unit
+from calm_pl.functional.scores import head_scores, posteriors, unit
 from calm_pl.functional.votes import majority_vote, weighted_vote, weighted_votes
-from calm_pl.functional.weights import WEIGHT_MAPS, head_weights, top_heads
+from calm_pl.functional.weights import head_weights, top_heads
 from calm_pl.functional.whitening import ScatterSums, apply_whitening, scatter_sums, whitening, without
 
 __all__ = [
     "NO_ANSWER",
     "NO_ROLLOUT",
-    "RELIABILITIES",
-    "SCORES",
-    "WEIGHT_MAPS",
     "Consensus",
     "FoldedClips",
     "LogisticFits",

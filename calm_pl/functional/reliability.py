@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-RELIABILITIES = ("margin_clamped", "margin", "prob", "brier")
-
 
 def clip_reliability(p_NHC: Tensor, y_N: Tensor, kind: str = "margin_clamped") -> Tensor:
     """What each head's posterior says for the true class of each clip, (N, H) float32.

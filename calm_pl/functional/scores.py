@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SCORES = ("cosine", "dot")
-
 
 def unit(x: Tensor) -> Tensor:
     """`x` in float64, scaled to length 1 along its last axis; a zero vector stays zero."""

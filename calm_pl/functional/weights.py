@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-WEIGHT_MAPS = ("softmax", "power")
-
 
 def top_heads(r_CH: Tensor, top_k: int | None, live_H: Tensor | None = None) -> Tensor:
     """Indices of the `top_k` most reliable heads of each row, best first, (C, K) int64.

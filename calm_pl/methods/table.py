@@ -6,13 +6,14 @@ import difflib
 import importlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any
 
 from calm_pl.errors import ConfigError
+from calm_pl.voters.settings import CalmSettings
 
 ENTRY_POINTS = "calm_pl.methods"
 PSEUDO_SUFFIX = "+pl"
@@ -190,15 +191,7 @@ def _load(point: EntryPoint) -> Method:
     return row
 
 
-_CALM_SETTINGS = MappingProxyType(
-    {
-        name: f"voter.{name}"
-        for name in (
-            *("tau_p", "tau_w", "top_k", "score", "reliability", "weight_map", "shrinkage"),
-            *("reliability_split", "select", "sharpness"),
-        )
-    }
-)
+_CALM_SETTINGS = MappingProxyType({one.name: f"voter.{one.name}" for one in fields(CalmSettings)})
 
 
 def _comparison(key: str, title: str, description: str, classifier: str, features: str) -> Method:

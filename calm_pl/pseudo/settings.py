@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from calm_pl.validation import Rule, above_zero, at_least, fraction, setting
+from calm_pl.validation import above_zero, above_zero_to_one, at_least, fraction, setting
 
 JUDGE = "calm"  # the voter that self-training labels by
-
-
-def _share() -> Rule:
-    return Rule("above 0 and at most 1", lambda value: 0 < value <= 1)
 
 
 @dataclass
@@ -23,9 +19,9 @@ class PseudoSettings:
     """Each rollout's temperature is drawn between this ..."""
     temperature_high: float = setting(2.5, above_zero())
     """... and this."""
-    top_p: float = setting(1.0, _share())
+    top_p: float = setting(1.0, above_zero_to_one())
     """Share of probability that tokens are sampled from, the likeliest first; 1 samples from all."""
-    min_agreement: float = setting(0.5, _share())
+    min_agreement: float = setting(0.5, above_zero_to_one())
     """Share of a clip's rollouts, unparsable ones included, that must agree for the clip to be kept."""
     seed: int = 0
     """Draws temperatures and tokens, with the clip's id."""

@@ -30,9 +30,9 @@ from calm_pl.functional import (
     without,
 )
 from calm_pl.functional.folds import NEVER
+from calm_pl.validation import above_zero, above_zero_to_one, setting
 from calm_pl.voters.base import Decision
 from calm_pl.voters.calibrated import CalibratedVoter
-from calm_pl.voters.checks import check_positive
 from calm_pl.voters.evidence import ReliabilitySums
 from calm_pl.voters.gram import Places, clip_gram, clip_places, folded_clips, over_ranks
 from calm_pl.voters.linear import (
@@ -42,6 +42,7 @@ from calm_pl.voters.linear import (
     logistic_regressions,
     mean_classifier,
 )
+from calm_pl.voters.settings import VoterSettings
 from calm_pl.voters.support import Support
 
 POWERS = (0, 1, 2, 4)
@@ -65,24 +66,17 @@ class ScoredClips(NamedTuple):
     is_left_out: bool
 
 
-@dataclass(frozen=True)
-class CalmAutoParams:
-    """Hyper-parameters of `CalmAuto`; see there."""
+@dataclass
+class CalmAutoSettings(VoterSettings):
+    """Parameters of `CalmAuto`, which there is no need to tune."""
 
-    tau_p: float = 0.1
-    whitening_shrinkage: float = 0.3
-
-    def __post_init__(self) -> None:
-        check_positive("tau_p", self.tau_p)
-        check_positive("whitening_shrinkage", self.whitening_shrinkage)
-        if self.whitening_shrinkage > 1:
-            raise ValueError(
-                "Expected argument `whitening_shrinkage` to be above 0 and at most 1, but got"
-                f" {self.whitening_shrinkage!r}."
-            )
+    tau_p: float = setting(0.1, above_zero())
+    """Temperature τ_p of the margins."""
+    whitening_shrinkage: float = setting(0.3, above_zero_to_one())
+    """How far each head's covariance is drawn towards the mean variance; 1 does not whiten."""
 
 
-class CalmAuto(CalibratedVoter):
+class CalmAuto(CalibratedVoter, CalmAutoSettings):
     """Nothing to tune: three ways to read the heads, averaged and calibrated on support clips left out.
 
     1. Each head's space is whitened by its pooled within-class covariance, and heads vote with their cosines,
@@ -107,9 +101,7 @@ class CalmAuto(CalibratedVoter):
 
     `gather_support` must be told its rank; at most `gram.MAX_CLIPS` clips.
 
-    Args:
-        tau_p: τ_p of the margins.
-        whitening_shrinkage: s in (0, 1], towards the mean variance; 1 does not whiten.
+    Parameters are those of `CalmAutoSettings`.
 
     Attributes:
         reliability_: (H,) float32.
@@ -123,7 +115,6 @@ class CalmAuto(CalibratedVoter):
         share_: of 2 and 3 together in the mean, 0 to 1.
     """
 
-    params: CalmAutoParams
     fitted_names: ClassVar[tuple[str, ...]] = (
         *CalibratedVoter.fitted_names,
         "reliability_",
@@ -141,9 +132,6 @@ class CalmAuto(CalibratedVoter):
     discriminant_: Tensor
     bias_: Tensor
     choices_: Tensor
-
-    def __init__(self, tau_p: float = 0.1, whitening_shrinkage: float = 0.3) -> None:
-        self.params = CalmAutoParams(tau_p, whitening_shrinkage)
 
     power_ = property(lambda self: float(self.choices_[0]))
     rho_ = property(lambda self: float(self.choices_[1]))
@@ -177,7 +165,7 @@ class CalmAuto(CalibratedVoter):
         self._keep_left_out(gain * mix_NC, clips)
         self.reliability_ = mean_1H[0].to(torch.float32)
         self.weights_ = weights_H.to(torch.float32)
-        self.whitening_ = whitening(scatter, self.params.whitening_shrinkage)
+        self.whitening_ = whitening(scatter, self.whitening_shrinkage)
         whitened_CHD = unit(apply_whitening(support.centroids_CHD, self.whitening_))
         factor = gain * float(shares_K[0]) * vote.gain
         self.whitened_ = (factor * weights_H[:, None] * whitened_CHD).to(torch.float32)
@@ -223,7 +211,7 @@ class CalmAuto(CalibratedVoter):
                 gone = ScatterSums(*map(support.all_reduce, scatter_sums(x_nHD, y_n, means_CHD)))
                 means_CHD = means_CHD - gone_CHD / left_C[:, None, None]
                 sums = without(scatter, gone, gone_CHD, left_C)
-            whitening_HDD = whitening(sums, self.params.whitening_shrinkage)
+            whitening_HDD = whitening(sums, self.whitening_shrinkage)
             unit_CHD = unit(apply_whitening(means_CHD, whitening_HDD))
             for chunk, x_nHD in self._chunks(support.x_NHD[rows_n]):
                 v_nHD = unit(apply_whitening(x_nHD, whitening_HDD))
@@ -243,7 +231,7 @@ class CalmAuto(CalibratedVoter):
             y_n = support.y_N[rows_n]
             if support.also_NC is not None:
                 s_nHC = s_nHC.masked_fill(support.also_NC[rows_n][:, None], -torch.inf)
-            m_nH = clip_reliability(posteriors(s_nHC, self.params.tau_p), y_n)
+            m_nH = clip_reliability(posteriors(s_nHC, self.tau_p), y_n)
             sums_CH += sum_by_class(m_nH, y_n, len(sums_CH))
         counts_C = torch.bincount(clips.y_N[clips.can_N], minlength=len(sums_CH)).to(torch.float64)
         return ReliabilitySums(support.all_reduce(sums_CH), counts_C)

@@ -13,7 +13,10 @@ import torch
 from torch import Tensor
 
 from calm_pl.functional import clip_chunks, head_scores
+from calm_pl.validation import check_settings
 from calm_pl.voters.checks import Vectors, as_labels, as_vectors, label_array
+from calm_pl.voters.scikit_learn import MethodAndParameter, classifier_tags, not_fitted_error
+from calm_pl.voters.settings import VoterSettings
 from calm_pl.voters.support import Support, as_heldout, gather_support
 
 
@@ -30,19 +33,18 @@ class Decision(NamedTuple):
 
 
 class HeadVoter(ABC):
-    """A classifier on head vectors.
+    """A classifier on head vectors, as scikit-learn's are.
 
-    Subclasses keep their hyper-parameters in `params`, a frozen dataclass that checks itself, and fill the
-    attributes of `fitted_names` in `_fit_heads`.
+    A subclass also inherits its parameters, a `VoterSettings` of fields with default and rule, which are its
+    attributes then; they are checked when it is made and again by `fit`. It fills the attributes of
+    `fitted_names` in `_fit_heads`.
 
     Attributes:
-        fitted_params_: the `params` of the last fit, which predictions go by; settings that the fit chose are
-            in their place.
+        fitted_params_: the parameters of the last fit, which predictions go by, with what the fit chose.
         classes_: labels in class order, (C,).
         centroids_: (C, H, D) float32 (eq. 1).
     """
 
-    params: Any
     fitted_params_: Any
     classes_: np.ndarray
     centroids_: Tensor
@@ -79,7 +81,7 @@ class HeadVoter(ABC):
     def _begun(self, support: Support) -> Self:
         """A copy that is to be fitted, so that a refused fit leaves the last one whole."""
         fresh = copy.copy(self)
-        fresh.fitted_params_ = self.params
+        fresh.fitted_params_ = self._checked_params()
         fresh.classes_ = label_array(support.classes, support.label_dtype)
         fresh.centroids_ = support.centroids_CHD
         fresh._live_H = support.live_H
@@ -139,11 +141,18 @@ class HeadVoter(ABC):
         return with_finite_scores(decision, candidates_NC)
 
     def decision_function(self, vectors: Vectors) -> Any:
-        """Scores (N, C) float32 (eq. 9 or 13, or vote counts); NumPy in, NumPy out."""
-        return self._like(vectors, self.vote(vectors).scores_NC)
+        """Return scores (eq. 9 or 13, vote counts, or log-probabilities); arrays in, arrays out.
+
+        Returns:
+            (N, C) float32; of two classes, as scikit-learn has it, (N,): the second's score less the first's.
+        """
+        scores_NC = self.vote(vectors).scores_NC
+        return self._like(
+            vectors, scores_NC[:, 1] - scores_NC[:, 0] if scores_NC.shape[1] == 2 else scores_NC
+        )
 
     def predict_proba(self, vectors: Vectors) -> Any:
-        """Class probabilities (N, C) float32 in the order of `classes_`; NumPy in, NumPy out."""
+        """Return class probabilities (N, C) float32 in the order of `classes_`; arrays in, arrays out."""
         return self._like(vectors, self.probabilities(self.vote(vectors).scores_NC))
 
     def predict(self, vectors: Vectors) -> np.ndarray:
@@ -152,7 +161,7 @@ class HeadVoter(ABC):
         return self.classes_[winner_N]
 
     def score(self, vectors: Vectors, labels: Any) -> float:
-        """Accuracy in [0, 1]. A label that is none of `classes_` counts as wrong."""
+        """Return the accuracy in [0, 1]. A label that is none of `classes_` counts as wrong."""
         predicted = self.predict(vectors)
         truth = as_labels(labels, len(predicted)).values
         if not truth:
@@ -167,36 +176,83 @@ class HeadVoter(ABC):
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "fitted_params_"):
-            raise RuntimeError(f"This {type(self).__name__} is not fitted yet; call `fit` first.")
+            raise not_fitted_error()(f"This {type(self).__name__} is not fitted yet; call `fit` first.")
 
     @staticmethod
     def _like(vectors: Vectors, result: Tensor) -> Any:
         return result if isinstance(vectors, Tensor) else result.cpu().numpy()
 
-    # Parameters and state
+    # Parameters
+
+    def __post_init__(self) -> None:
+        """Check the parameters.
+
+        Raises:
+            ValueError: one that breaks its rule, by name.
+        """
+        self._checked_params()
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Hyper-parameters by name; `deep` is there for scikit-learn and changes nothing."""
-        return {f.name: getattr(self.params, f.name) for f in dataclasses.fields(self.params)}
+        """Return the parameters by name; `deep` is there for scikit-learn and changes nothing."""
+        return {one.name: vars(self)[one.name] for one in dataclasses.fields(self)}  # type: ignore[arg-type]
 
     def fitted_params(self) -> dict[str, Any]:
-        """Hyper-parameters of a voter for `load_fitted_state`: what the fit chose is in its place."""
+        """Return the parameters of a voter for `load_fitted_state`: what the fit chose is in its place."""
         self._check_fitted()
-        return {f.name: getattr(self.fitted_params_, f.name) for f in dataclasses.fields(self.fitted_params_)}
+        return dict(vars(self.fitted_params_))
 
     def set_params(self, **params: Any) -> Self:
-        """Change hyper-parameters; takes effect at the next `fit`."""
+        """Change parameters, as assigning attributes does; the next `fit` checks and uses them."""
         unknown = set(params) - set(self.get_params())
         if unknown:
             raise ValueError(
                 f"Expected parameters among {sorted(self.get_params())}, but got {sorted(unknown)}."
             )
-        self.params = dataclasses.replace(self.params, **params)
+        for name, value in params.items():
+            setattr(self, name, value)
         return self
+
+    def _checked_params(self) -> VoterSettings:
+        """Return the parameters as they are now, without the voter.
+
+        Raises:
+            ValueError: one that breaks its rule, by name.
+        """
+        check_settings(self)
+        bases = [base for base in type(self).__mro__ if issubclass(base, VoterSettings)]
+        own = next(base for base in bases if not issubclass(base, HeadVoter))
+        if dataclasses.fields(own) != dataclasses.fields(self):  # type: ignore[arg-type]
+            raise TypeError(
+                f"Expected the parameters of {type(self).__name__} in a dataclass of their own, which it"
+                f" inherits beside the voter, but some stand beside those of {own.__name__}."
+            )
+        return own(**self.get_params())
 
     def __repr__(self) -> str:
         inner = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
         return f"{type(self).__name__}({inner})"
+
+    # Made from another class's fields, but no record: equal to itself alone, as scikit-learn's estimators.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    # scikit-learn
+
+    def __sklearn_tags__(self) -> Any:
+        """Return what scikit-learn must know of it."""
+        return classifier_tags()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell `check_is_fitted`."""
+        return hasattr(self, "fitted_params_")
+
+    @property
+    def n_features_in_(self) -> int:
+        """Values of a clip's vectors, H·D."""
+        self._check_fitted()
+        return self.centroids_[0].numel()
+
+    # State
 
     def fitted_state(self) -> dict[str, Tensor]:
         """Fitted tensors beside the centroids, by attribute name without the trailing underscore."""
@@ -207,7 +263,7 @@ class HeadVoter(ABC):
         self, classes: Sequence[Hashable], centroids_CHD: Tensor, state: dict[str, Tensor]
     ) -> Self:
         """The inverse of `fitted_state`."""
-        self.fitted_params_ = self.params
+        self.fitted_params_ = self._checked_params()
         self.classes_ = label_array(classes)
         self.centroids_ = centroids_CHD
         for name in self.fitted_names:
@@ -225,6 +281,7 @@ class ScoreVoter(HeadVoter):
 
     reliability_: Tensor
     weights_: Tensor
+    score = MethodAndParameter(HeadVoter.score)
     fitted_names: ClassVar[tuple[str, ...]] = ("reliability_", "weights_")
 
     @abstractmethod

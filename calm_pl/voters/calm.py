@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from calm_pl.functional import (
-    RELIABILITIES,
-    SCORES,
-    WEIGHT_MAPS,
     clip_chunks,
     clip_reliability,
     head_scores,
@@ -37,47 +33,16 @@ from calm_pl.functional.selection import (
     tally,
 )
 from calm_pl.voters.base import Decision, ScoreVoter
-from calm_pl.voters.checks import check_choice, check_positive, check_top_k
 from calm_pl.voters.evidence import EvidenceKind, ReliabilitySums, left_out_scores, reliability_sums
+from calm_pl.voters.settings import CalmSettings
 from calm_pl.voters.support import Support
 
-RELIABILITY_SPLITS = ("support", "heldout", "loo")
-SELECTIONS = ("none", "loo")
 _LEAST_SCORE = 1e-6  # of a left-out clip: one that no head speaks for has no logarithm
 
 
-@dataclass(frozen=True)
-class CalmParams:
-    """Hyper-parameters of `Calm` and `CalmGlobal`; see there."""
-
-    tau_p: float = 0.03
-    tau_w: float = 0.5
-    top_k: int | None = None
-    score: str = "cosine"
-    reliability: str = "margin_clamped"
-    weight_map: str = "softmax"
-    shrinkage: float = 0.0
-    reliability_split: str = "support"
-    select: str = "none"
-    sharpness: float | str = 1.0
-
-    def __post_init__(self) -> None:
-        check_positive("tau_p", self.tau_p)
-        check_positive("tau_w", self.tau_w)
-        check_top_k(self.top_k)
-        check_choice("score", self.score, SCORES)
-        check_choice("reliability", self.reliability, RELIABILITIES)
-        check_choice("weight_map", self.weight_map, WEIGHT_MAPS)
-        check_choice("reliability_split", self.reliability_split, RELIABILITY_SPLITS)
-        check_positive("shrinkage", self.shrinkage, or_zero=True)
-        check_choice("select", self.select, SELECTIONS)
-        if self.sharpness != "loo":
-            check_positive("sharpness", self.sharpness)
-
-    @property
-    def setting(self) -> Setting:
-        """What `select` chooses."""
-        return Setting(self.tau_p, self.tau_w, self.top_k, self.weight_map, self.shrinkage)
+def setting_of(params: CalmSettings) -> Setting:
+    """Return what `select` chooses."""
+    return Setting(*(vars(params)[name] for name in Setting._fields))
 
 
 class LeftOut(NamedTuple):
@@ -90,64 +55,25 @@ class LeftOut(NamedTuple):
     own_m_NH: Tensor
 
 
-class CalmBase(ScoreVoter):
+class CalmBase(ScoreVoter, CalmSettings):
     """What CALM and CALM-Global share: everything but the pooling of reliabilities.
 
-    Args:
-        tau_p: τ_p of the posteriors (eq. 5).
-        tau_w: τ_w of the weights (eqs. 8, 12).
-        top_k: heads that keep a weight; all where None.
-        score: `cosine`, or `dot` (table 3, "- L2 norm").
-        reliability: `margin_clamped` (eq. 6), `margin`, `prob` (table 3, "- margin") or `brier`.
-        weight_map: `softmax` (paper) or `power` (released code: w ∝ r^(1/τ_w)).
-        shrinkage: α >= 0 in clips, towards the mean reliability; 0 is off.
-        reliability_split: `support` (paper: the clips that built the centroids), `heldout` (those given to
-            `fit`) or `loo` (each support clip against centroids without it).
-        select: `none`, or `loo`: `tau_p`, `tau_w`, `top_k`, `weight_map` and `shrinkage` are not those given
-            but the ones of `grid` that make left-out support clips likeliest, if those given are worse by
-            more than a standard error; see `calm_pl.functional.selection`. `fitted_params_` holds them. With
-            3 to 10 clips a class it gained up to 6 points of accuracy on a spoof set and cost up to 2 on
-            ESC-10 (`benchmarks/results/selection.json`): `CalmAuto` is the steadier way not to choose.
-        sharpness: γ of the probabilities p ∝ score^γ, which changes no winner; 1 leaves the shares of the
-            votes, `loo` takes the γ that makes left-out support clips likeliest (1 with one clip a class).
+    Parameters are those of `CalmSettings`. With `select="loo"`, `fitted_params_` holds the chosen ones; see
+    `calm_pl.functional.selection`. With 3 to 10 clips a class it gained up to 6 points of accuracy on a spoof
+    set and cost up to 2 on ESC-10 (`benchmarks/results/selection.json`): `CalmAuto` is the steadier way not
+    to choose.
 
     Attributes:
         grid: settings tried, a `SettingGrid`; the paper's by default.
     """
 
-    grid: SettingGrid = SettingGrid()
+    grid: ClassVar[SettingGrid] = SettingGrid()
     conditional: ClassVar[bool]
 
-    params: CalmParams
-
-    def __init__(
-        self,
-        tau_p: float = 0.03,
-        tau_w: float = 0.5,
-        top_k: int | None = None,
-        score: str = "cosine",
-        reliability: str = "margin_clamped",
-        weight_map: str = "softmax",
-        shrinkage: float = 0.0,
-        reliability_split: str = "support",
-        select: str = "none",
-        sharpness: float | str = 1.0,
-    ) -> None:
-        self.params = CalmParams(
-            tau_p,
-            tau_w,
-            top_k,
-            score,
-            reliability,
-            weight_map,
-            shrinkage,
-            reliability_split,
-            select,
-            sharpness,
-        )
+    fitted_params_: CalmSettings
 
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
-        p = self.params
+        p = self.fitted_params_
         if (p.reliability_split == "heldout") != (heldout is not None):
             given = "got some" if heldout is not None else "got none"
             raise ValueError(
@@ -177,7 +103,7 @@ class CalmBase(ScoreVoter):
     @property
     def evidence_kind(self) -> EvidenceKind:
         """The evidence that reliabilities are the mean of."""
-        return EvidenceKind(self.params.tau_p, self.params.reliability)
+        return EvidenceKind(self.tau_p, self.reliability)
 
     def weigh(self, evidence: Reliabilities) -> None:
         """Set reliabilities and weights by the fitted parameters (eqs. 7, 8, 11, 12)."""
@@ -199,10 +125,10 @@ class CalmBase(ScoreVoter):
         sums = reliability_sums(support, heldout, p.score, kinds, p.reliability_split == "loo")[0]
         return self._rows(sums)
 
-    def _select(self, support: Support) -> CalmParams:
+    def _select(self, support: Support) -> CalmSettings:
         """Parameters of the best setting by leave-one-out, where it is clearly better than the given ones."""
         p = dataclasses.replace(self.fitted_params_, select="none")
-        given = p.setting
+        given = setting_of(p)
         if not bool((support.counts_C > 1).any()):
             return p
         best: tuple[float, Setting] | None = None
@@ -226,7 +152,7 @@ class CalmBase(ScoreVoter):
             return 1.0
         parts = [
             sharpness_sums(setting_scores(*clips)[:, 0].clamp(min=_LEAST_SCORE).log(), clips.y_N)
-            for clips in self._left_out_clips(support, [self.fitted_params_.setting])
+            for clips in self._left_out_clips(support, [setting_of(self.fitted_params_)])
         ]
         return best_sharpness(support.all_reduce(torch.stack(parts).sum(0)), num_clips)
 
@@ -274,7 +200,7 @@ class CalmBase(ScoreVoter):
 
 
 class CalmGlobal(CalmBase):
-    """CALM-Global: one reliability a head, over all classes (eqs. 6-10). Arguments as `CalmBase`.
+    """CALM-Global: one reliability a head, over all classes (eqs. 6-10). Parameters: `CalmSettings`.
 
     Attributes:
         reliability_: (H,) float32 (eq. 7).
@@ -285,7 +211,7 @@ class CalmGlobal(CalmBase):
 
 
 class Calm(CalmBase):
-    """CALM: a reliability for each head and class (eqs. 6, 11-13). Arguments as `CalmBase`.
+    """CALM: a reliability for each head and class (eqs. 6, 11-13). Parameters: `CalmSettings`.
 
     A class that no clip could judge (its only clip left out, or no held-out clip) takes the overall
     reliabilities, and weighs as one clip where they are shrunk.

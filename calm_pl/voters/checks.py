@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import numbers
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from calm_pl.functional import clip_chunks
 
-Vectors = Any  # a torch.Tensor, or what NumPy takes for an array: (N, H, D), or (N, F) for one head
+Vectors = Any  # a torch.Tensor, or what NumPy takes for an array; (N, H, D), or (N, F) for one head
 LARGEST = 1e15
 """The largest value of a head vector: products of two such, over a head, still are float32."""
 
@@ -28,8 +27,10 @@ def as_vectors(vectors: Vectors) -> Tensor:
         ValueError: neither three axes nor two, or a value that is not finite or beyond `LARGEST`.
     """
     x = vectors
-    if not isinstance(x, Tensor) and hasattr(x, "__array__"):  # data frames, arrays of other packages
-        x = _from_numpy(np.asarray(x))
+    if isinstance(x, (list, tuple)) and x and all(isinstance(one, Tensor) for one in x):
+        x = torch.stack(list(x))
+    elif isinstance(x, (list, tuple)) or (not isinstance(x, Tensor) and hasattr(x, "__array__")):
+        x = _from_numpy(np.asarray(x))  # also data frames, and arrays of other packages
     if not isinstance(x, Tensor) or not x.is_floating_point():
         kind = getattr(x, "dtype", type(x).__name__)
         raise TypeError(
@@ -103,6 +104,8 @@ def as_labels(labels: Any, num_clips: int) -> Labels:
     Raises:
         ValueError: not one label a clip, or labels that are missing or not hashable, by position.
     """
+    if labels is None or isinstance(labels, (str, bytes)):
+        raise ValueError(f"Expected one label for each of {num_clips} clips, but got {labels!r}.")
     values = labels.tolist() if isinstance(labels, (Tensor, np.ndarray)) else list(labels)
     if len(values) != num_clips:
         raise ValueError(f"Expected one label for each of {num_clips} clips, but got {len(values)} labels.")
@@ -195,27 +198,3 @@ def label_array(labels: Sequence[Hashable], dtype: np.dtype | None = None) -> np
     for i, label in enumerate(labels):  # a plain assignment would unpack tuples
         array[i] = label
     return array
-
-
-def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    """Raise ValueError unless `value` is one of `choices`."""
-    if value not in choices:
-        raise ValueError(f"Expected argument `{name}` to be one of {choices}, but got {value!r}.")
-
-
-def check_positive(name: str, value: Any, or_zero: bool = False) -> None:
-    """Raise ValueError unless `value` is a finite number above 0, or 0 where that is allowed."""
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not (0 < value < float("inf") or (or_zero and value == 0)):
-        least = "of 0 or more" if or_zero else "above 0"
-        raise ValueError(f"Expected argument `{name}` to be a finite number {least}, but got {value!r}.")
-
-
-def check_top_k(value: int | None) -> None:
-    """Raise ValueError unless `value` is None or a positive integer."""
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1
-    ):
-        raise ValueError(
-            f"Expected argument `top_k` to be a positive integer, or None for all heads, but got {value!r}."
-        )

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from calm_pl.functional import unit
+from calm_pl.validation import one_of, setting
 from calm_pl.voters.base import Decision, HeadVoter
-from calm_pl.voters.checks import check_choice
 from calm_pl.voters.gram import clip_places, over_ranks
 from calm_pl.voters.sav import Sav
+from calm_pl.voters.settings import VoterSettings
 from calm_pl.voters.support import Support
 
 MAX_FEATURES = 2**28
@@ -45,64 +46,55 @@ CLASSIFIERS: dict[str, Callable[[], Any]] = {
     "logistic_regression": _logistic_regression,
     "knn": _nearest_neighbours,
 }
-FEATURES = ("heads", "best_head", "hidden")
 
 
-@dataclass(frozen=True)
-class ComparisonParams:
-    """Hyper-parameters of `Comparison`; see there."""
+@dataclass
+class ComparisonSettings(VoterSettings):
+    """Parameters of `Comparison`."""
 
-    classifier: str = "logistic_regression"
-    features: str = "heads"
+    classifier: str = setting("logistic_regression", one_of(*CLASSIFIERS))
+    """Of scikit-learn's."""
+    features: str = setting("heads", one_of("heads", "best_head", "hidden"))
+    """`heads`: all heads of unit length side by side; `best_head`: the one head with the highest
+    nearest-centroid accuracy on the support; `hidden`: the vectors are not heads but hidden states, (N, 1,
+    E)."""
 
-    def __post_init__(self) -> None:
-        check_choice("classifier", self.classifier, tuple(CLASSIFIERS))
-        check_choice("features", self.features, FEATURES)
 
-
-class Comparison(HeadVoter):
+class Comparison(HeadVoter, ComparisonSettings):
     """A scikit-learn classifier on one row of features a clip.
 
     `nearest_centroid` and `logistic_regression` keep scikit-learn's defaults (L2 penalty with C = 1, up to
     1,000 iterations); `knn` takes 5 neighbours, or as many as there are clips. Rows have mean square 1 a
     feature. Every rank fits the clips of all of them. It is no part of a stored classifier.
 
-    Args:
-        classifier: a name of `CLASSIFIERS`.
-        features: `heads`: all heads of unit length side by side; `best_head`: the one head with the highest
-            nearest-centroid accuracy on the support; `hidden`: the vectors are not heads but hidden states,
-            (N, 1, E).
+    Parameters are those of `ComparisonSettings`.
 
     Attributes:
         model_: the fitted scikit-learn classifier, on class indices.
         heads_: indices of the heads used.
     """
 
-    params: ComparisonParams
     fitted_names: ClassVar[tuple[str, ...]] = ()
     model_: Any
     heads_: list[int]
 
-    def __init__(self, classifier: str = "logistic_regression", features: str = "heads") -> None:
-        self.params = ComparisonParams(classifier, features)
-
     @property
     def reads_hidden(self) -> bool:
         """Whether its vectors are hidden states."""
-        return bool(self.params.features == "hidden")
+        return bool(self.features == "hidden")
 
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
         if heldout is not None:
             raise ValueError("Expected no held-out clips: scikit-learn's classifiers take none.")
         try:
-            model = CLASSIFIERS[self.params.classifier]()
+            model = CLASSIFIERS[self.classifier]()
         except ImportError as error:
             raise ImportError(
                 "Comparisons need scikit-learn: pip install 'calm_pl[compare]', or leave them out."
             ) from error
         _, heads, dim = support.x_NHD.shape
         self.heads_ = list(range(heads))
-        if self.params.features == "best_head":
+        if self.features == "best_head":
             self.heads_ = Sav(top_k=1).fit_support(support).heads_.tolist()
         places = clip_places(support)
         total = len(places.y_N)
@@ -115,11 +107,11 @@ class Comparison(HeadVoter):
         rows_NF = over_ranks(support, places, self._rows(support.x_NHD)).cpu().numpy()
         # An order of their own, so that neither ranks nor batches show in the last bits.
         order_N = np.lexsort((rows_NF[:, -1], rows_NF[:, 0], y_N))
-        if self.params.classifier == "knn":
+        if self.classifier == "knn":
             model.set_params(n_neighbors=min(5, total))
         with np.errstate(invalid="ignore", divide="ignore"):
             self.model_ = model.fit(rows_NF[order_N], y_N[order_N])
-        if self.params.classifier == "nearest_centroid" and total == len(support.classes):
+        if self.classifier == "nearest_centroid" and total == len(support.classes):
             # One clip a class has no spread, which scikit-learn divides by: distances count as they are.
             self.model_.within_class_std_dev_ = np.ones(rows_NF.shape[1])
 

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Optional
 
 import torch
 from torch import Tensor
 
 from calm_pl.functional import calibrate_left_out, evidence_shares, mean_scores, unit
+from calm_pl.validation import above_zero, one_of, setting
 from calm_pl.voters.base import Decision
 from calm_pl.voters.calibrated import CalibratedVoter
-from calm_pl.voters.checks import check_choice, check_positive
 from calm_pl.voters.gram import clip_gram, clip_places, folded_clips
 from calm_pl.voters.linear import RHOS, discriminants, linear_scores, mean_classifier
+from calm_pl.voters.settings import VoterSettings
 from calm_pl.voters.support import Support
 
-PRIORS = ("uniform", "support")
+
+@dataclass
+class GdaSettings(VoterSettings):
+    """Parameters of `Gda`."""
+
+    rho: Optional[float] = setting(None, above_zero())
+    """Shrinkage ρ, 1 as published. Without one those of `linear.RHOS` are averaged, each by how likely it
+    makes clips that are left out (`balanced_folds`, `evidence_shares`)."""
+    prior: str = setting("uniform", one_of("uniform", "support"))
+    """`support` takes the classes' shares of the support clips."""
 
 
-@dataclass(frozen=True)
-class GdaParams:
-    """Hyper-parameters of `Gda`; see there."""
-
-    rho: float | None = None
-    prior: str = "uniform"
-
-    def __post_init__(self) -> None:
-        if self.rho is not None:
-            check_positive("rho", self.rho)
-        check_choice("prior", self.prior, PRIORS)
-
-
-class Gda(CalibratedVoter):
+class Gda(CalibratedVoter, GdaSettings):
     """Class means and one covariance over the unit vectors of all heads, shrunk towards the identity.
 
     The precision is ((W + λ·I)/F)^(-1) with λ = ρ·tr(W)/(N - 1), solved exactly in the N x N dual. It weighs
@@ -41,10 +38,7 @@ class Gda(CalibratedVoter):
     Support clips of all ranks are compared with each other, a few heads at a time, so `gather_support` must
     be told its rank. At most `gram.MAX_CLIPS` clips.
 
-    Args:
-        rho: ρ, 1 as published; None averages those of `linear.RHOS`, each by how likely it makes clips
-            that are left out (`balanced_folds`, `evidence_shares`).
-        prior: `uniform`, or `support` for the classes' shares of the support clips.
+    Parameters are those of `GdaSettings`.
 
     Attributes:
         discriminant_: (C, H, D) float32, weights on unit head vectors, scaled so that the softmax of the
@@ -52,18 +46,15 @@ class Gda(CalibratedVoter):
         bias_: (C,) float32, log prior included.
     """
 
-    params: GdaParams
+    fitted_params_: GdaSettings
     fitted_names: ClassVar[tuple[str, ...]] = (*CalibratedVoter.fitted_names, "discriminant_", "bias_")
     discriminant_: Tensor
     bias_: Tensor
 
-    def __init__(self, rho: float | None = None, prior: str = "uniform") -> None:
-        self.params = GdaParams(rho, prior)
-
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
         if heldout is not None:
             raise ValueError("Expected no held-out clips: a discriminant analysis has no reliabilities.")
-        p = self.params
+        p = self.fitted_params_
         _, heads, dim = support.x_NHD.shape
         weights_H = torch.full((heads,), 1 / heads, dtype=torch.float64, device=support.x_NHD.device)
         places = clip_places(support)

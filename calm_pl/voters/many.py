@@ -41,7 +41,7 @@ def fit_many(
             shared.append(voter)
         else:
             voter.fit_support(support, heldout if split == "heldout" else None)
-    for (score, split), some in _groups(shared, lambda v: (v.params.score, v.params.reliability_split)):
+    for (score, split), some in _groups(shared, lambda v: (v.get_params()["score"], v.reliability_split)):
         kinds = list(dict.fromkeys(voter.evidence_kind for voter in some))
         judged = held if split == "heldout" else None
         sums = dict(zip(kinds, reliability_sums(support, judged, score, kinds, split == "loo"), strict=True))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from calm_pl.functional import clip_chunks, head_scores, posteriors
 from calm_pl.functional.selection import Setting, judge_settings
-from calm_pl.voters.calm import CalmBase
+from calm_pl.voters.calm import CalmBase, setting_of
 from calm_pl.voters.support import Support
 
 
@@ -26,7 +26,7 @@ class OracleSearch:
 
     def __init__(self, voter: CalmBase, support: Support) -> None:
         self.voter = voter
-        own = [params.setting for params in (voter.params, voter.fitted_params_)]
+        own = [setting_of(params) for params in (voter, voter.fitted_params_)]
         self.settings: list[Setting] = []
         self._evidence = {}
         for tau_p in dict.fromkeys((*(one.tau_p for one in own), *voter.grid.tau_p)):
@@ -51,7 +51,7 @@ class OracleSearch:
         classes, heads, dim = centroids_CHD.shape
         for chunk in clip_chunks(len(x_NHD), heads * max(len(self.settings), classes, dim)):
             x, y = x_NHD[chunk].to(centroids_CHD.device), y_N[chunk].to(centroids_CHD.device)
-            s_NHC = head_scores(x, centroids_CHD, self.voter.params.score)
+            s_NHC = head_scores(x, centroids_CHD, self.voter.fitted_params_.score)
             if candidates_NC is not None:
                 s_NHC = s_NHC.masked_fill(~candidates_NC[chunk].to(s_NHC.device)[:, None], -torch.inf)
             hits = []

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from calm_pl.functional import SCORES, majority_vote, top_heads
+from calm_pl.functional import majority_vote, top_heads
 from calm_pl.voters.base import Decision, ScoreVoter
-from calm_pl.voters.checks import check_choice, check_top_k
+from calm_pl.voters.settings import SavSettings
 from calm_pl.voters.support import Support
 
 
-@dataclass(frozen=True)
-class SavParams:
-    """Hyper-parameters of `Sav`."""
-
-    top_k: int | None = 20
-    score: str = "cosine"
-
-    def __post_init__(self) -> None:
-        check_top_k(self.top_k)
-        check_choice("score", self.score, SCORES)
-
-
-class Sav(ScoreVoter):
+class Sav(ScoreVoter, SavSettings):
     """SAVs: heads ranked by nearest-centroid accuracy, the `top_k` best vote, the majority wins (eqs. 3, 4).
 
-    Args:
-        top_k: heads that vote; all where None, and never more than there are and than a mask left on.
-        score: `cosine` or `dot`.
+    Parameters are those of `SavSettings`.
 
     Attributes:
         reliability_: (H,) accuracy of each head on the support clips, or on the held-out clips where
@@ -40,10 +24,8 @@ class Sav(ScoreVoter):
     """
 
     fitted_names = ("reliability_", "weights_", "heads_")
+    fitted_params_: SavSettings
     heads_: Tensor
-
-    def __init__(self, top_k: int | None = 20, score: str = "cosine") -> None:
-        self.params = SavParams(top_k, score)
 
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
         judged = support if heldout is None else heldout
@@ -54,7 +36,7 @@ class Sav(ScoreVoter):
         hits_H = support.all_reduce(hits_H)
         total = support.all_reduce(torch.tensor(float(len(judged.y_N)), device=device))
         self.reliability_ = (hits_H / total.clamp(min=1)).to(torch.float32)
-        self.heads_ = top_heads(self.reliability_, self.params.top_k, support.live_H)
+        self.heads_ = top_heads(self.reliability_, self.fitted_params_.top_k, support.live_H)
         self.weights_ = torch.zeros_like(self.reliability_)
         self.weights_[self.heads_] = 1 / len(self.heads_)
 

@@ -82,7 +82,8 @@ def gather_support(
     values, dtype = as_labels(labels, len(x_NHD))
     order = sorted_classes(values) if classes is None else tuple(classes)
     if len(order) < 2:
-        raise ValueError(f"Expected at least 2 classes, but got {len(order)}: {order}.")
+        got = "1 class" if len(order) == 1 else f"{len(order)} classes"
+        raise ValueError(f"Expected at least 2 classes, but got {got}: {order}.")
     y_N = label_indices(values, order).to(x_NHD.device)
     sums_CHD, counts_C = class_sums(x_NHD, y_N, len(order))
     sums_CHD, counts_C = all_reduce(sums_CHD), all_reduce(counts_C)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calm_pl.functional import WEIGHT_MAPS, head_weights, top_heads
+from calm_pl.functional import head_weights, top_heads
 
 reliabilities = st.lists(
     st.lists(st.floats(0, 1, width=32), min_size=5, max_size=5), min_size=1, max_size=4
@@ -56,7 +56,7 @@ def test_no_bound_or_a_bound_above_the_number_of_heads_keeps_all(top_k):
     assert top_heads(torch.tensor([[0.1, 0.3, 0.2]]), top_k).tolist() == [[1, 2, 0]]
 
 
-@pytest.mark.parametrize("weight_map", WEIGHT_MAPS)
+@pytest.mark.parametrize("weight_map", ["softmax", "power"])
 @settings(deadline=None, derandomize=True, max_examples=50)
 @given(
     r=reliabilities,
@@ -75,7 +75,7 @@ def test_rows_sum_to_one_and_only_the_best_heads_weigh_anything(weight_map, r, t
     assert int((w > 0).sum(-1).max()) <= min(top_k or 5, 5)
 
 
-@pytest.mark.parametrize("weight_map", WEIGHT_MAPS)
+@pytest.mark.parametrize("weight_map", ["softmax", "power"])
 @settings(deadline=None, derandomize=True, max_examples=50)
 @given(
     r=reliabilities,
@@ -97,7 +97,7 @@ def test_matches_a_loop_over_rows(weight_map, r, top_k, tau_w):
         assert weights == pytest.approx(expected, rel=1e-5, abs=1e-7)
 
 
-@pytest.mark.parametrize("weight_map", WEIGHT_MAPS)
+@pytest.mark.parametrize("weight_map", ["softmax", "power"])
 @pytest.mark.parametrize("tau_w", [0.001, 0.5, 2.0])
 def test_a_row_of_zeros_is_uniform_over_its_kept_heads(weight_map, tau_w):
     r = torch.tensor([[0.0, 0.0, 0.0, 0.0], [0.9, 0.1, 0.0, 0.0]])
@@ -125,13 +125,13 @@ def test_softmax_tells_negative_reliabilities_apart():
     torch.testing.assert_close(w, torch.tensor([[0.25, 0.75]]))
 
 
-@pytest.mark.parametrize("weight_map", WEIGHT_MAPS)
+@pytest.mark.parametrize("weight_map", ["softmax", "power"])
 def test_a_large_temperature_weighs_all_kept_heads_alike(weight_map):
     w = head_weights(torch.tensor([[0.9, 0.1, 0.4]]), None, 1e9, weight_map)
     torch.testing.assert_close(w, torch.full((1, 3), 1 / 3))
 
 
-@pytest.mark.parametrize("weight_map", WEIGHT_MAPS)
+@pytest.mark.parametrize("weight_map", ["softmax", "power"])
 def test_a_small_temperature_leaves_the_best_head_alone(weight_map):
     w = head_weights(torch.tensor([[0.2, 0.9, 0.4]]), None, 0.001, weight_map)
     assert w.tolist() == [[0.0, 1.0, 0.0]]

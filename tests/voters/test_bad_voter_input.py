@@ -93,7 +93,8 @@ def test_wrong_shapes_are_named(voter, shape):
         (np.zeros((4, 2, 2), dtype=np.int32), "torch.int32"),
         (torch.zeros(4, 2, 2, dtype=torch.bool), "torch.bool"),
         (torch.zeros(4, 2, 2, dtype=torch.complex64), "torch.complex64"),
-        ([[[1.0]]], "list"),
+        ([[[1]]], "torch.int64"),
+        ("abcd", "str"),
         (None, "NoneType"),
     ],
 )
@@ -120,9 +121,17 @@ def test_one_label_a_clip(voter, count):
 
 
 @each_voter
+@pytest.mark.parametrize("labels", [None, "aabb", b"aabb"])
+def test_a_text_is_no_list_of_labels(voter, labels):
+    x, _ = good()
+    with pytest.raises(ValueError, match=f"one label for each of 4 clips, but got {labels!r}"):
+        voter().fit(x, labels)
+
+
+@each_voter
 def test_one_class_is_too_few(voter):
     x, _ = good()
-    with pytest.raises(ValueError, match=r"at least 2 classes, but got 1: \('dog',\)"):
+    with pytest.raises(ValueError, match=r"at least 2 classes, but got 1 class: \('dog',\)"):
         voter().fit(x, ["dog"] * 4)
 
 
@@ -148,15 +157,15 @@ def test_a_label_outside_the_named_classes():
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function", "vote"])
 def test_not_fitted(voter, method):
     x, _ = good()
-    with pytest.raises(RuntimeError, match=f"This {voter.__name__} is not fitted yet; call `fit` first"):
+    with pytest.raises(ValueError, match=f"This {voter.__name__} is not fitted yet; call `fit` first"):
         getattr(voter(), method)(x)
 
 
 @each_voter
 def test_not_fitted_has_neither_score_nor_state(voter):
-    with pytest.raises(RuntimeError, match="not fitted yet"):
+    with pytest.raises(ValueError, match="not fitted yet"):
         voter().score(*good())
-    with pytest.raises(RuntimeError, match="not fitted yet"):
+    with pytest.raises(ValueError, match="not fitted yet"):
         voter().fitted_state()
 
 
@@ -205,7 +214,7 @@ def test_a_refused_fit_leaves_the_last_one(voter):
 @each_voter
 @pytest.mark.parametrize("value", [0, -1, 1.5, "all", True])
 def test_top_k_is_a_positive_integer_or_none(voter, value):
-    with pytest.raises(ValueError, match="`top_k` to be a positive integer, or None for all heads, but got"):
+    with pytest.raises(ValueError, match=r"`top_k` to be (1 or more,|a whole number) or None, but got"):
         voter(top_k=value)
 
 
@@ -213,14 +222,14 @@ def test_top_k_is_a_positive_integer_or_none(voter, value):
 @pytest.mark.parametrize("name", ["tau_p", "tau_w"])
 @pytest.mark.parametrize("value", [0, -0.1, float("nan"), float("inf"), "0.5", None, True])
 def test_temperatures_are_above_zero(voter, name, value):
-    with pytest.raises(ValueError, match=f"`{name}` to be a finite number above 0, but got"):
+    with pytest.raises(ValueError, match=f"`{name}` to be a (finite number above 0|number), but got"):
         voter(**{name: value})
 
 
 @pytest.mark.parametrize("voter", [CalmGlobal, Calm])
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "1", None])
 def test_shrinkage_is_not_negative(voter, value):
-    with pytest.raises(ValueError, match=r"`shrinkage` to be a finite number .* but got"):
+    with pytest.raises(ValueError, match=r"`shrinkage` to be a (finite number, 0 or more|number), but got"):
         voter(shrinkage=value)
 
 
@@ -228,12 +237,12 @@ def test_shrinkage_is_not_negative(voter, value):
 @pytest.mark.parametrize("name", ["score", "reliability", "weight_map", "reliability_split"])
 @pytest.mark.parametrize("value", ["other", "", None])
 def test_choices_are_named(voter, name, value):
-    with pytest.raises(ValueError, match=rf"`{name}` to be one of \('\w+', .*\), but got {value!r}"):
+    with pytest.raises(ValueError, match=rf"`{name}` to be (one of \w+, .*|text), but got {value!r}"):
         voter(**{name: value})
 
 
 def test_choices_of_sav():
-    with pytest.raises(ValueError, match=r"`score` to be one of \('cosine', 'dot'\), but got 'euclid'"):
+    with pytest.raises(ValueError, match="`score` to be one of cosine, dot, but got 'euclid'"):
         Sav(score="euclid")
 
 

@@ -276,5 +276,5 @@ def test_bad_parameters_are_named(options, message):
 
 @each_voter
 def test_an_unfitted_voter_says_so(voter):
-    with pytest.raises(RuntimeError, match="not fitted"):
+    with pytest.raises(ValueError, match="not fitted"):
         clone(voter).predict(np.ones((1, 6, 4)))

@@ -25,7 +25,7 @@ def test_calm_global_by_hand():
     # North in head 0 is p = (1/4, 3/4); anything in head 1 is (1/2, 1/2).
     # a: 3/4·1/4 + 1/4·1/2 = 5/16. b: 3/4·3/4 + 1/4·1/2 = 11/16. Lengths do not matter.
     query = torch.tensor([[[0.0, 2.0], [5.0, 5.0]]])
-    torch.testing.assert_close(voter.decision_function(query), torch.tensor([[5 / 16, 11 / 16]]))
+    torch.testing.assert_close(voter.vote(query).scores_NC, torch.tensor([[5 / 16, 11 / 16]]))
     assert voter.predict(query).tolist() == ["b"]
 
 
@@ -69,7 +69,7 @@ def test_calm_global_averages_over_the_classes():
 def test_calm_scores_by_hand(query, scores, winner):
     voter = fitted_on_heldout(Calm)
     query = torch.tensor([query])
-    torch.testing.assert_close(voter.decision_function(query), torch.tensor([scores]))
+    torch.testing.assert_close(voter.vote(query).scores_NC, torch.tensor([scores]))
     assert voter.predict(query).tolist() == [winner]
     expected = np.array([scores]) / sum(scores)
     np.testing.assert_allclose(voter.predict_proba(query), expected, atol=1e-6)
@@ -79,7 +79,7 @@ def test_one_kept_head_a_class_decides_alone():
     voter = fitted_on_heldout(Calm, top_k=1)
     assert voter.weights_.tolist() == [[1.0, 0.0], [0.0, 1.0]]
     # Class a listens to head 0 only (1/4), class b to head 1 only (1/4).
-    found = voter.decision_function(torch.tensor([[NORTH, EAST]]))
+    found = voter.vote(torch.tensor([[NORTH, EAST]])).scores_NC
     torch.testing.assert_close(found, torch.tensor([[0.25, 0.25]]))
 
 

@@ -94,7 +94,7 @@ def test_the_prior_of_the_support():
     x, y = noisy_clips(6, (12, 3))
     queries, _ = noisy_clips(7, (20, 20), noise=3.0)
     even, support = Gda(1.0).fit(x, y), Gda(1.0, prior="support").fit(x, y)
-    difference = support.decision_function(queries) - even.decision_function(queries)
+    difference = support.vote(queries).scores_NC - even.vote(queries).scores_NC
     np.testing.assert_allclose(difference[:, 0] - difference[:, 1], np.log(4), rtol=1e-4)
 
 

@@ -61,7 +61,7 @@ def test_equal_heads_go_by_lower_index():
 def test_votes_and_equal_counts_by_hand(query, counts, winner):
     voter = Sav(top_k=4).fit(*three_classes(heads=4))
     query = torch.tensor([query])
-    assert voter.decision_function(query).tolist() == [counts]
+    assert voter.vote(query).scores_NC.tolist() == [counts]
     assert voter.predict(query).tolist() == [winner]
     torch.testing.assert_close(voter.predict_proba(query), torch.tensor([counts]) / 4)
 
@@ -74,7 +74,7 @@ def test_the_leading_head_is_the_best_ranked_not_the_first():
     assert voter.reliability_.tolist() == [0.5, 1.0]
     assert voter.heads_.tolist() == [1, 0]
     query = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
-    assert voter.decision_function(query).tolist() == [[1.0, 1.0]]
+    assert voter.vote(query).scores_NC.tolist() == [[1.0, 1.0]]
     assert voter.predict(query).tolist() == ["b"]
 
 

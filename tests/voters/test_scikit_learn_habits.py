@@ -1,3 +1,6 @@
+import dataclasses
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,8 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score
 
-from calm_pl.voters import Calm, CalmGlobal, Sav
+from calm_pl.validation import at_least, setting
+from calm_pl.voters import Calm, CalmGlobal, Sav, SavSettings
 
 VOTERS = [
     Sav(top_k=3, score="dot"),
@@ -78,11 +82,50 @@ def test_set_params_takes_effect_at_the_next_fit(voter):
 
 
 @each_voter
-def test_a_refused_parameter_changes_nothing(voter):
-    fresh = clone(voter)
+def test_a_wrong_parameter_is_refused_by_the_next_fit_which_leaves_the_last_one(voter):
+    voter = fitted(voter)
+    before = voter.decision_function(QUERIES)
+    for wrong in (lambda: voter.set_params(top_k=0), lambda: setattr(voter, "top_k", 1.5)):
+        wrong()
+        with pytest.raises(ValueError, match=r"`top_k` to be (1 or more,|a whole number) or None, but got"):
+            voter.fit(*noisy_clips(0, (4, 3, 5)))
+        np.testing.assert_array_equal(voter.decision_function(QUERIES), before)
     with pytest.raises(ValueError, match="top_k"):
-        fresh.set_params(score="cosine", top_k=0)
-    assert fresh.get_params() == voter.get_params()
+        type(voter)(top_k=0)
+
+
+@each_voter
+def test_parameters_are_attributes(voter):
+    fresh = clone(voter)
+    for name, value in fresh.get_params().items():
+        if name != "score":
+            assert getattr(fresh, name) == value
+    fresh.top_k = 1
+    assert fresh.get_params()["top_k"] == 1
+    assert (torch.atleast_2d(fresh.fit(*noisy_clips(0, (4, 3, 5))).weights_) > 0).sum(-1).max() == 1
+    voter = fitted(CalmGlobal(tau_p=0.1))
+    before = voter.decision_function(QUERIES)
+    voter.tau_p = 2.0
+    np.testing.assert_array_equal(voter.decision_function(QUERIES), before)
+    voter.fit(*noisy_clips(0, (4, 3, 5)))
+    np.testing.assert_array_equal(
+        voter.decision_function(QUERIES), fitted(CalmGlobal(tau_p=2.0)).decision_function(QUERIES)
+    )
+
+
+@each_voter
+def test_score_is_a_method_when_read_and_a_parameter_when_assigned(voter):
+    voter = fitted(voter)
+    assert 0 < voter.score(QUERIES, TRUTH) < 1
+    voter.score = "dot"
+    assert voter.get_params()["score"] == "dot"
+    voter.fit(*noisy_clips(0, (4, 3, 5)))
+    assert voter.fitted_params()["score"] == "dot"
+    assert 0 < voter.score(QUERIES, TRUTH) < 1
+
+
+def test_voters_are_equal_to_themselves_alone():
+    assert len({Sav(), Sav()}) == 2
 
 
 @each_voter
@@ -178,3 +221,33 @@ def test_fitted_state_moves_to_another_voter(voter):
     other = clone(voter).load_fitted_state(voter.classes_.tolist(), voter.centroids_, voter.fitted_state())
     np.testing.assert_array_equal(other.decision_function(QUERIES), voter.decision_function(QUERIES))
     assert other.predict(QUERIES).tolist() == voter.predict(QUERIES).tolist()
+
+
+@dataclass
+class MostSettings(SavSettings):
+    most: int = setting(2, at_least(1))
+
+
+class MostHeads(Sav, MostSettings):
+    """A voter of a user's own, with a parameter more."""
+
+    def _fit_heads(self, support, heldout):
+        self.fitted_params_.top_k = min(self.top_k or self.most, self.most)
+        super()._fit_heads(support, heldout)
+
+
+def test_a_voter_of_ones_own_has_its_own_parameters():
+    voter = clone(MostHeads(top_k=4, most=3))
+    assert repr(voter) == "MostHeads(top_k=4, score='cosine', most=3)"
+    fitted_one = voter.fit(*noisy_clips(0, (4, 3, 5)))
+    assert len(fitted_one.heads_) == 3
+    assert fitted_one.fitted_params() == {"top_k": 3, "score": "cosine", "most": 3}
+    assert fitted_one.get_params() == {"top_k": 4, "score": "cosine", "most": 3}
+    with pytest.raises(ValueError, match="`most` to be 1 or more, but got 0"):
+        MostHeads(most=0)
+
+
+def test_parameters_beside_those_of_a_voter_are_refused():
+    Odd = dataclasses.make_dataclass("Odd", [("most", int, 3)], bases=(Sav,))
+    with pytest.raises(TypeError, match="parameters of Odd in a dataclass of their own"):
+        Odd()

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from omegaconf import MISSING
 
-from calm_pl.config.compose import type_name
 from calm_pl.config.schema import CALLBACKS, Config
 from calm_pl.methods import METHODS
+from calm_pl.validation import type_name
 
 _LISTS = {"methods": METHODS.keys(), "callbacks": CALLBACKS}  # what their entries may be
 
@@ -101,6 +101,10 @@ def _texts(schema: type) -> dict[str, str]:
             match field, below:
                 case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                     texts[name] = " ".join(text.split())
+    for one in dataclasses.fields(schema):
+        if "as_in" in one.metadata:
+            source, name = one.metadata["as_in"]
+            texts[one.name] = _texts(source)[name]
     return texts
 
 

@@ -2,21 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, get_worker_info
 
 from calm_pl.data.loading.answered import AnswerLink
 from calm_pl.data.loading.balance import DealtBatches, batches_by_length, heard_seconds
 from calm_pl.data.loading.banked import BankLink, look_up
-from calm_pl.data.loading.batches import Batch, ClipDataset, Collator, MediaRule
+from calm_pl.data.loading.batches import Batch, ClipDataset, Collator, Item, MediaRule
+from calm_pl.data.loading.shared_memory import wait_for_room
 from calm_pl.data.questions.clips import Query
 from calm_pl.data.settings import DataSettings
+from calm_pl.errors import CalmError
 from calm_pl.models.preparer import Preparer
 
 _BANKED_AT_ONCE = 256
+
+
+class BatchLoader(DataLoader[Any]):
+    """Raises errors of processes that decode as they are, without those processes' tracebacks."""
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        """Yield batches.
+
+        Raises:
+            CalmError: a process that decodes met it.
+        """
+        for batch in super().__iter__():
+            if isinstance(batch, CalmError):
+                raise batch
+            yield batch
+
+
+class HandedOver:
+    """Collates, and sees to it that the batch arrives."""
+
+    def __init__(self, collate: Collator) -> None:
+        self._collate = collate
+
+    def __call__(self, items: Sequence[Item]) -> Batch | CalmError:
+        """Return the batch; in a process that decodes, an error is a value too."""
+        try:
+            batch = self._collate(items)
+            wait_for_room(batch)
+        except CalmError as error:
+            if get_worker_info() is None:
+                raise
+            return error
+        return batch
 
 
 class QuestionLoader:
@@ -70,10 +105,10 @@ class QuestionLoader:
 
     def loader(self, rank: int, world_size: int) -> DataLoader[Any]:
         """The batches of a rank."""
-        return DataLoader(
+        return BatchLoader(
             ClipDataset(self.queries, self.rule, self._banked),
             batch_sampler=DealtBatches(self.batches(), rank, world_size),
-            collate_fn=self._collate,
+            collate_fn=HandedOver(self._collate),
             num_workers=0 if self.num_banked == len(self.queries) else self.settings.num_workers,
         )
 

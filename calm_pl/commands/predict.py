@@ -59,6 +59,12 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     from calm_pl.methods.classifier import load_classifier
 
     classifier = load_classifier(args.classifier)
+    lacking = classifier.lacking()
+    if lacking:
+        raise ModelError(
+            f"{args.classifier}: has no {lacking[0]}, which predict needs to ask about clips: it can only"
+            " classify vectors, in Python. Fit one with fit-free."
+        )
     preferred = [*METHODS.preferred(), *classifier.voters]  # a program's own voters come last
     method = args.method or next(one for one in preferred if one in classifier.voters)
     if method not in classifier.voters:

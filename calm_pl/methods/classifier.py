@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from calm_pl.atomic_files import replacing
 from calm_pl.errors import ModelError
 from calm_pl.methods import METHODS
+from calm_pl.methods.classifier_header import FORMAT, IDENTITY, MODEL, PROMPT, Header, fault
 from calm_pl.methods.table import ORACLE_SUFFIX
 from calm_pl.voters import HeadVoter
-
-_FORMAT = "calm_pl.methods.classifier.1"
+from calm_pl.voters.base import CENTROIDS
+from calm_pl.voters.state import check_names, check_shape
 
 
 @dataclass(frozen=True)
@@ -35,18 +37,39 @@ class Classifier:
     prompt: dict[str, Any]
     model: dict[str, Any]
 
+    def lacking(self) -> list[str]:
+        """Return what is not there of what clips are classified by: a program may store voters without it."""
+        sections = (
+            ("prompt", self.prompt, PROMPT),
+            ("model", self.model, MODEL),
+            ("model.identity", self.model.get("identity", {}), IDENTITY),
+        )
+        return [f"{name}.{key}" for name, section, keys in sections for key in keys if key not in section]
+
     def save(self, path: str | Path) -> Path:
-        """Write the file; it appears under its name only when complete."""
+        """Write the file; it appears under its name only when complete.
+
+        Raises:
+            ValueError: voters of several supports, or classes that are not theirs.
+        """
         from safetensors.torch import save
 
         path = Path(path)
         first = next(iter(self.voters.values()))
+        for name, voter in self.voters.items():
+            if voter.classes_.tolist() != list(self.classes):
+                raise ValueError(
+                    f"Expected all voters to know the classes {list(self.classes)}, but {name!r} knows"
+                    f" {voter.classes_.tolist()}."
+                )
+            if not torch.equal(voter.centroids_, first.centroids_):
+                raise ValueError(f"Expected all voters to be fitted on one support, but {name!r} is not.")
         tensors: dict[str, Tensor] = {"centroids": first.centroids_.contiguous().cpu()}
         for name, voter in self.voters.items():
             for key, tensor in voter.fitted_state().items():
                 tensors[f"{name}.{key}"] = tensor.contiguous().cpu()
         header = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "classes": json.dumps(self.classes),
             "voters": json.dumps(
                 {name: voter.fitted_params() for name, voter in self.voters.items()},
@@ -64,26 +87,50 @@ class Classifier:
 def load_classifier(path: str | Path) -> Classifier:
     """Read a file that `Classifier.save` wrote; it predicts what the saved one predicted.
 
+    Everything is checked that a prediction rests on, so that a damaged or crafted file is refused here.
+
     Raises:
-        ModelError: not there, or not such a file.
+        ModelError: not there, not such a file, or a part of it that cannot be: which, and why.
     """
     from safetensors import SafetensorError, safe_open
 
+    path = Path(path)
+    if not path.is_file():  # a folder, a pipe that nobody writes to
+        raise ModelError(f"{path}: cannot be read as a classifier: no such file.")
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            if header.get("format") != _FORMAT:
-                raise ModelError(f"{path}: is no classifier of this version (format {_FORMAT!r}).")
-            tensors = {key: file.get_tensor(key) for key in list(file.keys())}
+            header = Header(path, file.metadata() or {})
+            classes, voters = header.classes(), header.voters()
+            tensors = _read(path, file, len(classes), voters)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot be read as a classifier: {error}") from error
-    classes = tuple(json.loads(header["classes"]))
-    kinds = json.loads(header.get("kinds", "{}"))
-    voters = {
-        name: _restore(name, kinds.get(name, name), params, classes, tensors, path)
-        for name, params in json.loads(header["voters"]).items()
+    for name, voter in voters.items():
+        prefix = f"{name}."
+        state = {key.removeprefix(prefix): tensors[key] for key in tensors if key.rpartition(".")[0] == name}
+        try:
+            voter.load_fitted_state(classes, tensors["centroids"], state)
+        except ValueError as error:
+            raise fault(path, f"voter {name!r}", str(error)) from error
+    return Classifier(voters, classes, header.prompt(), header.model())
+
+
+def _read(path: Path, file: Any, num_classes: int, voters: Mapping[str, HeadVoter]) -> dict[str, Tensor]:
+    """Read the tensors, once their names and shapes are those of the voters."""
+    forms = {
+        f"{name}.{key.rstrip('_')}": form
+        for name, voter in voters.items()
+        for key, form in voter.fitted_forms.items()
     }
-    return Classifier(voters, classes, json.loads(header["prompt"]), json.loads(header["model"]))
+    shapes = {key: file.get_slice(key).get_shape() for key in list(file.keys())}
+    try:
+        check_names(list(shapes), ["centroids", *forms])
+        check_shape("centroids", shapes["centroids"], CENTROIDS, {"C": num_classes})
+        sizes = dict(zip(CENTROIDS.shape, shapes["centroids"], strict=True))
+        for key, form in forms.items():
+            check_shape(key, shapes[key], form, sizes)
+    except ValueError as error:
+        raise fault(path, "tensors", str(error)) from error
+    return {key: file.get_tensor(key) for key in shapes}
 
 
 def method_of(name: str, voter: HeadVoter) -> str | None:
@@ -109,23 +156,3 @@ def _kinds(voters: dict[str, HeadVoter]) -> dict[str, str]:
     kinds = {name: method_of(name, voter) for name, voter in voters.items()}
     named = {name: kind for name, kind in kinds.items() if kind != name}
     return {"kinds": json.dumps(named)} if named else {}
-
-
-def _restore(
-    name: str,
-    kind: str,
-    params: dict[str, Any],
-    classes: Sequence[str],
-    tensors: dict[str, Tensor],
-    path: str | Path,
-) -> HeadVoter:
-    row = METHODS.get(kind)
-    if row is None or not row.stored:
-        raise ModelError(
-            f"{path}: holds the method {kind!r}, which this installation does not know: name the plugin or"
-            " install the package that brought it."
-        )
-    prefix = f"{name}."
-    state = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
-    voter: HeadVoter = row.voter_class()(**params)
-    return voter.load_fitted_state(classes, tensors["centroids"], state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -43,6 +43,7 @@ from calm_pl.voters.linear import (
     mean_classifier,
 )
 from calm_pl.voters.settings import VoterSettings
+from calm_pl.voters.state import Form, check_between, check_weights
 from calm_pl.voters.support import Support
 
 POWERS = (0, 1, 2, 4)
@@ -115,16 +116,16 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
         share_: of 2 and 3 together in the mean, 0 to 1.
     """
 
-    fitted_names: ClassVar[tuple[str, ...]] = (
-        *CalibratedVoter.fitted_names,
-        "reliability_",
-        "weights_",
-        "whitening_",
-        "whitened_",
-        "discriminant_",
-        "bias_",
-        "choices_",
-    )
+    fitted_forms: ClassVar[Mapping[str, Form]] = {
+        **CalibratedVoter.fitted_forms,
+        "reliability_": Form("H"),
+        "weights_": Form("H"),
+        "whitening_": Form("HDD"),
+        "whitened_": Form("CHD"),
+        "discriminant_": Form("CHD"),
+        "bias_": Form("C"),
+        "choices_": Form("3", torch.float64),
+    }
     reliability_: Tensor
     weights_: Tensor
     whitening_: Tensor
@@ -251,6 +252,18 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
             w_PnH = w_PCH[:, support.y_N[rows_n]]
             votes_NPC[rows_n] = torch.einsum("pnh,nhc->npc", w_PnH, s_nHC.to(torch.float64))
         return votes_NPC
+
+    def check_values(self, state: Mapping[str, Tensor]) -> None:
+        """Refuse weights, reliabilities, probabilities and choices that cannot be."""
+        super().check_values(state)
+        check_weights(state["weights"])
+        check_between("reliability", state["reliability"], 0, 1)
+        power, rho, share = state["choices"].tolist()
+        if power not in POWERS or not 0 < rho < 1e6 or not -1e-9 <= share <= 1 + 1e-9:
+            raise ValueError(
+                f"`choices` must be a power among {POWERS}, a positive shrinkage and a share of 0 to 1, but"
+                f" are {[power, rho, share]}"
+            )
 
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
         """Log-probabilities; equal ones go to the lower class index."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -14,10 +14,19 @@ from torch import Tensor
 
 from calm_pl.functional import clip_chunks, head_scores
 from calm_pl.validation import check_settings
-from calm_pl.voters.checks import Vectors, as_labels, as_vectors, label_array
+from calm_pl.voters.checks import LARGEST, Vectors, as_labels, as_vectors, label_array
 from calm_pl.voters.scikit_learn import MethodAndParameter, classifier_tags, not_fitted_error
 from calm_pl.voters.settings import VoterSettings
+from calm_pl.voters.state import (
+    Form,
+    check_between,
+    check_names,
+    check_tensor,
+    check_weights,
+)
 from calm_pl.voters.support import Support, as_heldout, gather_support
+
+CENTROIDS = Form("CHD")
 
 
 class Decision(NamedTuple):
@@ -37,7 +46,7 @@ class HeadVoter(ABC):
 
     A subclass also inherits its parameters, a `VoterSettings` of fields with default and rule, which are its
     attributes then; they are checked when it is made and again by `fit`. It fills the attributes of
-    `fitted_names` in `_fit_heads`.
+    `fitted_forms` in `_fit_heads`.
 
     Attributes:
         fitted_params_: the parameters of the last fit, which predictions go by, with what the fit chose.
@@ -49,7 +58,7 @@ class HeadVoter(ABC):
     classes_: np.ndarray
     centroids_: Tensor
     _live_H: Tensor
-    fitted_names: ClassVar[tuple[str, ...]]
+    fitted_forms: ClassVar[Mapping[str, Form]]
 
     @property
     def reads_hidden(self) -> bool:
@@ -88,7 +97,7 @@ class HeadVoter(ABC):
         return fresh
 
     def _take(self, fresh: Self) -> Self:
-        for name in self.fitted_names:
+        for name in self.fitted_forms:
             bad = (~torch.isfinite(getattr(fresh, name))).nonzero().tolist()
             if bad:
                 raise ValueError(
@@ -100,7 +109,7 @@ class HeadVoter(ABC):
 
     @abstractmethod
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
-        """Fill the attributes of `fitted_names`."""
+        """Fill the attributes of `fitted_forms`."""
 
     @abstractmethod
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
@@ -257,18 +266,49 @@ class HeadVoter(ABC):
     def fitted_state(self) -> dict[str, Tensor]:
         """Fitted tensors beside the centroids, by attribute name without the trailing underscore."""
         self._check_fitted()
-        return {name.rstrip("_"): getattr(self, name) for name in self.fitted_names}
+        return {name.rstrip("_"): getattr(self, name) for name in self.fitted_forms}
 
     def load_fitted_state(
         self, classes: Sequence[Hashable], centroids_CHD: Tensor, state: dict[str, Tensor]
     ) -> Self:
-        """The inverse of `fitted_state`."""
+        """Take over the state of a fitted voter; the inverse of `fitted_state`.
+
+        Args:
+            classes: labels in class order.
+            centroids_CHD: float32.
+            state: tensors by name.
+
+        Raises:
+            ValueError: a tensor that is missing, unknown, of another shape or dtype, not finite, or out of
+                range, by name.
+        """
+        self._check_state(classes, centroids_CHD, state)
         self.fitted_params_ = self._checked_params()
         self.classes_ = label_array(classes)
         self.centroids_ = centroids_CHD
-        for name in self.fitted_names:
+        for name in self.fitted_forms:
             setattr(self, name, state[name.rstrip("_")])
         return self
+
+    def _check_state(
+        self, classes: Sequence[Hashable], centroids_CHD: Tensor, state: Mapping[str, Tensor]
+    ) -> None:
+        sizes = {"C": len(classes)}
+        check_tensor("centroids", centroids_CHD, CENTROIDS, sizes)
+        check_between("centroids", centroids_CHD, -LARGEST, LARGEST)
+        if len(classes) < 2 or 0 in centroids_CHD.shape:
+            raise ValueError(
+                f"`centroids` must be of 2 classes or more, but are {tuple(centroids_CHD.shape)}"
+            )
+        sizes = dict(zip(CENTROIDS.shape, centroids_CHD.shape, strict=True))
+        forms = {name.rstrip("_"): form for name, form in self.fitted_forms.items()}
+        check_names(list(state), list(forms))
+        for name, form in forms.items():
+            check_tensor(name, state[name], form, sizes)
+        self.check_values(state)
+
+    def check_values(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027 (many refuse nothing more)
+        """Raise ValueError where values of `load_fitted_state`, of the right shapes and finite, cannot be."""
 
 
 class ScoreVoter(HeadVoter):
@@ -282,7 +322,12 @@ class ScoreVoter(HeadVoter):
     reliability_: Tensor
     weights_: Tensor
     score = MethodAndParameter(HeadVoter.score)
-    fitted_names: ClassVar[tuple[str, ...]] = ("reliability_", "weights_")
+    fitted_forms: ClassVar[Mapping[str, Form]] = {"reliability_": Form("H"), "weights_": Form("H")}
+
+    def check_values(self, state: Mapping[str, Tensor]) -> None:
+        """Refuse weights that do not sum to 1, and reliabilities beyond -1 and 1."""
+        check_weights(state["weights"])
+        check_between("reliability", state["reliability"], -1, 1)
 
     @abstractmethod
     def decide(self, s_NHC: Tensor) -> Decision:

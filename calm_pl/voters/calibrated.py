@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from calm_pl.functional import FoldedClips, centred, conformal_sets, conformal_threshold, log_posteriors
 from calm_pl.voters.base import HeadVoter
 from calm_pl.voters.checks import Vectors
+from calm_pl.voters.state import Form, check_between
 
 
 class CalibratedVoter(HeadVoter):
@@ -20,7 +22,7 @@ class CalibratedVoter(HeadVoter):
             without it, float32 in ascending order; what prediction sets are calibrated on.
     """
 
-    fitted_names: ClassVar[tuple[str, ...]] = ("left_out_p_",)
+    fitted_forms: ClassVar[Mapping[str, Form]] = {"left_out_p_": Form("N")}
     left_out_p_: Tensor
 
     def probabilities(self, scores_NC: Tensor) -> Tensor:
@@ -36,6 +38,10 @@ class CalibratedVoter(HeadVoter):
         p_NC = self.probabilities(self.vote(vectors).scores_NC)
         threshold = conformal_threshold(self.left_out_p_, coverage)
         return self._like(vectors, conformal_sets(p_NC, threshold))
+
+    def check_values(self, state: Mapping[str, Tensor]) -> None:
+        """Refuse probabilities that are none."""
+        check_between("left_out_p", state["left_out_p"], 0, 1)
 
     def _keep_left_out(self, logits_NC: Tensor, clips: FoldedClips) -> None:
         """Keep what prediction sets need of the calibrated scores of clips left out."""

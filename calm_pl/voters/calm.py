@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, NamedTuple, Self
 
 import torch
@@ -35,6 +35,7 @@ from calm_pl.functional.selection import (
 from calm_pl.voters.base import Decision, ScoreVoter
 from calm_pl.voters.evidence import EvidenceKind, ReliabilitySums, left_out_scores, reliability_sums
 from calm_pl.voters.settings import CalmSettings
+from calm_pl.voters.state import Form
 from calm_pl.voters.support import Support
 
 _LEAST_SCORE = 1e-6  # of a left-out clip: one that no head speaks for has no logarithm
@@ -183,6 +184,13 @@ class CalmBase(ScoreVoter, CalmSettings):
             return Reliabilities(sums.sums_CH, sums.counts_C)
         return Reliabilities(sums.sums_CH.sum(0, keepdim=True), sums.counts_C.sum()[None])
 
+    def check_values(self, state: Mapping[str, Tensor]) -> None:
+        """Refuse also settings that a fit replaces by what it chose."""
+        super().check_values(state)
+        for name in ("select", "sharpness"):
+            if vars(self)[name] == "loo":
+                raise ValueError(f"`{name}` must be what the fit chose, but is 'loo'")
+
     def decide(self, s_NHC: Tensor) -> Decision:
         """Weighted posteriors (eqs. 9, 13); equal scores go to the lower class index (eq. 10)."""
         scores_NC = weighted_vote(posteriors(s_NHC, self.fitted_params_.tau_p), self.weights_)
@@ -222,3 +230,4 @@ class Calm(CalmBase):
     """
 
     conditional = True
+    fitted_forms: ClassVar[Mapping[str, Form]] = {"reliability_": Form("CH"), "weights_": Form("CH")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from calm_pl.voters.base import Decision, HeadVoter
 from calm_pl.voters.gram import clip_places, over_ranks
 from calm_pl.voters.sav import Sav
 from calm_pl.voters.settings import VoterSettings
+from calm_pl.voters.state import Form
 from calm_pl.voters.support import Support
 
 MAX_FEATURES = 2**28
@@ -74,7 +75,7 @@ class Comparison(HeadVoter, ComparisonSettings):
         heads_: indices of the heads used.
     """
 
-    fitted_names: ClassVar[tuple[str, ...]] = ()
+    fitted_forms: ClassVar[Mapping[str, Form]] = {}
     model_: Any
     heads_: list[int]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Optional
 
@@ -15,6 +16,7 @@ from calm_pl.voters.calibrated import CalibratedVoter
 from calm_pl.voters.gram import clip_gram, clip_places, folded_clips
 from calm_pl.voters.linear import RHOS, discriminants, linear_scores, mean_classifier
 from calm_pl.voters.settings import VoterSettings
+from calm_pl.voters.state import Form
 from calm_pl.voters.support import Support
 
 
@@ -47,7 +49,11 @@ class Gda(CalibratedVoter, GdaSettings):
     """
 
     fitted_params_: GdaSettings
-    fitted_names: ClassVar[tuple[str, ...]] = (*CalibratedVoter.fitted_names, "discriminant_", "bias_")
+    fitted_forms: ClassVar[Mapping[str, Form]] = {
+        **CalibratedVoter.fitted_forms,
+        "discriminant_": Form("CHD"),
+        "bias_": Form("C"),
+    }
     discriminant_: Tensor
     bias_: Tensor
 

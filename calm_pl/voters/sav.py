@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from calm_pl.functional import majority_vote, top_heads
 from calm_pl.voters.base import Decision, ScoreVoter
 from calm_pl.voters.settings import SavSettings
+from calm_pl.voters.state import Form, check_heads
 from calm_pl.voters.support import Support
 
 
@@ -23,7 +27,10 @@ class Sav(ScoreVoter, SavSettings):
         weights_: (H,) 1/K on the kept heads.
     """
 
-    fitted_names = ("reliability_", "weights_", "heads_")
+    fitted_forms: ClassVar[Mapping[str, Form]] = {
+        **ScoreVoter.fitted_forms,
+        "heads_": Form("K", torch.int64),
+    }
     fitted_params_: SavSettings
     heads_: Tensor
 
@@ -39,6 +46,15 @@ class Sav(ScoreVoter, SavSettings):
         self.heads_ = top_heads(self.reliability_, self.fitted_params_.top_k, support.live_H)
         self.weights_ = torch.zeros_like(self.reliability_)
         self.weights_[self.heads_] = 1 / len(self.heads_)
+
+    def check_values(self, state: Mapping[str, Tensor]) -> None:
+        """Refuse heads that there are not, and weights that are not shared alike by those kept."""
+        super().check_values(state)
+        check_heads(state["heads"], len(state["weights"]))
+        weights_H = torch.zeros_like(state["weights"])
+        weights_H[state["heads"]] = 1 / len(state["heads"])
+        if not torch.allclose(weights_H, state["weights"]):
+            raise ValueError("`weights` must be shared alike by the heads of `heads`, but are not")
 
     def decide(self, s_NHC: Tensor) -> Decision:
         """Vote counts (N, C) and the winner; ties as METHOD states them in `majority_vote`."""

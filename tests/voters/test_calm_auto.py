@@ -46,7 +46,7 @@ def test_every_rank_fits_what_one_rank_would(voter, split):
     expected = clone(voter).fit(x, y)
     for found in ranks.run(work):
         assert found.fitted_params_ == expected.fitted_params_
-        for name in voter.fitted_names:
+        for name in voter.fitted_forms:
             torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(
             found.decision_function(queries), expected.decision_function(queries), rtol=1e-4, atol=1e-4
@@ -185,7 +185,7 @@ def test_scores_that_are_too_many_to_hold_are_made_again(monkeypatch):
     held = CalmAuto().fit(x, y)
     monkeypatch.setattr("calm_pl.voters.auto.HELD_SCORES", 0)
     again = CalmAuto().fit(x, y)
-    for name in CalmAuto.fitted_names:
+    for name in CalmAuto.fitted_forms:
         torch.testing.assert_close(getattr(again, name), getattr(held, name), rtol=0, atol=0)
 
 

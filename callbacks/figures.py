@@ -9,7 +9,7 @@ import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from calm_pl.evaluation.module import FitFreeModule
-from calm_pl.jobs.job import JobRecord
+from calm_pl.jobs.record import JobRecord
 from calm_pl.methods import METHODS
 
 # Matplotlib is imported after the test, on rank 0 only.

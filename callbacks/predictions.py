@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from calm_pl.atomic_files import replacing
 from calm_pl.evaluation.module import FitFreeModule
-from calm_pl.jobs.job import JobRecord
+from calm_pl.jobs.record import JobRecord
 
 
 class PredictionWriter(Callback):

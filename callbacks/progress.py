@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from calm_pl.data.loading.batches import Batch
 from calm_pl.distributed import SharedCount
-from calm_pl.jobs.job import JobRecord
+from calm_pl.jobs.record import JobRecord
 
 _SECONDS_BETWEEN_LINES = 10.0
 

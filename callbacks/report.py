@@ -8,7 +8,7 @@ import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from calm_pl.evaluation.module import FitFreeModule
-from calm_pl.jobs.job import JobRecord
+from calm_pl.jobs.record import JobRecord
 from calm_pl.report import SoundRule, read_run, write_run_page
 
 from .order import require_before

@@ -18,7 +18,7 @@ from calm_pl.atomic_files import replacing
 from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.evaluation.module import FitFreeModule
 from calm_pl.evaluation.results import results_of
-from calm_pl.jobs.job import JobRecord
+from calm_pl.jobs.record import JobRecord
 from calm_pl.methods.classifier import Classifier, method_of
 from calm_pl.methods.table import PSEUDO_SUFFIX
 from calm_pl.report.terminal import notes

@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import WandbLogger
 
 from calm_pl.errors import BadClipError
 from calm_pl.evaluation.module import FitFreeModule
-from calm_pl.jobs.job import JobRecord
+from calm_pl.jobs.record import JobRecord
 from calm_pl.media import load_audio
 from calm_pl.report import RunFolder, read_run
 from calm_pl.report.confusions import in_turn, shown_clips

@@ -111,3 +111,14 @@ def test_the_check_sees_a_wrong_import(tmp_path):
     assert list(wrong_imports("calm_pl.models.lalm", ["calm_pl.media.audio"])) == [
         "calm_pl.models.lalm imports its sibling calm_pl.media.audio"
     ]
+
+
+def test_commands_know_no_other_command():
+    shared = {"calm_pl.commands.arguments", "calm_pl.commands.streams", "calm_pl.commands.list_benchmarks"}
+    crossing = [
+        (module_name(path), imported)
+        for path in FILES
+        for imported in imports(path)
+        if imported.startswith("calm_pl.commands.") and home(module_name(path)) == "calm_pl.commands"
+    ]
+    assert [pair for pair in crossing if not any(pair[1].startswith(one) for one in shared)] == []

@@ -33,11 +33,16 @@ import calm_pl.data.benchmarks.esc50
 import calm_pl.evaluation.module
 import calm_pl.figures.folder
 import calm_pl.figures.run_files
-import calm_pl.jobs.job
+import calm_pl.jobs.opened
+import calm_pl.jobs.parts
+import calm_pl.jobs.stages
+import calm_pl.jobs.trainer
+import calm_pl.masks.job
 import calm_pl.masks.module
 import calm_pl.models.families.qwen2_audio
 import calm_pl.report
 import calm_pl.report.terminal
+import calm_pl.sweeps.job
 import calm_pl.sweeps.module
 from calm_pl.figures import confusion_figure
 from calm_pl.models.tiny import build_tiny

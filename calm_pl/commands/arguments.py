@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
+Settings = TypeVar("Settings")
 _SETTING = re.compile(r"--(?=\w+\.[\w.]+=)")
 
 
@@ -46,3 +47,35 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="override single settings")
+
+
+def read_config(
+    command: argparse.ArgumentParser,
+    argv: Sequence[str],
+    load: Callable[[Sequence[str], Sequence[str]], Settings],
+    example: str = "--config demo.yaml",
+) -> tuple[argparse.Namespace, Settings | None]:
+    """Parse a command line and compose its configuration, which `--print-config` only shows.
+
+    Args:
+        command: the parser, with `add_config_arguments`.
+        argv: the command line.
+        load: composes files and overrides.
+        example: of a configuration, for a command line without one.
+
+    Returns:
+        the arguments, and the configuration; None where it was shown and there is nothing left to do.
+
+    Raises:
+        ConfigError: all faults of the configuration at once.
+    """
+    from calm_pl.config.compose import to_yaml
+
+    args = command.parse_intermixed_args(list(argv))
+    if not args.config and not args.overrides:
+        command.error(f"give a configuration, as in {example}")
+    config = load(args.config, args.overrides)
+    if args.print_config:
+        print(to_yaml(config), end="")
+        return args, None
+    return args, config

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from calm_pl.commands.arguments import add_config_arguments, parser
-from calm_pl.config.compose import load_config, to_yaml
+from calm_pl.commands.arguments import add_config_arguments, parser, read_config
+from calm_pl.config.compose import load_config
 from calm_pl.config.schema import Config
 from calm_pl.errors import CalmError
 
@@ -75,12 +75,8 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     )
     add_config_arguments(command)
     command.add_argument("--no-model", action="store_true", help="do not load the model")
-    args = command.parse_intermixed_args(list(argv))
-    if not args.config and not args.overrides:
-        command.error("give a configuration, as in --config esc50.yaml")
-    config = load_config(args.config, args.overrides)
-    if args.print_config:
-        print(to_yaml(config), end="")
+    args, config = read_config(command, argv, load_config, "--config esc50.yaml")
+    if config is None:
         return 0
     failed = 0
     for finding in examine(config, CHECKS[:-1] if args.no_model else CHECKS):
@@ -205,11 +201,11 @@ def check_model(patient: Patient) -> Iterator[Finding]:
         return
     import torch
 
-    from calm_pl.jobs.job import load_arguments
+    from calm_pl.jobs.parts import load_arguments
     from calm_pl.models import FrozenLALM
     from calm_pl.models.checks import hearing_check, invariance_check
 
-    arguments = dataclasses.asdict(load_arguments(patient.config)) | {"offline": True}
+    arguments = dataclasses.asdict(load_arguments(patient.config.model)) | {"offline": True}
     lalm = FrozenLALM.from_pretrained(**arguments).to("cuda" if torch.cuda.is_available() else "cpu")
     layout = lalm.layout
     yield Finding(

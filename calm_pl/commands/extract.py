@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from calm_pl.commands.arguments import add_config_arguments, parser
-from calm_pl.config.compose import load_config, to_yaml
+from calm_pl.commands.arguments import add_config_arguments, parser, read_config
+from calm_pl.config.compose import load_config
 from calm_pl.config.schema import Config
 from calm_pl.errors import ConfigError
-from calm_pl.jobs.lightning_imports import import_lightning
-from calm_pl.jobs.paths import require_paths
-from calm_pl.jobs.stopping import end_with_parent
+from calm_pl.jobs.opened import opened, with_callbacks
+from calm_pl.jobs.parts import keeps_hidden, scored_for_bank
 
 _EXAMPLES = """\
   {program} --config esc50.yaml data.root=/data/ESC-50
@@ -34,12 +33,8 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         action="store_true",
         help="encode the clips that fit-free would draw, not the whole pool",
     )
-    args = command.parse_intermixed_args(list(argv))
-    if not args.config and not args.overrides:
-        command.error("give a configuration, as in --config esc50.yaml")
-    config = load_config(args.config, args.overrides)
-    if args.print_config:
-        print(to_yaml(config), end="")
+    args, config = read_config(command, argv, load_config, "--config esc50.yaml")
+    if config is None:
         return 0
     if config.bank.dir is None:
         raise ConfigError(["bank.dir: must be a folder to extract into, but is null"])
@@ -56,41 +51,15 @@ def extract(config: Config, quiet: bool = True) -> None:
     Raises:
         CalmError: anything the user can mend.
     """
-    require_paths(config)
-    import_lightning(quiet)
-    from calm_pl.commands.fit_free import run_stages
-    from calm_pl.evaluation.clip_counts import SkipPolicy
-    from calm_pl.evaluation.module import FitFreeModule
-    from calm_pl.jobs.job import (
-        build_data,
-        build_model,
-        build_trainer,
-        keeps_hidden,
-        open_bank,
-        open_record,
-        scored_by,
-    )
+    with opened(with_callbacks(config, "progress"), quiet) as job:
+        from calm_pl.evaluation.module import FitFreeModule
 
-    end_with_parent()
-    config = dataclasses.replace(
-        config,
-        callbacks=["progress"],
-        wandb=dataclasses.replace(config.wandb, mode="disabled"),
-    )
-    record = open_record(config)
-    data = build_data(config)
-    lalm = build_model(config)
-    data.preparer = lalm.preparer
-    data.bank = open_bank(config, lalm)
-    policy = SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction)
-    # Letters come with every pass; the other ways need to be asked for.
-    answers = None if scored_by(config) == "letters" else config.zero_shot
-    module = FitFreeModule(lalm, {}, data.task(), answers, policy, keeps_hidden(config))
-    trainer = build_trainer(config, record)
-    run_stages(trainer, module, data)
-    if trainer.is_global_zero:
-        known = sum(loader.num_banked for loader in data.loaders.values())
-        total = len(data.support) + len(data.query)
+        task, answers = job.data.task(), scored_for_bank(config)
+        module = FitFreeModule(job.lalm, {}, task, answers, job.policy, keeps_hidden(config))
+        if job.run(module) is None:
+            return
+        known = sum(loader.num_banked for loader in job.data.loaders.values())
+        total = len(job.data.support) + len(job.data.query)
         print(f"{total:,} questions, {known:,} of them in the bank before. Bank: {config.bank.dir}")
         for name, coverage in (("pool", module.support_coverage), ("query", module.query_coverage)):
             for failure in coverage.failures:

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
-import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from calm_pl.atomic_files import replacing
-from calm_pl.commands.arguments import add_config_arguments, parser
-from calm_pl.config.compose import load_config, to_yaml
-from calm_pl.errors import ConfigError, StoppedRunError
-from calm_pl.jobs.lightning_imports import import_lightning
-from calm_pl.jobs.paths import require_paths
-from calm_pl.jobs.stopping import StoppedError, end_with_parent, stoppable
+from calm_pl.commands.arguments import add_config_arguments, parser, read_config
+from calm_pl.config.compose import load_config
+from calm_pl.errors import ConfigError
+from calm_pl.masks.job import fit_mask
 from calm_pl.masks.settings import MaskConfig
-
-if TYPE_CHECKING:
-    from lightning.pytorch import Trainer
-
-    from calm_pl.jobs.job import JobRecord
-    from calm_pl.masks.module import MaskModule
-    from calm_pl.masks.texts import TextDataModule
-    from calm_pl.models import FrozenLALM
-    from calm_pl.models.masks import HeadMask
 
 _EXAMPLES = """\
   {program} model.path=bundled:tiny_lalm task.manifest=clips.csv
   {program} model.path=bundled:tiny_lalm task.manifest=train.csv task.val_manifest=val.csv mask.sparsity=0.01
   {program} model.path=/models/qwen task.manifest=clips.csv model.dtype=bfloat16 trainer.devices=8
 """
-STATE = "mask_state.safetensors"
 
 
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
@@ -46,12 +27,8 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         _EXAMPLES,
     )
     add_config_arguments(command)
-    args = command.parse_intermixed_args(list(argv))
-    if not args.config and not args.overrides:
-        command.error("give a configuration, as in model.path=bundled:tiny_lalm task.manifest=clips.csv")
-    config = load_config(args.config, args.overrides, MaskConfig)
-    if args.print_config:
-        print(to_yaml(config), end="")
+    _, config = read_config(command, argv, _load, "model.path=bundled:tiny_lalm task.manifest=clips.csv")
+    if config is None:
         return 0
     faults = []
     if config.model.mask is not None:
@@ -64,187 +41,5 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     return 0
 
 
-def fit_mask(config: MaskConfig, quiet: bool = True) -> None:
-    """Train on this process, or on the ranks that Lightning starts.
-
-    Raises:
-        CalmError: anything the user can mend.
-    """
-    require_paths(config)
-    import_lightning(quiet)
-    from lightning.pytorch.loggers import WandbLogger
-
-    from calm_pl.commands.fit_free import finish_dashboards, told_plainly
-    from calm_pl.masks.module import MaskModule
-    from calm_pl.masks.state import load_state
-    from calm_pl.masks.texts import TextDataModule
-
-    end_with_parent()
-    record = _open_record(config)
-    data = TextDataModule(config.task, config.seed)
-    data.prepare()
-    lalm = _load_model(config)
-    data.preparer = lalm.preparer
-    state_file = record.run_dir / STATE
-    if config.run.overwrite and _is_rank_zero():
-        state_file.unlink(missing_ok=True)
-    job = _state_hash(record, lalm, data)
-    state = load_state(state_file, job)
-    module = MaskModule(lalm, config.mask, config.seed, job, state_file, state, config.model.self_check)
-    data.first, data.num_steps = module.first, config.mask.steps
-    record.load_seconds = time.perf_counter() - record.started
-    trainer = _build_trainer(config, record, module, bool(data.validation))
-    for logger in trainer.loggers:
-        if isinstance(logger, WandbLogger):
-            logger.log_hyperparams(dataclasses.asdict(config))
-    try:
-        with stoppable(), told_plainly(trainer):
-            trainer.fit(module, datamodule=data)
-    except StoppedError as stop:
-        module.save_state()
-        kept = "Nothing was kept: no step was over."
-        if module.saved:
-            kept = (
-                f"The state after step {module.saved} of {config.mask.steps} is in {state_file}; the same"
-                " command goes on from there."
-            )
-        raise StoppedRunError(f"Stopped by {stop}. {kept}", stop.signal) from None
-    if trainer.is_global_zero:
-        finish_dashboards(trainer)
-        _write(config, record, module, data)
-        state_file.unlink(missing_ok=True)
-
-
-def _load_model(config: MaskConfig) -> FrozenLALM:
-    from calm_pl.jobs.job import load_arguments
-    from calm_pl.models import FrozenLALM
-
-    return FrozenLALM.from_pretrained(**dataclasses.asdict(load_arguments(config)))
-
-
-def _open_record(config: MaskConfig) -> JobRecord:
-    """The run folder; rank 0 makes sure that it can be written."""
-    from calm_pl.jobs.job import JobRecord, claim_folder
-
-    digest = _job_hash(config)
-    name = config.run.name or f"mask-{config.task.name}-{digest[:8]}"
-    folder = Path(config.run.dir or Path("runs") / name)
-    record = JobRecord(folder, config.task.name, config.model.path, to_yaml(config), digest)
-    record.started = time.perf_counter()
-    if _is_rank_zero():
-        claim_folder(folder, digest, config.run.overwrite)
-    return record
-
-
-def _job_hash(config: MaskConfig) -> str:
-    """SHA-256 over the settings that shape the mask.
-
-    Not over the number of ranks: a training may go on with more or fewer, though its noise is then another.
-    """
-    kept = {
-        name: part for name, part in dataclasses.asdict(config).items() if name in ("task", "mask", "seed")
-    }
-    for name in ("num_workers", "decode_seconds"):
-        del kept["task"][name]
-    for name in ("save_every", "validate_every", "log_every"):
-        del kept["mask"][name]
-    model = config.model
-    kept["model"] = [model.path, model.revision, model.dtype, model.attn, model.quantization]
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
-
-
-def _state_hash(record: JobRecord, lalm: FrozenLALM, data: TextDataModule) -> str:
-    """SHA-256 over settings, weights and clips: what a state may be gone on from with."""
-    clips = [[[one.clip.id, one.text] for one in part] for part in (data.train, data.validation)]
-    return hashlib.sha256(json.dumps([record.config_hash, lalm.checkpoint(), clips]).encode()).hexdigest()
-
-
-def _build_trainer(config: MaskConfig, record: JobRecord, module: MaskModule, validated: bool) -> Trainer:
-    from lightning.fabric.utilities.exceptions import MisconfigurationException
-    from lightning.pytorch import Trainer
-
-    from calm_pl.commands.mask_lines import MaskLines
-    from calm_pl.errors import RunError
-    from calm_pl.jobs.job import build_loggers
-
-    t, r = config.trainer, config.mask
-    left = r.steps - module.first
-    try:
-        return Trainer(
-            accelerator=t.accelerator,
-            devices=t.devices,
-            num_nodes=t.num_nodes,
-            strategy=t.strategy,
-            max_epochs=1,  # the loader counts the steps
-            val_check_interval=min(r.validate_every, left) if validated else None,
-            limit_val_batches=None if validated else 0,
-            num_sanity_val_steps=0,
-            log_every_n_steps=min(r.log_every, left),
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            enable_checkpointing=False,  # Lightning's are pickles; the module saves a state of its own
-            use_distributed_sampler=False,
-            logger=build_loggers(config, record, f"from-step-{module.first}" if module.first else ""),
-            callbacks=[MaskLines()] if t.enable_progress_bar else [],
-        )
-    except (MisconfigurationException, ValueError) as error:
-        raise RunError(f"Lightning refuses the settings below trainer: {error}") from error
-
-
-def _write(config: MaskConfig, record: JobRecord, module: MaskModule, data: TextDataModule) -> None:
-    """Mask, results and configuration, and a few lines about them."""
-    from calm_pl.functional.masks import trained_mask
-    from calm_pl.models.masks import HeadMask
-
-    logits_LA = module.logits_LA.detach().cpu()
-    last = module.validations[-1]._asdict() if module.validations else None
-    training = {"settings": dataclasses.asdict(config.mask), "seed": config.seed, "validation": last}
-    mask = HeadMask(
-        trained_mask(logits_LA),
-        logits_LA,
-        config.task.name,
-        config.task.question,
-        {"path": config.model.path, "checkpoint": module.lalm.checkpoint()},
-        training,
-    )
-    path = mask.save(record.run_dir / "mask.safetensors")
-    results = _results(record, module, data, mask)
-    for name, text in (
-        ("results.json", json.dumps(results, indent=2) + "\n"),
-        ("config.yaml", record.config_yaml),
-    ):
-        with replacing(record.run_dir / name) as part:
-            part.write_text(text, encoding="utf-8")
-    print(f"{mask.num_on} of {mask.on_LA.numel()} heads are on.")
-    if last is not None:
-        print(
-            f"Validation: cross-entropy {last['loss']:.3f} a token, {last['exact']:.1%} of"
-            f" {last['num_clips']} answers word for word."
-        )
-    print(f"Mask: {path}")
-
-
-def _results(record: JobRecord, module: MaskModule, data: TextDataModule, mask: HeadMask) -> dict[str, Any]:
-    return {
-        "task": mask.task,
-        "model": record.model_path,
-        "heads": mask.on_LA.numel(),
-        "heads_on": mask.num_on,
-        "heads_on_by_layer": mask.on_LA.sum(1).tolist(),
-        "n_train": len(data.train),
-        "n_validation": len(data.validation),
-        "ranks": module.trainer.world_size,
-        "resumed_from_step": module.first,
-        "validations": [one._asdict() for one in module.validations],
-        "seconds": {
-            "load": round(record.load_seconds, 3),
-            "total": round(time.perf_counter() - record.started, 3),
-        },
-        "config_hash": record.config_hash,
-    }
-
-
-def _is_rank_zero() -> bool:
-    from calm_pl.jobs.job import is_rank_zero
-
-    return is_rank_zero()
+def _load(files: Sequence[str], overrides: Sequence[str]) -> MaskConfig:
+    return load_config(files, overrides, MaskConfig)

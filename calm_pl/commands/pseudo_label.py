@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calm_pl.commands.arguments import add_config_arguments, parser
-from calm_pl.config.compose import load_config, to_yaml
+from calm_pl.commands.arguments import add_config_arguments, parser, read_config
+from calm_pl.config.compose import load_config
 from calm_pl.config.schema import Config
-from calm_pl.jobs.lightning_imports import import_lightning
-from calm_pl.jobs.paths import require_paths
-from calm_pl.jobs.stopping import end_with_parent
+from calm_pl.jobs.opened import opened, with_callbacks
+from calm_pl.jobs.parts import build_pseudo, keeps_hidden, scored_for_bank, voters_of
+from calm_pl.jobs.paths import find_files
 
 if TYPE_CHECKING:
     from calm_pl.data.loading.base import FewShotDataModule
-    from calm_pl.jobs.job import JobRecord
+    from calm_pl.jobs.record import JobRecord
     from calm_pl.pseudo.fitting import PseudoFit
 
 _EXAMPLES = """\
@@ -50,12 +50,8 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         help="label these sound files, or those in this folder, instead; every class is then an option. May"
         " come several times",
     )
-    args = command.parse_intermixed_args(list(argv))
-    if not args.config and not args.overrides:
-        command.error("give a configuration, as in --config esc50.yaml")
-    config = load_config(args.config, [*args.overrides, "data.support_labels=pseudo"])
-    if args.print_config:
-        print(to_yaml(config), end="")
+    args, config = read_config(command, argv, _load, "--config esc50.yaml")
+    if config is None:
         return 0
     if args.whole_pool:
         whole = dataclasses.replace(config.data, shots=None, draws=1, heldout_shots=0)
@@ -75,49 +71,27 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
     Raises:
         CalmError: anything the user can mend.
     """
-    require_paths(config)
-    import_lightning(quiet)
-    from calm_pl.commands.fit_free import run_stages
-    from calm_pl.evaluation.clip_counts import SkipPolicy
-    from calm_pl.evaluation.module import FitFreeModule
-    from calm_pl.jobs.job import (
-        build_data,
-        build_model,
-        build_pseudo,
-        build_trainer,
-        keeps_hidden,
-        open_bank,
-        open_record,
-        scored_by,
-        voters_of,
-    )
-    from calm_pl.pseudo.settings import JUDGE
+    with opened(
+        with_callbacks(config, "progress", "pseudo_labels"),
+        quiet,
+        prepare=lambda data: take_files(data, unlabelled) if unlabelled else None,
+    ) as job:
+        from calm_pl.evaluation.module import FitFreeModule
+        from calm_pl.pseudo.settings import JUDGE
 
-    end_with_parent()
-    config = dataclasses.replace(
-        config,
-        callbacks=["progress", "pseudo_labels"],
-        wandb=dataclasses.replace(config.wandb, mode="disabled"),
-    )
-    record = open_record(config)
-    data = build_data(config)
-    if unlabelled:
-        take_files(data, unlabelled)
-    lalm = build_model(config)
-    data.preparer = lalm.preparer
-    data.bank = open_bank(config, lalm)
-    task = data.task()
-    voters = {JUDGE: voters_of(config)[JUDGE]} if config.pseudo.rounds else {}
-    pseudo = build_pseudo(config, data, task, voters)
-    policy = SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction)
-    # Scores go into the bank with the vectors, so they must be those that its keys promise.
-    answers = None if scored_by(config) == "letters" else config.zero_shot
-    module = FitFreeModule(lalm, {}, task, answers, policy, keeps_hidden(config), pseudo=pseudo)
-    trainer = build_trainer(config, record)
-    run_stages(trainer, module, data, evaluate=False)
-    if trainer.is_global_zero:
-        assert pseudo is not None
-        print_labels(pseudo, data, record)
+        task = job.data.task()
+        voters = {JUDGE: voters_of(config)[JUDGE]} if config.pseudo.rounds else {}
+        pseudo = build_pseudo(config, job.data, task, voters)
+        # Scores go into the bank with the vectors, so they must be those that its keys promise.
+        answers, hidden = scored_for_bank(config), keeps_hidden(config)
+        module = FitFreeModule(job.lalm, {}, task, answers, job.policy, hidden, pseudo=pseudo)
+        if job.run(module, evaluate=False) is not None:
+            assert pseudo is not None
+            print_labels(pseudo, job.data, job.record)
+
+
+def _load(files: Sequence[str], overrides: Sequence[str]) -> Config:
+    return load_config(files, [*overrides, "data.support_labels=pseudo"])
 
 
 def take_files(data: FewShotDataModule, paths: Sequence[str]) -> None:
@@ -128,7 +102,6 @@ def take_files(data: FewShotDataModule, paths: Sequence[str]) -> None:
     """
     from calm_pl.data.questions.clips import Clip, Round
     from calm_pl.data.questions.prompts import Questioner
-    from calm_pl.jobs.paths import find_files
 
     files = sorted({path.absolute() for path in find_files(paths)})
     data.root = Path(os.path.commonpath([path.parent for path in files]))

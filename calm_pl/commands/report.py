@@ -129,7 +129,7 @@ def _clip_paths(one: RunFolder) -> dict[str, Path]:
         CalmError: the configuration or the data are no longer as they were.
     """
     from calm_pl.config.compose import load_config
-    from calm_pl.jobs.job import build_data
+    from calm_pl.jobs.parts import build_data
 
     if not one.config_yaml:
         raise RunError("the run has no configuration that says where its clips are.")

@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from calm_pl.commands.arguments import add_config_arguments, parser
-from calm_pl.config.compose import to_yaml
-from calm_pl.errors import ConfigError, RunError
-from calm_pl.jobs.lightning_imports import import_lightning
-from calm_pl.jobs.paths import require_paths
-from calm_pl.jobs.stopping import end_with_parent
-
-if TYPE_CHECKING:
-    from lightning.pytorch.loggers import WandbLogger
-
-    from calm_pl.jobs.job import JobRecord
-    from calm_pl.sweeps.module import SweepModule
-    from calm_pl.sweeps.points import Pass
-    from calm_pl.sweeps.progress import SweepProgress
-    from calm_pl.sweeps.settings import SweepJob
-    from calm_pl.sweeps.table import Row, SweepTable
+from calm_pl.commands.arguments import add_config_arguments, parser, read_config
+from calm_pl.errors import ConfigError
 
 _EXAMPLES = """\
   {program} --config demo.yaml --config sweeps/figure4.yaml
@@ -54,143 +36,14 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         _EXAMPLES,
     )
     add_config_arguments(command)
-    args = command.parse_intermixed_args(list(argv))
-    if not args.config and not args.overrides:
-        command.error("give a configuration, as in --config demo.yaml --config sweeps/table2.yaml")
     from calm_pl.sweeps.settings import load_sweep
 
-    job = load_sweep(args.config, args.overrides)
-    if args.print_config:
-        print(to_yaml(job), end="")
+    _, job = read_config(command, argv, load_sweep, "--config demo.yaml --config sweeps/table2.yaml")
+    if job is None:
         return 0
     if job.bank.dir is None:
         raise ConfigError(["bank.dir: must be a folder for a sweep, but is null"])
-    sweep(job, quiet=not debug)
+    from calm_pl.sweeps.job import run_sweep
+
+    run_sweep(job, quiet=not debug)
     return 0
-
-
-def sweep(job: SweepJob, quiet: bool = True) -> None:
-    """Run a sweep on this process, or on the ranks that Lightning starts.
-
-    Raises:
-        CalmError: anything the user can mend.
-    """
-    require_paths(job)
-    import_lightning(quiet)
-    from calm_pl.jobs.job import build_data, build_wandb, is_rank_zero
-    from calm_pl.sweeps.points import main_metric, passes
-    from calm_pl.sweeps.progress import SweepProgress
-    from calm_pl.sweeps.results import record_results
-    from calm_pl.sweeps.table import SweepTable
-
-    end_with_parent()
-    record = _open_record(job)
-    works = passes(job)
-    first = build_data(works[0].config).task()  # a wrong root shows before anything is written
-    metric = main_metric(job, first.multi_label, first.positive)
-    table = SweepTable(record.run_dir)
-    table.known()  # a file of someone else's shows now
-    board = _open_board(build_wandb(job, record)) if is_rank_zero() else None
-    progress = SweepProgress(enabled=job.trainer.enable_progress_bar)
-    rows: list[Row] = []
-    notes: dict[str, None] = {}
-    for work in works:
-        module = _compute(job, work, record, table, progress)
-        rows += module.rows
-        notes |= dict.fromkeys(module.notes)
-    progress.close()
-    if module.global_rank == 0:
-        record_results(job, record, table, rows, metric, list(notes), board)
-
-
-def _compute(
-    job: SweepJob, work: Pass, record: JobRecord, table: SweepTable, progress: SweepProgress
-) -> SweepModule:
-    """One pass of the model over the data, and its points."""
-    from calm_pl.commands.fit_free import refuse_no_options, run_stages
-    from calm_pl.evaluation.clip_counts import SkipPolicy
-    from calm_pl.jobs.job import (
-        build_data,
-        build_model,
-        build_trainer,
-        open_bank,
-        scored_by,
-        voters_of,
-    )
-    from calm_pl.sweeps.module import SweepModule
-    from calm_pl.sweeps.points import points_of, too_many_heads
-
-    config = dataclasses.replace(
-        work.config,
-        callbacks=["progress"],
-        wandb=dataclasses.replace(work.config.wandb, mode="disabled"),
-    )
-    data = build_data(config)
-    lalm = build_model(config)
-    data.preparer = lalm.preparer
-    refuse_no_options(config, data)
-    data.bank = open_bank(config, lalm)
-    heads = lalm.layout.num_heads
-    points = points_of(job, work, heads)
-
-    progress.expect(len(points) * len(data.rounds))
-    module = SweepModule(
-        lalm,
-        [(point, voters_of(point.config).get(point.method)) for point in points],
-        data.task(),
-        scored_by(config),
-        table,
-        progress.add,
-        SkipPolicy(config.data.on_bad_clip == "skip", config.data.max_skipped_fraction),
-    )
-    run_stages(build_trainer(config, record), module, data)
-    module.notes = [f"{note}." for note in data.notes]
-    if many := too_many_heads(work, heads):
-        module.notes.append(f"top_k {', '.join(map(str, many))}: the model has {heads} heads, which is all.")
-    return module
-
-
-def _open_record(job: SweepJob) -> JobRecord:
-    """The run folder, with the sweep's configuration in it.
-
-    Raises:
-        RunError: it cannot be written, or holds the results of another configuration.
-    """
-    from calm_pl.atomic_files import replacing
-    from calm_pl.jobs.job import hash_of_results, is_rank_zero, open_record
-    from calm_pl.sweeps.settings import sweep_hash
-
-    digest = sweep_hash(job)
-    model = Path(job.model.path.removeprefix("bundled:")).name
-    name = job.run.name or f"sweep-{job.data.benchmark}-{model}-{digest[:8]}"
-    record = open_record(dataclasses.replace(job, run=dataclasses.replace(job.run, name=name)))
-    record.config_hash = digest
-    if not is_rank_zero():
-        return record
-    path = record.run_dir / "sweep.json"
-    other = hash_of_results(path)
-    if other not in (None, digest) and not job.run.overwrite:
-        raise RunError(
-            f"{record.run_dir} holds another sweep (hash {str(other)[:8]}, this one {digest[:8]}). Choose"
-            " another run.dir, or set run.overwrite=true: rows that both have are kept, the others go."
-        )
-    for target, text in (
-        (record.run_dir / "config.yaml", record.config_yaml),
-        (path, json.dumps({"config_hash": digest, "complete": False}) + "\n"),
-    ):
-        with replacing(target) as part:
-            part.write_text(text, encoding="utf-8")
-    return record
-
-
-def _open_board(board: WandbLogger | None) -> WandbLogger | None:
-    """Start the run on Weights & Biases now: a missing account shows before hours are spent."""
-    if board is None:
-        return None
-    try:
-        _ = board.experiment
-    except Exception as error:
-        if type(error).__module__.startswith("wandb."):
-            raise RunError(f"Weights & Biases: {error} (wandb.mode=offline needs no account.)") from error
-        raise
-    return board

@@ -15,6 +15,8 @@ def cross_faults(config: Config) -> list[str]:
             "data.heldout_shots: must be 1 or more exactly when voter.reliability_split is heldout, but is"
             f" {config.data.heldout_shots} with {config.voter.reliability_split}"
         )
+    if config.voter.select == "oracle" and config.bank.dir is None:
+        faults.append("voter.select: oracle reads the query twice and needs a bank; bank.dir is null")
     if (config.data.video.num_frames is None) == (config.data.video.fps is None):
         faults.append("data.video: must have either num_frames or fps, and the other null")
     for name, known in (("methods", METHODS.keys()), ("callbacks", CALLBACKS)):

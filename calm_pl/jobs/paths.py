@@ -6,25 +6,31 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from calm_pl.assets import resolve
-from calm_pl.config.schema import Config
+from calm_pl.config.schema import Config, ModelConfig
 from calm_pl.data import BENCHMARKS
 from calm_pl.errors import DataError, ModelError
-from calm_pl.masks.settings import MaskConfig
 from calm_pl.models.checkpoint_path import local_path
 
 
-def require_paths(config: Config | MaskConfig) -> None:
+def require_model(model: ModelConfig) -> None:
+    """Make sure that a model's folder and mask are there; what is in them is read later.
+
+    Raises:
+        ModelError: one of them is not there.
+    """
+    local_path(model.path)
+    if model.mask is not None:
+        _require_file("model.mask", model.mask, ModelError)
+
+
+def require_paths(config: Config) -> None:
     """Make sure that the files and folders a job names are there; what is in them is read later.
 
     Raises:
         DataError: a data set's folder or a list of clips is not there.
         ModelError: a model's folder or a mask is not there.
     """
-    local_path(config.model.path)
-    if config.model.mask is not None:
-        _require_file("model.mask", config.model.mask, ModelError)
-    if not isinstance(config, Config):
-        return
+    require_model(config.model)
     data = config.data
     if data.benchmark == "manifest":
         for key, path in (("data.manifest", data.manifest), ("data.query_manifest", data.query_manifest)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from calm_pl.metrics.intervals import Interval, middle95
 
@@ -95,11 +94,11 @@ class _Fold:
         wrong_nD = np.zeros((len(first_n), predicted_qD.shape[1]))
         np.add.at(wrong_nD, clip_q, ~self.right_qD)
         self.exact_nD = wrong_nD == 0
-        self.truth_Cq = _one_hot(label_q, num_classes)
-        self.hits_DCq = [_one_hot(label_q, num_classes, right) for right in self.right_qD.T]
-        self.guess_DCq = [
-            _one_hot(predicted, num_classes, predicted < num_classes) for predicted in predicted_qD.T
-        ]
+        self.num_classes = num_classes
+        self.truth_q = label_q
+        # A class of their own, which is left out, for what counts nowhere.
+        self.hits_Dq = [np.where(right, label_q, num_classes) for right in self.right_qD.T]
+        self.guess_Dq = list(predicted_qD.T)
 
     def resampled(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """How often each cluster comes in each of `size` samples, (size, K)."""
@@ -107,16 +106,16 @@ class _Fold:
 
     def weighed(self, weight_RK: np.ndarray) -> dict[str, np.ndarray]:
         """Each metric of each draw in R samples, (D, R)."""
-        weight_qR = torch.from_numpy(weight_RK[:, self.cluster_q].T.astype(np.float64))
-        total_R = weight_qR.sum(0).numpy()
-        truth_CR = self.truth_Cq @ weight_qR
+        weight_Rq = weight_RK[:, self.cluster_q].astype(np.float64)
+        total_R = weight_Rq.sum(1)
+        truth_RC = self._by_class(weight_Rq, self.truth_q)
         f1, accuracy = [], []
-        for hits_Cq, guess_Cq in zip(self.hits_DCq, self.guess_DCq, strict=True):
-            hits_CR = hits_Cq @ weight_qR
-            ends_CR = truth_CR + guess_Cq @ weight_qR
-            f1_CR = torch.where(ends_CR > 0, 2 * hits_CR / ends_CR.clamp(min=1), 0.0)
-            f1.append((f1_CR.sum(0) / (ends_CR > 0).sum(0).clamp(min=1)).numpy())
-            accuracy.append(hits_CR.sum(0).numpy() / total_R)
+        for hits_q, guess_q in zip(self.hits_Dq, self.guess_Dq, strict=True):
+            hits_RC = self._by_class(weight_Rq, hits_q)
+            ends_RC = truth_RC + self._by_class(weight_Rq, guess_q)
+            f1_RC = np.where(ends_RC > 0, 2 * hits_RC / ends_RC.clip(min=1), 0.0)
+            f1.append(f1_RC.sum(1) / (ends_RC > 0).sum(1).clip(min=1))
+            accuracy.append(hits_RC.sum(1) / total_R)
         weight_Rn = weight_RK[:, self.cluster_n]
         return {
             "accuracy": np.stack(accuracy),
@@ -124,10 +123,6 @@ class _Fold:
             "exact_match": (weight_Rn @ self.exact_nD).T / weight_Rn.sum(1),
         }
 
-
-def _one_hot(class_q: np.ndarray, num_classes: int, kept_q: np.ndarray | None = None) -> torch.Tensor:
-    """A sparse (C, q) float64 matrix with a 1 at each question's class, where it is kept."""
-    columns = np.arange(len(class_q)) if kept_q is None else np.flatnonzero(kept_q)
-    places = torch.from_numpy(np.stack([class_q[columns], columns]))
-    ones = torch.ones(len(columns), dtype=torch.float64)
-    return torch.sparse_coo_tensor(places, ones, (num_classes, len(class_q)), check_invariants=True)
+    def _by_class(self, weight_Rq: np.ndarray, class_q: np.ndarray) -> np.ndarray:
+        """Sum the weights of each class's questions, (R, C); class C counts nowhere."""
+        return np.stack([np.bincount(class_q, one_q, self.num_classes + 1) for one_q in weight_Rq])[:, :-1]

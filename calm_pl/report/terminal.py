@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from calm_pl.data.loading.base import FewShotDataModule
     from calm_pl.data.questions.task import Task
     from calm_pl.evaluation.module import FitFreeModule
-    from calm_pl.jobs.job import JobRecord
+    from calm_pl.jobs.record import JobRecord
     from calm_pl.metrics import MethodResult
     from calm_pl.metrics.intervals import Interval
 

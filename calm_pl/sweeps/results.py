@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from calm_pl.atomic_files import replacing
-from calm_pl.jobs.job import JobRecord
+from calm_pl.jobs.record import JobRecord
 from calm_pl.sweeps.printing import ON_THE_QUERY, print_sweep
 from calm_pl.sweeps.settings import SweepJob
 from calm_pl.sweeps.summary import Gap, gaps, with_oracle

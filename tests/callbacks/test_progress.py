@@ -61,6 +61,7 @@ def test_other_ranks_count_but_say_nothing(parts, capsys):
 
 def test_a_bar_on_a_terminal(parts, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "200")  # the rate of no work at all is a long number
     bar = ClipProgress()
     bar.on_test_start(*parts)
     bar.on_test_batch_end(*parts, None, batch(1_999, failures=1))

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from calm_pl.jobs.job import voters_of
+from calm_pl.jobs.parts import voters_of
 from calm_pl.methods import METHODS
 from calm_pl.sweeps.points import DEFAULT, GRID, LOO, passes, points_of, reads, too_many_heads
 from calm_pl.sweeps.settings import SWEPT, configured, load_sweep

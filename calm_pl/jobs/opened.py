@@ -1,0 +1,112 @@
+"""An opened job: run folder, data, model and bank of a configuration, made alike for every command."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from calm_pl.config.schema import Config
+from calm_pl.jobs.lightning_imports import import_lightning
+from calm_pl.jobs.paths import require_paths
+from calm_pl.jobs.stopping import end_with_parent
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule
+
+    from calm_pl.data.loading.base import FewShotDataModule
+    from calm_pl.evaluation.clip_counts import SkipPolicy
+    from calm_pl.jobs.record import JobRecord
+    from calm_pl.models.deferred import DeferredLALM
+
+
+@dataclass
+class Job:
+    """What a command works with.
+
+    Attributes:
+        config: the configuration.
+        record: run folder, hash and times.
+        data: the benchmark, with `preparer` and `bank` set.
+        lalm: the model; its weights are loaded when they are needed.
+    """
+
+    config: Config
+    record: JobRecord
+    data: FewShotDataModule
+    lalm: DeferredLALM
+
+    @property
+    def policy(self) -> SkipPolicy:
+        """What happens at clips that cannot be read."""
+        from calm_pl.evaluation.clip_counts import SkipPolicy
+
+        return SkipPolicy(self.config.data.on_bad_clip == "skip", self.config.data.max_skipped_fraction)
+
+    def run(self, module: LightningModule, evaluate: bool = True) -> LightningModule | None:
+        """Fit on the support and, if asked, evaluate the query, on the ranks that the configuration says.
+
+        Returns:
+            the module that did, on the rank that prints; None on the others.
+
+        Raises:
+            CalmError: anything the user can mend; also where a signal ended the job, and how to go on then.
+        """
+        from calm_pl.jobs.stages import finish_dashboards, run_stages
+        from calm_pl.jobs.trainer import build_trainer
+
+        self.record.load_seconds = time.perf_counter() - self.record.started
+        trainer = build_trainer(self.config, self.record)
+        module = run_stages(trainer, module, self.data, evaluate)
+        if not trainer.is_global_zero:
+            return None
+        finish_dashboards(trainer)
+        return module
+
+
+@contextmanager
+def opened(
+    config: Config,
+    quiet: bool = True,
+    record: JobRecord | None = None,
+    prepare: Callable[[FewShotDataModule], None] | None = None,
+) -> Iterator[Job]:
+    """Open a job on this process, or on a rank that Lightning started; close its bank at the end.
+
+    Args:
+        config: the configuration.
+        quiet: leave out what is no news.
+        record: that of a job of which this one is a part; opened from the configuration where None.
+        prepare: what is done to the data, or asked of them, before the model is touched.
+
+    Raises:
+        CalmError: anything the user can mend.
+    """
+    require_paths(config)
+    import_lightning(quiet)
+    from calm_pl.jobs.parts import build_data, build_model, open_bank
+    from calm_pl.jobs.record import open_record
+
+    end_with_parent()
+    record = open_record(config) if record is None else record
+    data = build_data(config)  # first: a wrong root shows in a moment, a 7B takes a minute to load
+    if prepare is not None:
+        prepare(data)
+    lalm = build_model(config)
+    data.preparer = lalm.preparer
+    data.bank = open_bank(config, lalm)
+    try:
+        yield Job(config, record, data, lalm)
+    finally:
+        if data.bank is not None:
+            data.bank.bank.close()
+
+
+def with_callbacks(config: Config, *names: str) -> Config:
+    """Return the configuration of a job that leaves nothing but what these callbacks write."""
+    return dataclasses.replace(
+        config, callbacks=list(names), wandb=dataclasses.replace(config.wandb, mode="disabled")
+    )

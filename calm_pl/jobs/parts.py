@@ -1,0 +1,133 @@
+"""The parts of a job, each made from its configuration: data, model, bank, voters, pseudo-labels."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calm_pl.config.schema import Config, ModelConfig
+from calm_pl.errors import DataError
+from calm_pl.methods import METHODS, Reads
+from calm_pl.methods.build import build_voters
+
+if TYPE_CHECKING:
+    from calm_pl.data.loading.banked import BankLink
+    from calm_pl.data.loading.base import FewShotDataModule
+    from calm_pl.data.questions.task import Task
+    from calm_pl.models.deferred import DeferredLALM, LoadArguments
+    from calm_pl.pseudo.fitting import PseudoFit
+    from calm_pl.voters import HeadVoter
+
+
+def build_model(config: Config) -> DeferredLALM:
+    """The frozen model; its weights are loaded when they are needed."""
+    from calm_pl.models.deferred import DeferredLALM
+
+    memory = Path(config.bank.dir).expanduser() / "models" if config.bank.dir else None
+    return DeferredLALM(load_arguments(config.model), memory, config.model.self_check)
+
+
+def load_arguments(model: ModelConfig) -> LoadArguments:
+    """Return how the configured model is loaded."""
+    from calm_pl.models.deferred import LoadArguments
+
+    return LoadArguments(**{field.name: getattr(model, field.name) for field in fields(LoadArguments)})
+
+
+def build_data(config: Config) -> FewShotDataModule:
+    """Read the benchmark's split; its `preparer` is still to be set."""
+    from calm_pl.data import benchmark_class
+
+    data = benchmark_class(config.data.benchmark)(config.data)
+    data.prepare()
+    return data
+
+
+def open_bank(config: Config, lalm: DeferredLALM) -> BankLink | None:
+    """The head bank for this model, where one is configured."""
+    if config.bank.dir is None:
+        return None
+    import torch
+
+    from calm_pl.bank import ContentIndex, HeadBank
+    from calm_pl.data.loading.banked import BankLink
+
+    folder = Path(config.bank.dir).expanduser()
+    dtype = getattr(torch, config.bank.dtype) if config.bank.dtype else None
+    identity = lalm.identity()
+    mode = scored_by(config)
+    if mode != "letters" or config.data.option_orders > 1:
+        identity = identity | {"options": [mode, config.data.option_orders]}
+    if keeps_hidden(config):
+        identity = identity | {"hidden": True}
+    return BankLink(HeadBank(folder, dtype), ContentIndex(folder / "content"), identity)
+
+
+def refuse_no_options(config: Config, data: FewShotDataModule) -> None:
+    """Make sure that zero-shot has options; questions that came with the clips may have none.
+
+    Raises:
+        DataError: names the first such clip.
+    """
+    without = [query for query in data.query if len(query.options) < 2]
+    if without and "zero_shot" in config.methods:
+        raise DataError(
+            f"{len(without)} of {len(data.query)} questions have no options to choose from, such as the one"
+            f" about {without[0].clip.id}: leave zero_shot out of methods."
+        )
+
+
+def scored_by(config: Config) -> str:
+    """How options are scored in every pass; by letters, which cost nothing, where zero-shot is no method."""
+    return config.zero_shot if "zero_shot" in config.methods else "letters"
+
+
+def scored_for_bank(config: Config) -> str | None:
+    """Return how to ask for the scores that the bank keeps; None for letters, which come with every pass."""
+    return None if scored_by(config) == "letters" else config.zero_shot
+
+
+def keeps_hidden(config: Config) -> bool:
+    """Whether a configured method reads the hidden states of the last layer."""
+    return any(METHODS[name].reads is Reads.HIDDEN for name in config.methods)
+
+
+def voters_of(config: Config) -> dict[str, HeadVoter]:
+    """Unfitted voters of the configured methods, in the order of the table.
+
+    Raises:
+        RunError: a method whose package is not installed.
+    """
+    # An oracle's row stands beside that of the settings chosen on the support.
+    select = "loo" if config.voter.select == "oracle" else config.voter.select
+    return build_voters(config.methods, replace(config, voter=replace(config.voter, select=select)))
+
+
+def build_pseudo(
+    config: Config, data: FewShotDataModule, task: Task, voters: dict[str, HeadVoter]
+) -> PseudoFit | None:
+    """What labels the support by the model's own answers, where it is asked for; the bank keeps its answers.
+
+    Voters on hidden states are left out: pseudo-labels are for heads.
+
+    Raises:
+        DataError: a support question without options.
+    """
+    if config.data.support_labels != "pseudo":
+        return None
+    from calm_pl.data.loading.answered import AnswerLink
+    from calm_pl.pseudo.fitting import PseudoFit
+    from calm_pl.pseudo.sampling import sampling_settings
+
+    without = [query for query in task.support if len(query.options) < 2]
+    if without:
+        raise DataError(
+            f"{len(without)} of {len(task.support)} support questions have no options to vote on, such as the"
+            f" one about {without[0].clip.id}: pseudo-labels need them."
+        )
+    if data.bank is not None:
+        folder = data.bank.bank.folder / "answers"
+        data.answers = AnswerLink(folder, sampling_settings(config.pseudo), data.bank.identity)
+    on_heads = {name: voter for name, voter in voters.items() if not voter.reads_hidden}
+    return PseudoFit(config.pseudo, task, on_heads, data.answers)

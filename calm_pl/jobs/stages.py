@@ -1,0 +1,87 @@
+"""Run a job's stages: fit on the support, evaluate the query; and what ends them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from calm_pl.errors import RunError, StoppedRunError
+from calm_pl.jobs.stopping import StoppedError, stoppable
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+
+    from calm_pl.data.loading.base import FewShotDataModule
+    from calm_pl.evaluation.module import FitFreeModule
+
+
+def finish_dashboards(trainer: Trainer) -> None:
+    """Have Weights & Biases write all it was given, now rather than when the process ends."""
+    from lightning.pytorch.loggers import WandbLogger
+
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.finish()
+
+
+def run_stages(
+    trainer: Trainer, module: LightningModule, data: FewShotDataModule, evaluate: bool = True
+) -> LightningModule:
+    """Fit on the support, then score the query where it is to be evaluated; returns the module that did.
+
+    Raises:
+        CalmError: anything the user can mend; also where a signal ended the job, and how to go on then.
+    """
+    from calm_pl.evaluation.module import FitFreeModule
+
+    try:
+        with stoppable(), told_plainly(trainer):
+            trainer.validate(module, datamodule=data, verbose=False)
+            if evaluate and isinstance(module, FitFreeModule) and module.searches:
+                module = with_oracle(trainer, module, data)
+            if evaluate:
+                trainer.test(module, datamodule=data, verbose=False)
+            return module
+    except StoppedError as stop:
+        if data.bank is None:
+            kept = "Nothing was kept, since bank.dir is null"
+        else:
+            kept = f"What was encoded is in {data.bank.bank.folder}; the same command goes on from there"
+        raise StoppedRunError(f"Stopped by {stop}. {kept}.", stop.signal) from None
+
+
+def with_oracle(trainer: Trainer, module: FitFreeModule, data: FewShotDataModule) -> FitFreeModule:
+    """Read the query once to choose settings on it; the records wait for the results."""
+    from lightning.pytorch.callbacks import ProgressBar
+
+    from calm_pl.evaluation.oracle import OraclePass
+
+    search = OraclePass(module)
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    waiting = [callback for callback in callbacks if not isinstance(callback, ProgressBar)]
+    for callback in waiting:
+        callbacks.remove(callback)
+    trainer.test(search, datamodule=data, verbose=False)
+    callbacks.extend(waiting)
+    return search.extended()
+
+
+@contextmanager
+def told_plainly(trainer: Trainer) -> Iterator[None]:
+    """Turn what Lightning, ranks and Weights & Biases raise for known reasons into errors for the user."""
+    from calm_pl.distributed import lost_another_rank
+
+    try:
+        yield
+    except SystemExit as stop:
+        # Lightning answers Ctrl-C with an exit of its own.
+        raise (KeyboardInterrupt if trainer.interrupted else stop) from None
+    except Exception as error:
+        if type(error).__module__.startswith("wandb."):
+            raise RunError(f"Weights & Biases: {error} (wandb.mode=offline needs no account.)") from error
+        if trainer.world_size > 1 and lost_another_rank(error):
+            raise RunError(
+                f"Rank {trainer.global_rank} stopped because another rank did; its message says why."
+            ) from error
+        raise

@@ -1,0 +1,117 @@
+"""Lightning's Trainer of a job: its loggers and callbacks."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from calm_pl.config.schema import Config, TrainerConfig, WandbConfig
+from calm_pl.errors import RunError
+from calm_pl.jobs.record import JobRecord
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback, Trainer
+    from lightning.pytorch.loggers import WandbLogger
+
+
+def build_trainer(config: Config, record: JobRecord) -> Trainer:
+    """Return Lightning's Trainer with the job's loggers and callbacks.
+
+    Raises:
+        RunError: settings that Lightning refuses, such as a GPU that is not there.
+    """
+    return trainer_on(
+        config.trainer,
+        # Without the callback Lightning would show bars of its own.
+        enable_progress_bar=config.trainer.enable_progress_bar and "progress" in config.callbacks,
+        logger=build_loggers(config.wandb, record),
+        callbacks=[_build_callback(name, record) for name in _needed(config)],
+    )
+
+
+def trainer_on(settings: TrainerConfig, **more: Any) -> Trainer:
+    """Return Lightning's Trainer on the configured devices.
+
+    Args:
+        settings: of devices and ranks.
+        more: further arguments of the Trainer.
+
+    Raises:
+        RunError: settings that Lightning refuses, such as a GPU that is not there.
+    """
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+    from lightning.pytorch import Trainer
+
+    try:
+        return Trainer(
+            accelerator=settings.accelerator,
+            devices=settings.devices,
+            num_nodes=settings.num_nodes,
+            strategy=settings.strategy,
+            enable_model_summary=False,
+            enable_checkpointing=False,  # Lightning's are pickles
+            use_distributed_sampler=False,  # Lightning's repeats clips; the data modules bring their own
+            **more,
+        )
+    except (MisconfigurationException, ValueError) as error:
+        raise RunError(f"Lightning refuses the settings below trainer: {error}") from error
+
+
+def _needed(config: Config) -> list[str]:
+    """Callbacks in the order of their work: what reads the run folder comes after what writes it."""
+    order = (
+        "progress",
+        "pseudo_labels",
+        "predictions",
+        "figures",
+        "run_record",
+        "report",
+        "wandb_tables",
+    )
+    return [
+        name
+        for name in order
+        if name in config.callbacks and (name != "progress" or config.trainer.enable_progress_bar)
+    ]
+
+
+def _build_callback(name: str, record: JobRecord) -> Callback:
+    """A shipped callback by its file's name.
+
+    Callbacks stand above this package: they import it, so here they are looked up rather than imported.
+    """
+    module = importlib.import_module(f"{_callbacks_package()}.{name}")
+    return module.from_record(record)
+
+
+def _callbacks_package() -> str:
+    installed = Path(__file__).parent.parent / "callbacks"
+    return "calm_pl.callbacks" if installed.is_dir() else "callbacks"
+
+
+def build_loggers(wandb: WandbConfig, record: JobRecord, version: str = "") -> list[Any]:
+    """Return loggers: CSV below `logs/VERSION`, and Weights & Biases where it is not disabled."""
+    from lightning.pytorch.loggers import CSVLogger
+
+    board = build_wandb(wandb, record)
+    return [CSVLogger(record.run_dir, name="logs", version=version), *([] if board is None else [board])]
+
+
+def build_wandb(settings: WandbConfig, record: JobRecord) -> WandbLogger | None:
+    """Return the job's run on Weights & Biases; None where it is disabled."""
+    if settings.mode == "disabled":
+        return None
+    import wandb
+    from lightning.pytorch.loggers import WandbLogger
+
+    wandb.setup(wandb.Settings(silent=True, mode=cast(Any, settings.mode)))
+    return WandbLogger(
+        name=settings.name or record.run_dir.name,
+        save_dir=record.run_dir,
+        project=settings.project,
+        offline=settings.mode == "offline",
+        tags=list(settings.tags) or None,
+        entity=settings.entity,
+        group=settings.group,
+    )

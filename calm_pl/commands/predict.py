@@ -56,6 +56,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
             raise ConfigError([f"{flag}: must be 0 or more and below 1, but is {share}"])
     files = list(find_files(args.clips))
     # Only now torch, which takes seconds to import.
+    from calm_pl.media import LONG_CLIPS
     from calm_pl.methods.classifier import load_classifier
 
     classifier = load_classifier(args.classifier)
@@ -64,6 +65,11 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         raise ModelError(
             f"{args.classifier}: has no {lacking[0]}, which predict needs to ask about clips: it can only"
             " classify vectors, in Python. Fit one with fit-free."
+        )
+    if classifier.prompt["long_clips"] not in LONG_CLIPS:
+        raise ModelError(
+            f"{args.classifier}: prompt.long_clips must be one of {', '.join(LONG_CLIPS)}, but is"
+            f" {classifier.prompt['long_clips']!r}."
         )
     preferred = [*METHODS.preferred(), *classifier.voters]  # a program's own voters come last
     method = args.method or next(one for one in preferred if one in classifier.voters)

@@ -129,7 +129,7 @@ class Header(NamedTuple):
         for name in kinds.keys() & values.keys():
             value, (kind, words) = values[name], _KINDS[kinds[name]]
             fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-            if not fits or (isinstance(value, int) and value < 0):
+            if not fits or (kind is int and value < (1 if kinds[name] == "positive" else 0)):
                 raise self._fault(f"{section}.{name}", f"must be {words}, but is {_shown(value)}")
             if isinstance(value, str) and not _is_unicode(value):
                 raise self._fault(f"{section}.{name}", f"must be text, but is {_shown(value)}")
@@ -147,11 +147,12 @@ PROMPT = {
     "long_clips": "text",
 }
 MODEL = {"path": "text", "identity": "section"}
-IDENTITY = {"dtype": "text", "attn": "text", "last_n_tokens": "count"}
+IDENTITY = {"dtype": "text", "attn": "text", "last_n_tokens": "positive"}
 _OPTIONAL = {"mask": "text", "weights": "text"}
 _KINDS: dict[str, tuple[type, str]] = {
     "text": (str, "text"),
     "count": (int, "a whole number, 0 or more"),
+    "positive": (int, "a whole number, 1 or more"),
     "flag": (bool, "true or false"),
     "section": (dict, "a section with keys"),
 }

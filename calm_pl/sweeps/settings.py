@@ -18,12 +18,11 @@ from calm_pl.config.cross_faults import cross_faults
 from calm_pl.config.schema import Config, VoterConfig
 from calm_pl.errors import ConfigError
 from calm_pl.methods import METHODS, Reads
+from calm_pl.sweeps.table import NOT_VARIED
 from calm_pl.validation import one_of, setting
 
 METRICS = ("accuracy", "macro_f1", "exact_match", "map", "eer")
-VOTER_COLUMNS = tuple(
-    f.name for f in dataclasses.fields(VoterConfig) if f.name not in ("select", "sharpness")
-)
+VOTER_COLUMNS = tuple(f.name for f in dataclasses.fields(VoterConfig) if f.name not in NOT_VARIED)
 SWEPT = {
     "last_n_tokens": "model.last_n_tokens",
     "shots": "data.shots",

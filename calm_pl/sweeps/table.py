@@ -7,11 +7,13 @@ import importlib.util
 import io
 import os
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from calm_pl.atomic_files import replacing
 from calm_pl.errors import RunError
+from calm_pl.voters.settings import CalmSettings
 
 TEXT = (
     "case",
@@ -28,19 +30,13 @@ COUNTS = (
     *("draw", "shots", "heldout_shots", "n_options", "last_n_tokens", "top_k", "sav_top_k"),
     *("heads", "n_support", "n"),
 )
+NOT_VARIED = ("select", "sharpness")
+"""Settings of CALM that have no column: what `loo` selects is always computed beside the grid, and sharpness
+changes no prediction."""
 COLUMNS = (
     *("case", "method", "chosen", "fold", "draw"),
-    *(
-        "shots",
-        "tau_p",
-        "tau_w",
-        "top_k",
-        "score",
-        "reliability",
-        "weight_map",
-        "shrinkage",
-        "reliability_split",
-    ),
+    "shots",
+    *(one.name for one in fields(CalmSettings) if one.name not in NOT_VARIED),
     *("sav_top_k", "heldout_shots", "n_options", "candidates", "last_n_tokens"),
     *("heads", "n_support", "n", "accuracy", "macro_f1", "exact_match", "map", "eer", "hash"),
 )

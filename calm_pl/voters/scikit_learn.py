@@ -25,6 +25,8 @@ def classifier_tags() -> Any:
     return Tags(
         estimator_type="classifier",
         target_tags=TargetTags(required=True),
+        transformer_tags=None,
+        regressor_tags=None,
         classifier_tags=ClassifierTags(),
         input_tags=InputTags(two_d_array=True, three_d_array=True),
     )

@@ -217,6 +217,8 @@ def _prompt_cases():
     yield Case("half a character", inside("prompt", "question", "\udfff"), "prompt.question: must be text")
     yield Case("path a list", inside("model", "path", []), "model.path: must be text, but is \\[\\]")
     yield Case("identity a text", inside("model", "identity", "x"), "model.identity: must be a section")
+    none = inside("model", "identity", "last_n_tokens", 0)
+    yield Case("tokens 0", none, "must be a whole number, 1 or more")
     yield Case(
         "tokens -1", inside("model", "identity", "last_n_tokens", -1), "identity.last_n_tokens: must be"
     )

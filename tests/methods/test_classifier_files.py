@@ -149,12 +149,22 @@ def test_voters_of_several_supports_are_not_saved_as_one(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_predict_says_what_a_classifier_lacks(crafted, call, tmp_path):
-    path = crafted(lambda parts: parts.header.update(prompt=json.dumps({"question": "?"})))
+@pytest.mark.parametrize(
+    ("prompt", "told"),
+    [
+        ({"question": "?"}, "has no prompt.n_options, which predict needs"),
+        (
+            {**PROMPT, "long_clips": "other"},
+            "prompt.long_clips must be one of start, center, windows, stop, but",
+        ),
+    ],
+)
+def test_predict_says_what_a_classifier_lacks(crafted, call, tmp_path, prompt, told):
+    path = crafted(lambda parts: parts.header.update(prompt=json.dumps(prompt)))
     (tmp_path / "clip.wav").write_bytes(b"")
     result = call("predict", "--classifier", path, tmp_path / "clip.wav")
     assert result.returncode == 1
-    assert "has no prompt.n_options" in result.stderr
+    assert told in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -68,7 +68,7 @@ class CalmBase(ScoreVoter, CalmSettings):
         grid: settings tried, a `SettingGrid`; the paper's by default.
     """
 
-    grid: ClassVar[SettingGrid] = SettingGrid()
+    grid: SettingGrid = SettingGrid()
     conditional: ClassVar[bool]
 
     fitted_params_: CalmSettings

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from calm_pl.commands.arguments import parser
 from calm_pl.errors import BadClipError, ConfigError, ModelError
@@ -16,9 +16,8 @@ from calm_pl.jobs.paths import find_files
 from calm_pl.methods import METHODS
 
 if TYPE_CHECKING:
-    from calm_pl.data.questions.clips import Query
+    from calm_pl.evaluation.predict import Prediction
     from calm_pl.methods.classifier import Classifier
-    from calm_pl.models import FrozenLALM
 
 _EXAMPLES = """\
   {program} --classifier runs/x/classifier.safetensors clip.wav
@@ -26,24 +25,6 @@ _EXAMPLES = """\
   {program} --classifier runs/x/classifier.safetensors --method sav --json *.flac
   {program} --classifier runs/x/classifier.safetensors --csv recordings/ > labels.csv
 """
-
-
-class Prediction(NamedTuple):
-    """What a classifier says of a file.
-
-    Attributes:
-        path: the file.
-        label: the winner; None where the file could not be read.
-        probabilities: by label, in class order.
-        error: why the file could not be read.
-        candidates: labels that together hold the true one with the chosen coverage; None where not asked for.
-    """
-
-    path: str
-    label: str | None
-    probabilities: dict[str, float]
-    error: str | None = None
-    candidates: tuple[str, ...] | None = None
 
 
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
@@ -56,41 +37,27 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
             raise ConfigError([f"{flag}: must be 0 or more and below 1, but is {share}"])
     files = list(find_files(args.clips))
     # Only now torch, which takes seconds to import.
-    from calm_pl.media import LONG_CLIPS
+    from calm_pl.evaluation.predict import choose_method, matching_model, predict_files, require_prompt
     from calm_pl.methods.classifier import load_classifier
 
     classifier = load_classifier(args.classifier)
-    lacking = classifier.lacking()
-    if lacking:
-        raise ModelError(
-            f"{args.classifier}: has no {lacking[0]}, which predict needs to ask about clips: it can only"
-            " classify vectors, in Python. Fit one with fit-free."
-        )
-    if classifier.prompt["long_clips"] not in LONG_CLIPS:
-        raise ModelError(
-            f"{args.classifier}: prompt.long_clips must be one of {', '.join(LONG_CLIPS)}, but is"
-            f" {classifier.prompt['long_clips']!r}."
-        )
-    preferred = [*METHODS.preferred(), *classifier.voters]  # a program's own voters come last
-    method = args.method or next(one for one in preferred if one in classifier.voters)
-    if method not in classifier.voters:
-        raise ModelError(
-            f"{args.classifier} holds the methods {', '.join(classifier.voters)}, not {method!r}."
-        )
+    require_prompt(classifier, args.classifier)
+    method = choose_method(classifier, args.method, args.coverage is not None)
     if args.question not in (None, classifier.prompt["question"]):
         raise ModelError(
             f"The classifier was fitted with the question {classifier.prompt['question']!r}, not"
             f" {args.question!r}: fit one for it with fit-free data.question=..."
         )
     _refuse_other_mask(classifier, args.mask)
-    if args.coverage is not None and not hasattr(classifier.voters[method], "prediction_sets"):
-        raise ModelError(
-            f"--coverage needs a classifier with calm_auto or gda, not {method}: fit one"
-            ' with fit-free "methods=[calm_auto]".'
-        )
-    lalm = matching_model(classifier, args.model)
-    rows = predict(classifier, method, lalm, files, args.batch_size, args.coverage)
-    rows = [_abstained(row, args.abstain) for row in rows]
+    rows = predict_files(
+        classifier,
+        matching_model(classifier, args.model),
+        files,
+        method,
+        batch_size=args.batch_size,
+        coverage=args.coverage,
+        abstain=args.abstain,
+    )
     if not args.skip_bad:
         bad = next((row.error for row in rows if row.error), None)
         if bad:
@@ -166,96 +133,6 @@ def _refuse_other_mask(classifier: Classifier, path: str | None) -> None:
         )
 
 
-def matching_model(classifier: Classifier, path: str | None) -> FrozenLALM:
-    """Load the model that a classifier was fitted with, under the mask of the fit where there was one.
-
-    Raises:
-        ModelError: another model, or another prompt template, than the classifier's.
-    """
-    import torch
-
-    from calm_pl.models import FrozenLALM
-    from calm_pl.models.masks import HeadMask
-
-    fitted = classifier.model["identity"]
-    lalm = FrozenLALM.from_pretrained(
-        path or classifier.model["path"],
-        dtype=fitted["dtype"],
-        attn=fitted["attn"],
-        last_n_tokens=fitted["last_n_tokens"],
-        mask=HeadMask.from_code(fitted["mask"]) if "mask" in fitted else None,
-    )
-    found = lalm.identity()
-    differing = [key for key in fitted | found if fitted.get(key) != found.get(key)]
-    if differing:
-        what = ", ".join(f"{key} {found.get(key)!r} instead of {fitted.get(key)!r}" for key in differing)
-        raise ModelError(
-            f"The classifier was fitted with another model or prompt than {lalm.path!r} has: {what}."
-        )
-    return lalm.to("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def predict(
-    classifier: Classifier,
-    method: str,
-    lalm: FrozenLALM,
-    files: Sequence[Path],
-    batch_size: int,
-    coverage: float | None = None,
-) -> list[Prediction]:
-    """Predictions for files, in their order; with the labels of prediction sets where a coverage is given."""
-    import torch
-    from torch.utils.data import DataLoader
-    from tqdm import tqdm
-
-    from calm_pl.data.loading.batches import ClipDataset, Collator, MediaRule
-    from calm_pl.evaluation.encoding import encode
-
-    voter = classifier.voters[method]
-    queries = _questions(classifier, files)
-    rule = MediaRule(lalm.preparer.sample_rate, lalm.preparer.max_seconds, classifier.prompt["long_clips"])
-    loader = DataLoader(
-        ClipDataset(queries, rule),
-        batch_size=batch_size,
-        collate_fn=Collator(queries, lalm.preparer, torch.tensor([batch_size])),
-    )
-    device = next(lalm.parameters()).device
-    rows: dict[int, Prediction] = {}
-    with tqdm(total=len(files), unit=" clips", disable=len(files) < 2 * batch_size) as bar:
-        for batch in loader:
-            for failure in batch.failures:
-                path = str(files[failure.position])
-                rows[failure.position] = Prediction(path, None, {}, failure.reason)
-            if len(batch.index_N):
-                x_NHD = encode(lalm, batch.to(device)).vectors_NHD
-                decision = voter.vote(x_NHD)
-                proba_NC = voter.probabilities(decision.scores_NC)
-                sets_NC = None if coverage is None else voter.prediction_sets(x_NHD, coverage)  # type: ignore[attr-defined]
-                for n, index in enumerate(batch.index_N.tolist()):
-                    named = dict(zip(classifier.classes, proba_NC[n].tolist(), strict=True))
-                    label = classifier.classes[int(decision.winner_N[n])]
-                    inside = None if sets_NC is None else sets_NC[n].nonzero().flatten().tolist()
-                    within = None if inside is None else tuple(classifier.classes[c] for c in inside)
-                    rows[index] = Prediction(str(files[index]), label, named, candidates=within)
-            bar.update(len(batch.index_N) + len(batch.failures))
-    return [rows[index] for index in range(len(files))]
-
-
-def _questions(classifier: Classifier, files: Sequence[Path]) -> list[Query]:
-    from calm_pl.data.questions.clips import Clip
-    from calm_pl.data.questions.prompts import Questioner
-
-    prompt = classifier.prompt
-    ask = Questioner(
-        classifier.classes,
-        prompt["question"],
-        prompt["n_options"],
-        prompt["seed"],
-        prompt["readable_labels"],
-    ).ask
-    return [ask(Clip(path.name, path, (), ()), None) for path in files]
-
-
 def _warn_of_options(classifier: Classifier) -> None:
     """Say where the prompt of fitting cannot be had again."""
     options, classes = classifier.prompt["n_options"], len(classifier.classes)
@@ -266,12 +143,6 @@ def _warn_of_options(classifier: Classifier) -> None:
             f" recordings fit with data.n_options={classes} or data.n_options=0.",
             file=sys.stderr,
         )
-
-
-def _abstained(row: Prediction, threshold: float) -> Prediction:
-    """The prediction, without a label where that is too improbable."""
-    sure = row.label is None or row.probabilities[row.label] >= threshold
-    return row if sure else row._replace(label=None)
 
 
 def _best(row: Prediction, top: int) -> list[tuple[str, float]]:

@@ -85,8 +85,8 @@ def test_predict_takes_the_mask_from_the_classifier(fit, call, mask, tmp_path, e
 
 def test_another_mask_is_another_model_to_a_classifier(fit, mask, tmp_path, tiny_folder, monkeypatch):
     """Whatever way it came on."""
-    from calm_pl.commands.predict import matching_model
     from calm_pl.errors import ModelError
+    from calm_pl.evaluation.predict import matching_model
 
     fit("bare", "methods=[sav]")
     classifier = load_classifier(tmp_path / "bare" / "classifier.safetensors")

@@ -48,7 +48,8 @@ def test_json_has_all_probabilities(job, call):
     assert sum(rows[0]["probabilities"].values()) == pytest.approx(1)
 
 
-def test_the_table(job, call):
+def test_the_table(job, call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")  # a path that is longer is folded
     run, files = job
     args = ("--classifier", run / "classifier.safetensors", "--top", "2", files[0])
     result = call("predict", *args)

@@ -57,7 +57,7 @@ def test_a_method_without_sets_is_refused(call, fitted, esc_root):
         "predict", "--classifier", fitted, "--method", "calm", "--coverage", 0.9, esc_root / "audio"
     )
     assert result.returncode == 1
-    assert "--coverage needs a classifier with calm_auto or gda, not calm" in result.stderr
+    assert "(--coverage) need a classifier with calm_auto or gda, not calm" in result.stderr
 
 
 @pytest.mark.parametrize("flag", ["--abstain", "--coverage"])

@@ -1,0 +1,197 @@
+"""Classify sound files with a stored classifier and the model that it was fitted with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from calm_pl.errors import ModelError
+from calm_pl.methods import METHODS
+
+if TYPE_CHECKING:
+    from calm_pl.data.questions.clips import Query
+    from calm_pl.methods.classifier import Classifier
+    from calm_pl.models import FrozenLALM
+
+
+class Prediction(NamedTuple):
+    """What a classifier says of a file.
+
+    Attributes:
+        path: the file.
+        label: the winner; None where the file could not be read.
+        probabilities: by label, in class order.
+        error: why the file could not be read.
+        candidates: labels that together hold the true one with the chosen coverage; None where not asked for.
+    """
+
+    path: str
+    label: str | None
+    probabilities: dict[str, float]
+    error: str | None = None
+    candidates: tuple[str, ...] | None = None
+
+
+def require_prompt(classifier: Classifier, where: str = "the classifier") -> None:
+    """Make sure that a classifier says how to ask about clips.
+
+    Args:
+        classifier: the classifier.
+        where: its file, for the message.
+
+    Raises:
+        ModelError: it does not, or what it says cannot be.
+    """
+    from calm_pl.media import LONG_CLIPS
+
+    lacking = classifier.lacking()
+    if lacking:
+        raise ModelError(
+            f"{where}: has no {lacking[0]}, which predict needs to ask about clips: it can only classify"
+            " vectors, in Python. Fit one with fit-free."
+        )
+    if classifier.prompt["long_clips"] not in LONG_CLIPS:
+        raise ModelError(
+            f"{where}: prompt.long_clips must be one of {', '.join(LONG_CLIPS)}, but is"
+            f" {classifier.prompt['long_clips']!r}."
+        )
+
+
+def choose_method(classifier: Classifier, method: str | None = None, coverage: bool = False) -> str:
+    """Return the method that predicts: the one asked for, or the first that the table of methods prefers.
+
+    Args:
+        classifier: the classifier.
+        method: the one asked for; None for the preferred one.
+        coverage: whether it must give prediction sets.
+
+    Raises:
+        ModelError: the classifier does not hold it, or it gives no prediction sets.
+    """
+    preferred = [*METHODS.preferred(), *classifier.voters]  # a program's own voters come last
+    method = method or next(one for one in preferred if one in classifier.voters)
+    if method not in classifier.voters:
+        raise ModelError(f"The classifier holds the methods {', '.join(classifier.voters)}, not {method!r}.")
+    if coverage and not hasattr(classifier.voters[method], "prediction_sets"):
+        raise ModelError(
+            f"Prediction sets (--coverage) need a classifier with calm_auto or gda, not {method}: fit one"
+            ' with fit-free "methods=[calm_auto]".'
+        )
+    return method
+
+
+def matching_model(classifier: Classifier, path: str | None) -> FrozenLALM:
+    """Load the model that a classifier was fitted with, under the mask of the fit where there was one.
+
+    Raises:
+        ModelError: another model, or another prompt template, than the classifier's.
+    """
+    import torch
+
+    from calm_pl.models import FrozenLALM
+    from calm_pl.models.masks import HeadMask
+
+    fitted = classifier.model["identity"]
+    lalm = FrozenLALM.from_pretrained(
+        path or classifier.model["path"],
+        dtype=fitted["dtype"],
+        attn=fitted["attn"],
+        last_n_tokens=fitted["last_n_tokens"],
+        mask=HeadMask.from_code(fitted["mask"]) if "mask" in fitted else None,
+    )
+    found = lalm.identity()
+    differing = [key for key in fitted | found if fitted.get(key) != found.get(key)]
+    if differing:
+        what = ", ".join(f"{key} {found.get(key)!r} instead of {fitted.get(key)!r}" for key in differing)
+        raise ModelError(
+            f"The classifier was fitted with another model or prompt than {lalm.path!r} has: {what}."
+        )
+    return lalm.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def predict_files(
+    classifier: Classifier,
+    lalm: FrozenLALM,
+    files: Sequence[str | Path],
+    method: str | None = None,
+    *,
+    batch_size: int = 8,
+    coverage: float | None = None,
+    abstain: float = 0.0,
+) -> list[Prediction]:
+    """Classify files, in their order.
+
+    Args:
+        classifier: from `load_classifier`.
+        lalm: the model that it was fitted with; see `matching_model`.
+        files: sound files.
+        method: one that the classifier holds; None for the preferred one.
+        batch_size: clips per forward pass.
+        coverage: also give the labels that together hold the true one with this probability.
+        abstain: give no label where its probability is lower.
+
+    Returns:
+        one prediction per file; a file that cannot be read has an error in place of a label.
+
+    Raises:
+        ModelError: the classifier lacks the method, its prediction sets, or the prompt it was fitted with.
+    """
+    method = choose_method(classifier, method, coverage is not None)
+    require_prompt(classifier)
+    import torch
+    from torch.utils.data import DataLoader
+    from tqdm import tqdm
+
+    from calm_pl.data.loading.batches import ClipDataset, Collator, MediaRule
+    from calm_pl.evaluation.encoding import encode
+
+    voter = classifier.voters[method]
+    queries = _questions(classifier, [Path(file) for file in files])
+    rule = MediaRule(lalm.preparer.sample_rate, lalm.preparer.max_seconds, classifier.prompt["long_clips"])
+    loader = DataLoader(
+        ClipDataset(queries, rule),
+        batch_size=batch_size,
+        collate_fn=Collator(queries, lalm.preparer, torch.tensor([batch_size])),
+    )
+    device = next(lalm.parameters()).device
+    rows: dict[int, Prediction] = {}
+    with tqdm(total=len(files), unit=" clips", disable=len(files) < 2 * batch_size) as bar:
+        for batch in loader:
+            for failure in batch.failures:
+                path = str(files[failure.position])
+                rows[failure.position] = Prediction(path, None, {}, failure.reason)
+            if len(batch.index_N):
+                x_NHD = encode(lalm, batch.to(device)).vectors_NHD
+                decision = voter.vote(x_NHD)
+                proba_NC = voter.probabilities(decision.scores_NC)
+                sets_NC = None if coverage is None else voter.prediction_sets(x_NHD, coverage)  # type: ignore[attr-defined]
+                for n, index in enumerate(batch.index_N.tolist()):
+                    named = dict(zip(classifier.classes, proba_NC[n].tolist(), strict=True))
+                    label = classifier.classes[int(decision.winner_N[n])]
+                    inside = None if sets_NC is None else sets_NC[n].nonzero().flatten().tolist()
+                    within = None if inside is None else tuple(classifier.classes[c] for c in inside)
+                    rows[index] = Prediction(str(files[index]), label, named, candidates=within)
+            bar.update(len(batch.index_N) + len(batch.failures))
+    return [_abstained(rows[index], abstain) for index in range(len(files))]
+
+
+def _questions(classifier: Classifier, files: Sequence[Path]) -> list[Query]:
+    from calm_pl.data.questions.clips import Clip
+    from calm_pl.data.questions.prompts import Questioner
+
+    prompt = classifier.prompt
+    ask = Questioner(
+        classifier.classes,
+        prompt["question"],
+        prompt["n_options"],
+        prompt["seed"],
+        prompt["readable_labels"],
+    ).ask
+    return [ask(Clip(path.name, path, (), ()), None) for path in files]
+
+
+def _abstained(row: Prediction, threshold: float) -> Prediction:
+    """The prediction, without a label where that is too improbable."""
+    sure = row.label is None or row.probabilities[row.label] >= threshold
+    return row if sure else row._replace(label=None)

@@ -26,27 +26,27 @@ class Rule(NamedTuple):
 
 
 def one_of(*choices: str) -> Rule:
-    """A choice among words."""
+    """Return the rule of a choice among words."""
     return Rule("one of " + ", ".join(choices), lambda value: value in choices)
 
 
 def at_least(least: int) -> Rule:
-    """A number with a lower bound."""
+    """Return the rule of a number with a lower bound."""
     return Rule(f"{least} or more", lambda value: value >= least)
 
 
 def finite_at_least(least: int) -> Rule:
-    """A finite number with a lower bound."""
+    """Return the rule of a finite number with a lower bound."""
     return Rule(f"a finite number, {least} or more", lambda value: least <= value < float("inf"))
 
 
 def above_zero() -> Rule:
-    """A positive, finite number."""
+    """Return the rule of a positive, finite number."""
     return Rule("a finite number above 0", lambda value: 0 < value < float("inf"))
 
 
 def above_zero_or(word: str) -> Rule:
-    """A positive, finite number, or a word in its place."""
+    """Return the rule of a positive, finite number, or a word in its place."""
 
     def holds(value: Any) -> bool:
         return value == word or (_is_a(float, value) and 0 < value < float("inf"))
@@ -55,17 +55,17 @@ def above_zero_or(word: str) -> Rule:
 
 
 def fraction() -> Rule:
-    """A share."""
+    """Return the rule of a share."""
     return Rule("between 0 and 1", lambda value: 0 <= value <= 1)
 
 
 def above_zero_to_one() -> Rule:
-    """A share that is not nothing."""
+    """Return the rule of a share above 0."""
     return Rule("above 0 and at most 1", lambda value: 0 < value <= 1)
 
 
 def between_zero_and_one() -> Rule:
-    """A share that leaves something on both sides."""
+    """Return the rule of a share that is neither nothing nor all."""
     return Rule("above 0 and below 1", lambda value: 0 < value < 1)
 
 
@@ -86,7 +86,7 @@ def setting(default: Any, rule: Rule | None = None, is_path: bool = False) -> An
 
 
 def as_in(settings: type, name: str) -> Any:
-    """A dataclass field with the default and rule, and in the documentation the text, of another one's."""
+    """Return a field with the default, the rule and, in the documentation, the text of another's."""
     (source,) = (one for one in dataclasses.fields(settings) if one.name == name)
     return field(default=source.default, metadata={**source.metadata, "as_in": (settings, name)})
 
@@ -115,7 +115,7 @@ def check_settings(settings: Any) -> None:
 
 
 def type_name(kind: Any) -> str:
-    """A setting's type in words, as in "must be ..."."""
+    """Return a setting's type in words, as in "must be ..."."""
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Any: "any value"}
     if typing.get_origin(kind) is list:
         return "a list of texts"

@@ -179,7 +179,7 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
     def _left_out(
         self, support: Support, scatter: ScatterSums, clips: FoldedClips, places: Places
     ) -> Callable[[], Iterable[ScoredClips]]:
-        """What gives the scores of this rank's clips without their fold: held, or made anew each time."""
+        """Return what gives the scores of this rank's clips without their fold: held, or made anew."""
         num_classes, heads, _ = support.centroids_CHD.shape
 
         def made() -> Iterator[ScoredClips]:
@@ -194,7 +194,7 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
     def _left_out_scores(
         self, support: Support, scatter: ScatterSums, clips: FoldedClips, places: Places
     ) -> Iterator[ScoredClips]:
-        """Chunks of this rank's clips, each of one fold, scored by a fit without that fold.
+        """Yield chunks of this rank's clips, each of one fold, scored by a fit without that fold.
 
         Clips that are never left out come last, with the scores of the full fit.
         """
@@ -222,7 +222,7 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
     def _left_out_margins(
         self, support: Support, clips: FoldedClips, scores: Callable[[], Iterable[ScoredClips]]
     ) -> ReliabilitySums:
-        """Clamped margins of the clips that can be left out, summed by class over all ranks."""
+        """Return clamped margins of the clips that can be left out, summed by class over all ranks."""
         sums_CH = torch.zeros(
             support.centroids_CHD.shape[:2], dtype=torch.float64, device=support.x_NHD.device
         )
@@ -240,7 +240,7 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
     def _left_out_votes(
         self, support: Support, margins: ReliabilitySums, scores: Callable[[], Iterable[ScoredClips]]
     ) -> Tensor:
-        """Votes of this rank's clips for each power of `POWERS`, (n, P, C) float64.
+        """Return votes of this rank's clips for each power of `POWERS`, (n, P, C) float64.
 
         A clip's weights come from the margins of the other classes alone.
         """
@@ -266,7 +266,7 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
             )
 
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
-        """Log-probabilities; equal ones go to the lower class index."""
+        """Return log-probabilities; equal ones go to the lower class index."""
         u_NHD = unit(x_NHD)
         scores_NC = linear_scores(u_NHD, self.discriminant_, self.bias_)
         v_NHD = unit(apply_whitening(x_NHD, self.whitening_))
@@ -278,7 +278,7 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
 
 
 def _scatter(support: Support) -> ScatterSums:
-    """Within-class scatter of each head over the clips of all ranks.
+    """Return the within-class scatter of each head over the clips of all ranks.
 
     With one clip a class there is none, and their second moment Σ x xᵀ takes its place: directions that all
     clips share count for little.
@@ -291,7 +291,7 @@ def _scatter(support: Support) -> ScatterSums:
 
 
 def _weights(r_CH: Tensor, power: int) -> Tensor:
-    """Rows of weights w ∝ r^power, float64."""
+    """Return rows of weights w ∝ r^power, float64."""
     if power == 0:
         return torch.full_like(r_CH, 1 / r_CH.shape[-1])
     return head_weights(r_CH, tau_w=1 / power, weight_map="power").to(torch.float64)

@@ -88,7 +88,7 @@ class HeadVoter(ABC):
         return self._take(fresh)
 
     def _begun(self, support: Support) -> Self:
-        """A copy that is to be fitted, so that a refused fit leaves the last one whole."""
+        """Return a copy that is to be fitted, so that a refused fit leaves the last one whole."""
         fresh = copy.copy(self)
         fresh.fitted_params_ = self._checked_params()
         fresh.classes_ = label_array(support.classes, support.label_dtype)
@@ -117,12 +117,12 @@ class HeadVoter(ABC):
 
     @abstractmethod
     def probabilities(self, scores_NC: Tensor) -> Tensor:
-        """Scores as probabilities, (N, C) float32, rows sum to 1."""
+        """Return scores as probabilities, (N, C) float32, rows sum to 1."""
 
     # Prediction
 
     def vote(self, vectors: Vectors, candidates_NC: Tensor | None = None) -> Decision:
-        """Scores and winners of N clips as tensors, chunk by chunk: what all predictions are made of.
+        """Return scores and winners of N clips as tensors, of which all predictions are made.
 
         Args:
             vectors: (N, H, D) head vectors.
@@ -178,7 +178,7 @@ class HeadVoter(ABC):
         return sum(p == t for p, t in zip(predicted.tolist(), truth, strict=True)) / len(truth)
 
     def _chunks(self, x_NHD: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Clips in chunks whose vectors and scores fit in memory, on the device of `centroids_`."""
+        """Yield clips in chunks whose vectors and scores fit in memory, on the device of `centroids_`."""
         classes, heads, dim = self.centroids_.shape
         for chunk in clip_chunks(len(x_NHD), heads * max(classes, dim)):
             yield chunk, x_NHD[chunk].to(self.centroids_.device)
@@ -257,14 +257,14 @@ class HeadVoter(ABC):
 
     @property
     def n_features_in_(self) -> int:
-        """Values of a clip's vectors, H·D."""
+        """Return the number of values of a clip, H·D."""
         self._check_fitted()
         return self.centroids_[0].numel()
 
     # State
 
     def fitted_state(self) -> dict[str, Tensor]:
-        """Fitted tensors beside the centroids, by attribute name without the trailing underscore."""
+        """Return fitted tensors beside the centroids, by attribute name without the trailing underscore."""
         self._check_fitted()
         return {name.rstrip("_"): getattr(self, name) for name in self.fitted_forms}
 
@@ -339,18 +339,18 @@ class ScoreVoter(HeadVoter):
         return among(self.decide(candidate_scores(s_NHC, candidates_NC)), candidates_NC)
 
     def _scores(self, x_NHD: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Scores (n, H, C) of one chunk of clips at a time."""
+        """Yield scores (n, H, C) of one chunk of clips at a time."""
         for chunk, x in self._chunks(x_NHD):
             yield chunk, head_scores(x, self.centroids_, self.fitted_params_.score)
 
 
 def candidate_scores(s_NHC: Tensor, candidates_NC: Tensor | None) -> Tensor:
-    """Scores without those of classes that are no candidates."""
+    """Return scores without those of classes that are no candidates."""
     return s_NHC if candidates_NC is None else s_NHC.masked_fill(~candidates_NC[:, None], -torch.inf)
 
 
 def among(decision: Decision, candidates_NC: Tensor | None) -> Decision:
-    """The decision, but where no candidate has any score all have the same, and the first wins."""
+    """Return the decision; where no candidate has a score all have the same, and the first wins."""
     if candidates_NC is None:
         return decision
     empty_N1 = (decision.scores_NC == 0).all(-1, keepdim=True)

@@ -26,11 +26,11 @@ class CalibratedVoter(HeadVoter):
     left_out_p_: Tensor
 
     def probabilities(self, scores_NC: Tensor) -> Tensor:
-        """What the log-probabilities say."""
+        """Return the log-probabilities as probabilities."""
         return torch.softmax(scores_NC, -1)
 
     def prediction_sets(self, vectors: Vectors, coverage: float = 0.9) -> Any:
-        """Classes that together hold the true one with the chosen coverage, (N, C) bool; NumPy in, NumPy out.
+        """Return the classes that together hold the true one with the chosen coverage, (N, C) bool.
 
         Calibrated on left-out support clips; what that guarantees and what not is said in
         `calm_pl.functional.conformal`. With fewer than coverage/(1 - coverage) of them every class is in.

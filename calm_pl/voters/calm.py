@@ -103,7 +103,7 @@ class CalmBase(ScoreVoter, CalmSettings):
 
     @property
     def evidence_kind(self) -> EvidenceKind:
-        """The evidence that reliabilities are the mean of."""
+        """Return the evidence that reliabilities are the mean of."""
         return EvidenceKind(self.tau_p, self.reliability)
 
     def weigh(self, evidence: Reliabilities) -> None:
@@ -114,7 +114,7 @@ class CalmBase(ScoreVoter, CalmSettings):
         self.reliability_, self.weights_ = (r_RH, w_RH) if self.conditional else (r_RH[0], w_RH[0])
 
     def evidence(self, support: Support, heldout: Support | None, tau_p: float) -> Reliabilities:
-        """Sums of clip reliabilities at one τ_p over all ranks, a row a class or one for all (eqs. 6, 7, 11).
+        """Return sums of clip reliabilities at one τ_p over all ranks, per class or for all (eqs. 6, 7, 11).
 
         Args:
             support: the clips that built the centroids, and judge the heads where there are no others.
@@ -127,7 +127,7 @@ class CalmBase(ScoreVoter, CalmSettings):
         return self._rows(sums)
 
     def _select(self, support: Support) -> CalmSettings:
-        """Parameters of the best setting by leave-one-out, where it is clearly better than the given ones."""
+        """Return the best setting by leave-one-out, where it is clearly better than the given one."""
         p = dataclasses.replace(self.fitted_params_, select="none")
         given = setting_of(p)
         if not bool((support.counts_C > 1).any()):
@@ -147,7 +147,7 @@ class CalmBase(ScoreVoter, CalmSettings):
         return dataclasses.replace(p, **best[1]._asdict())
 
     def _sharpness(self, support: Support) -> float:
-        """γ that makes left-out clips likeliest; 1 where none can be left out."""
+        """Return the γ that makes left-out clips likeliest; 1 where none can be left out."""
         num_clips = int(support.counts_C[support.counts_C > 1].sum())
         if num_clips == 0:
             return 1.0
@@ -163,7 +163,7 @@ class CalmBase(ScoreVoter, CalmSettings):
             yield judge_settings(*clips)
 
     def _left_out_clips(self, support: Support, settings: list[Setting]) -> Iterator[LeftOut]:
-        """Support clips of this rank that can be left out, and what settings of one τ_p need of them."""
+        """Yield support clips of this rank that can be left out, with what settings of one τ_p need."""
         p, tau_p = self.fitted_params_, settings[0].tau_p
         evidence = self.evidence(support, None, tau_p)
         num_classes, heads, dim = support.centroids_CHD.shape
@@ -179,7 +179,7 @@ class CalmBase(ScoreVoter, CalmSettings):
             yield LeftOut(p_NHC, y_N, evidence, settings, clip_reliability(own_NHC, y_N, p.reliability))
 
     def _rows(self, sums: ReliabilitySums) -> Reliabilities:
-        """The sums as the weights need them: a row a class, or one for all."""
+        """Return the sums as the weights need them: a row per class, or one for all."""
         if self.conditional:
             return Reliabilities(sums.sums_CH, sums.counts_C)
         return Reliabilities(sums.sums_CH.sum(0, keepdim=True), sums.counts_C.sum()[None])
@@ -192,12 +192,12 @@ class CalmBase(ScoreVoter, CalmSettings):
                 raise ValueError(f"`{name}` must be what the fit chose, but is 'loo'")
 
     def decide(self, s_NHC: Tensor) -> Decision:
-        """Weighted posteriors (eqs. 9, 13); equal scores go to the lower class index (eq. 10)."""
+        """Return weighted posteriors (eqs. 9, 13); equal scores go to the lower class index (eq. 10)."""
         scores_NC = weighted_vote(posteriors(s_NHC, self.fitted_params_.tau_p), self.weights_)
         return Decision(scores_NC, scores_NC.argmax(-1))
 
     def probabilities(self, scores_NC: Tensor) -> Tensor:
-        """Shares of score^γ: with γ = 1 a convex mix of posteriors for CALM-Global, normalised for CALM."""
+        """Return shares of score^γ; with γ = 1 a convex mix of posteriors for CALM-Global."""
         # In float64: a handful of heads that contradict each other leave scores that float32 cannot divide.
         scores_NC = scores_NC.to(torch.float64)
         top_N1 = scores_NC.amax(-1, keepdim=True)

@@ -145,7 +145,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def sorted_classes(labels: Iterable[Hashable]) -> tuple[Hashable, ...]:
-    """Distinct labels in an order that does not depend on the order of clips."""
+    """Return distinct labels in an order that does not depend on the order of clips."""
     distinct = set(labels)
     try:
         order = sorted(distinct)  # type: ignore[type-var]
@@ -158,12 +158,12 @@ def sorted_classes(labels: Iterable[Hashable]) -> tuple[Hashable, ...]:
 
 
 def _stable_text(label: Hashable) -> str:
-    """A label's text, the same in every process; that of a set follows its hashes, which are not."""
+    """Return a label's text, the same in every process; a set's own follows its hashes, which are not."""
     return repr(sorted(map(_stable_text, label))) if isinstance(label, frozenset) else repr(label)
 
 
 def label_indices(labels: Sequence[Hashable], classes: Sequence[Hashable]) -> Tensor:
-    """Indices of labels in `classes`, (N,) int64.
+    """Return indices of labels in `classes`, (N,) int64.
 
     Raises:
         ValueError: a label that is not among the classes.

@@ -117,7 +117,7 @@ class Comparison(HeadVoter, ComparisonSettings):
             self.model_.within_class_std_dev_ = np.ones(rows_NF.shape[1])
 
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
-        """Log-probabilities and scikit-learn's own answer; among candidates, the most probable."""
+        """Return log-probabilities and scikit-learn's own prediction; among candidates, the most probable."""
         rows_NF = self._rows(x_NHD).cpu().numpy()
         p_NC = torch.from_numpy(self.model_.predict_proba(rows_NF)).to(x_NHD.device)
         scores_NC = p_NC.clamp(min=_LEAST_P).log()
@@ -128,10 +128,10 @@ class Comparison(HeadVoter, ComparisonSettings):
         return Decision(scores_NC.to(torch.float32), winner_N)
 
     def probabilities(self, scores_NC: Tensor) -> Tensor:
-        """scikit-learn's own, among the candidates."""
+        """Return scikit-learn's own probabilities, among the candidates."""
         return torch.softmax(scores_NC, -1)
 
     def _rows(self, x_NHD: Tensor) -> Tensor:
-        """Unit heads side by side, (N, F) float64, mean square 1 a feature."""
+        """Return unit heads side by side, (N, F) float64, mean square 1 a feature."""
         u_NHD = unit(x_NHD[:, self.heads_])
         return (u_NHD * u_NHD.shape[2] ** 0.5).flatten(1).to(torch.float64)

@@ -80,7 +80,7 @@ class Gda(CalibratedVoter, GdaSettings):
         self.bias_ = (fit.bias_C + log_prior_C).to(torch.float32)
 
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
-        """Log-probabilities; equal ones go to the lower class index."""
+        """Return log-probabilities; equal ones go to the lower class index."""
         scores_NC = linear_scores(unit(x_NHD), self.discriminant_, self.bias_)
         if candidates_NC is not None:
             scores_NC = scores_NC.masked_fill(~candidates_NC, -torch.inf)

@@ -62,7 +62,7 @@ class OracleSearch:
             self.hits_S += torch.cat(hits)
 
     def best(self, hits_S: Tensor) -> CalmBase:
-        """The voter with the setting of most hits, the first of equals.
+        """Return the voter with the setting of most hits, the first of equals.
 
         Args:
             hits_S: `hits_S` over all ranks.

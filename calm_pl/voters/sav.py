@@ -57,10 +57,10 @@ class Sav(ScoreVoter, SavSettings):
             raise ValueError("`weights` must be shared alike by the heads of `heads`, but are not")
 
     def decide(self, s_NHC: Tensor) -> Decision:
-        """Vote counts (N, C) and the winner; ties as METHOD states them in `majority_vote`."""
+        """Return vote counts (N, C) and the winner; ties as METHOD states them in `majority_vote`."""
         counts_NC, winner_N = majority_vote(s_NHC[:, self.heads_])
         return Decision(counts_NC, winner_N)
 
     def probabilities(self, scores_NC: Tensor) -> Tensor:
-        """Shares of the votes."""
+        """Return shares of the votes."""
         return scores_NC / scores_NC.sum(-1, keepdim=True)

@@ -16,7 +16,7 @@ AllReduce = Callable[[Tensor], Tensor]
 
 
 def alone(tensor: Tensor) -> Tensor:
-    """The sum over ranks where there is one rank: the tensor itself."""
+    """Return the sum over ranks where there is one rank: the tensor itself."""
     return tensor
 
 
@@ -112,7 +112,7 @@ def gather_support(
 
 
 def as_heldout(support: Support, heldout: tuple[Vectors, Any]) -> Support:
-    """Held-out (vectors, labels) beside the centroids that they are judged against.
+    """Return held-out (vectors, labels) beside the centroids that they are judged against.
 
     Raises:
         ValueError: vectors of other heads or dimension, or labels that the support lacks.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
@@ -41,7 +42,7 @@ class Decision(NamedTuple):
     winner_N: Tensor
 
 
-class HeadVoter(ABC):
+class HeadVoter(VoterSettings, ABC):
     """A classifier on head vectors, as scikit-learn's are.
 
     A subclass also inherits its parameters, a `VoterSettings` of fields with default and rule, which are its
@@ -58,7 +59,7 @@ class HeadVoter(ABC):
     classes_: np.ndarray
     centroids_: Tensor
     _live_H: Tensor
-    fitted_forms: ClassVar[Mapping[str, Form]]
+    fitted_forms: ClassVar[Mapping[str, Form]] = {}
 
     @property
     def reads_hidden(self) -> bool:
@@ -193,6 +194,16 @@ class HeadVoter(ABC):
 
     # Parameters
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        taken = list(inspect.signature(cls.__init__).parameters)[1:]
+        known = [one.name for one in dataclasses.fields(cls)]
+        if sorted(taken) != sorted(known):
+            raise TypeError(
+                f"Expected `{cls.__name__}.__init__` to take its parameters, {known}, but it takes {taken}:"
+                " keep them in a dataclass, a `VoterSettings`, which the voter inherits (docs/add-a-method.md)."
+            )
+
     def __post_init__(self) -> None:
         """Check the parameters.
 
@@ -203,7 +214,7 @@ class HeadVoter(ABC):
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name; `deep` is there for scikit-learn and changes nothing."""
-        return {one.name: vars(self)[one.name] for one in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return {one.name: vars(self)[one.name] for one in dataclasses.fields(self)}
 
     def fitted_params(self) -> dict[str, Any]:
         """Return the parameters of a voter for `load_fitted_state`: what the fit chose is in its place."""
@@ -230,7 +241,7 @@ class HeadVoter(ABC):
         check_settings(self)
         bases = [base for base in type(self).__mro__ if issubclass(base, VoterSettings)]
         own = next(base for base in bases if not issubclass(base, HeadVoter))
-        if dataclasses.fields(own) != dataclasses.fields(self):  # type: ignore[arg-type]
+        if dataclasses.fields(own) != dataclasses.fields(self):
             raise TypeError(
                 f"Expected the parameters of {type(self).__name__} in a dataclass of their own, which it"
                 f" inherits beside the voter, but some stand beside those of {own.__name__}."
@@ -307,7 +318,7 @@ class HeadVoter(ABC):
             check_tensor(name, state[name], form, sizes)
         self.check_values(state)
 
-    def check_values(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027 (many refuse nothing more)
+    def check_values(self, state: Mapping[str, Tensor]) -> None:
         """Raise ValueError where values of `load_fitted_state`, of the right shapes and finite, cannot be."""
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from calm_pl.voters.base import Decision, HeadVoter
 from calm_pl.voters.gram import clip_places, over_ranks
 from calm_pl.voters.sav import Sav
 from calm_pl.voters.settings import VoterSettings
-from calm_pl.voters.state import Form
 from calm_pl.voters.support import Support
 
 MAX_FEATURES = 2**28
@@ -75,7 +74,6 @@ class Comparison(HeadVoter, ComparisonSettings):
         heads_: indices of the heads used.
     """
 
-    fitted_forms: ClassVar[Mapping[str, Form]] = {}
     model_: Any
     heads_: list[int]
 

@@ -11,7 +11,8 @@ from sklearn.base import clone
 from sklearn.metrics import accuracy_score
 
 from calm_pl.validation import at_least, setting
-from calm_pl.voters import Calm, CalmGlobal, Sav, SavSettings
+from calm_pl.voters import Calm, CalmGlobal, HeadVoter, Sav, SavSettings
+from calm_pl.voters.base import Decision
 
 VOTERS = [
     Sav(top_k=3, score="dot"),
@@ -245,6 +246,42 @@ def test_a_voter_of_ones_own_has_its_own_parameters():
     assert fitted_one.get_params() == {"top_k": 4, "score": "cosine", "most": 3}
     with pytest.raises(ValueError, match="`most` to be 1 or more, but got 0"):
         MostHeads(most=0)
+
+
+class Constant(HeadVoter):
+    """A voter without parameters."""
+
+    def _fit_heads(self, support, heldout):
+        pass
+
+    def decide_vectors(self, x_NHD, candidates_NC=None):
+        scores_NC = torch.zeros(len(x_NHD), len(self.classes_))
+        return Decision(scores_NC, scores_NC.argmax(-1))
+
+    def probabilities(self, scores_NC):
+        return torch.softmax(scores_NC, -1)
+
+
+def test_a_voter_needs_no_parameters():
+    voter = clone(Constant()).fit(*noisy_clips(0, (4, 3, 5)))
+    assert (repr(voter), voter.get_params(), voter.fitted_params(), voter.fitted_state()) == (
+        "Constant()",
+        {},
+        {},
+        {},
+    )
+    assert voter.predict(QUERIES).tolist() == [0] * 15
+
+
+@pytest.mark.parametrize("base", [Constant, Sav])
+def test_parameters_that_stand_in_a_constructor_alone_are_refused(base):
+    """They would be lost by clones, in stored classifiers and in sweeps."""
+
+    def init(self, size=3):
+        self.size = size
+
+    with pytest.raises(TypeError, match=r"`Mine.__init__` to take .*, but it takes \['size'\]"):
+        type("Mine", (base,), {"__init__": init})
 
 
 def test_parameters_beside_those_of_a_voter_are_refused():

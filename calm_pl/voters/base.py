@@ -201,7 +201,7 @@ class HeadVoter(VoterSettings, ABC):
         if sorted(taken) != sorted(known):
             raise TypeError(
                 f"Expected `{cls.__name__}.__init__` to take its parameters, {known}, but it takes {taken}:"
-                " keep them in a dataclass, a `VoterSettings`, which the voter inherits (docs/add-a-method.md)."
+                " keep them in a `VoterSettings` that the voter inherits, see docs/add-a-method.md."
             )
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import pickle
+import random
 import shutil
 
 import numpy as np
@@ -176,3 +177,24 @@ def test_a_state_that_cannot_be_leaves_the_voter_alone():
     with pytest.raises(ValueError, match=r"`weights` must have the shape \(2, 6\), but has \(6, 2\)"):
         voter.load_fitted_state([0, 1], voter.centroids_, state)
     assert all(torch.equal(voter.fitted_state()[name], tensor) for name, tensor in before.items())
+
+
+def test_changed_bytes_are_refused_in_a_sentence_or_leave_a_file_that_predicts(crafted):
+    path = crafted(lambda parts: None)
+    good, rng = path.read_bytes(), random.Random(0)
+    end_of_header = int.from_bytes(good[:8], "little") + 8
+    x, _ = noisy_clips(1, (2, 2, 2))
+    outcomes = set()
+    for _ in range(300):
+        changed = bytearray(good)
+        changed[rng.randrange(end_of_header)] = rng.choice(b'0123456789[]{}",:-aE\\\xff')
+        path.write_bytes(changed)
+        try:
+            voters = load_classifier(path).voters.values()
+        except ModelError:
+            outcomes.add("refused")
+        else:
+            outcomes.add("read")
+            for voter in voters:
+                np.testing.assert_allclose(voter.predict_proba(x).sum(1), 1, atol=1e-4)
+    assert outcomes == {"refused", "read"}

@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from calm_pl.atomic_files import replacing
 from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.evaluation.module import FitFreeModule
+from calm_pl.evaluation.pseudo_labelled import pseudo_fit
 from calm_pl.jobs.record import JobRecord
 from calm_pl.pseudo.reporting import kept_rows, rejected_rows, summary
 
@@ -31,10 +32,10 @@ class PseudoLabelWriter(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the files; each appears under its name only when complete."""
         assert isinstance(pl_module, FitFreeModule)
-        if not trainer.is_global_zero or pl_module.pseudo is None:
+        fit = pseudo_fit(pl_module.sources)
+        if not trainer.is_global_zero or fit is None:
             return
         data: FewShotDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        fit = pl_module.pseudo
         failures = {one.position: one.reason for one in pl_module.support_coverage.failures}
         for name, rows in (
             ("pseudo_labels.csv", kept_rows(fit, data.root)),

@@ -17,6 +17,7 @@ from calm_pl import __version__
 from calm_pl.atomic_files import replacing
 from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.evaluation.module import FitFreeModule
+from calm_pl.evaluation.pseudo_labelled import pseudo_fit
 from calm_pl.evaluation.results import results_of
 from calm_pl.jobs.record import JobRecord
 from calm_pl.methods.classifier import Classifier, method_of
@@ -129,9 +130,10 @@ def classifier(module: FitFreeModule, data: FewShotDataModule | None) -> Classif
 
 def pseudo_classifier(module: FitFreeModule, data: FewShotDataModule | None) -> Classifier | None:
     """The same for voters on pseudo-labels; it knows the classes that have one."""
-    if module.pseudo is None:
+    pseudo = pseudo_fit(module.sources)
+    if pseudo is None:
         return None
-    first = {name.removesuffix(PSEUDO_SUFFIX): rounds[0] for name, rounds in module.pseudo.fitted.items()}
+    first = {name.removesuffix(PSEUDO_SUFFIX): rounds[0] for name, rounds in pseudo.fitted.items()}
     voters = {name: one.voter for name, one in first.items() if method_of(name, one.voter) is not None}
     covered = next((one.covered for one in first.values()), ())
     return _with_prompt(voters, tuple(module.task.classes[c] for c in covered), module, data)

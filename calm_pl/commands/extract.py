@@ -10,7 +10,7 @@ from calm_pl.config.compose import load_config
 from calm_pl.config.schema import Config
 from calm_pl.errors import ConfigError
 from calm_pl.jobs.opened import opened, with_callbacks
-from calm_pl.jobs.parts import keeps_hidden, scored_for_bank
+from calm_pl.jobs.parts import keeps_hidden, scored_by
 
 _EXAMPLES = """\
   {program} --config esc50.yaml data.root=/data/ESC-50
@@ -54,9 +54,9 @@ def extract(config: Config, quiet: bool = True) -> None:
     with opened(with_callbacks(config, "progress"), quiet) as job:
         from calm_pl.evaluation.module import FitFreeModule
 
-        task, answers = job.data.task(), scored_for_bank(config)
-        module = FitFreeModule(job.lalm, {}, task, answers, job.policy, keeps_hidden(config))
-        if job.run(module) is None:
+        hidden, scored = keeps_hidden(config), scored_by(config)
+        module = FitFreeModule(job.lalm, [], job.data.task(), job.policy, hidden, scored)
+        if not job.run(module):
             return
         known = sum(loader.num_banked for loader in job.data.loaders.values())
         total = len(job.data.support) + len(job.data.query)

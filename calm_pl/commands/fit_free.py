@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from calm_pl.commands.arguments import add_config_arguments, parser, read_config
 from calm_pl.config.compose import load_config
@@ -43,19 +42,19 @@ def fit_free(config: Config, quiet: bool = True) -> None:
         CalmError: anything the user can mend.
     """
     with opened(config, quiet, prepare=lambda data: refuse_no_options(config, data)) as job:
+        from calm_pl.evaluation.lineup import contenders
         from calm_pl.evaluation.module import FitFreeModule
         from calm_pl.report.terminal import print_results
 
         task = job.data.task()
-        module = FitFreeModule(
-            job.lalm,
+        evaluated = contenders(
             voters_of(config),
             task,
             zero_shot=config.zero_shot if "zero_shot" in config.methods else None,
-            policy=job.policy,
             oracle=config.voter.select == "oracle",
             pseudo=build_pseudo(config, job.data, task, voters_of(config)),
             prior=PRIOR_METHOD in config.methods,
         )
-        if done := job.run(module):
-            print_results(cast(FitFreeModule, done), job.data, job.record)
+        module = FitFreeModule(job.lalm, evaluated, task, job.policy)
+        if job.run(module):
+            print_results(module, job.data, job.record)

@@ -12,7 +12,7 @@ from calm_pl.commands.arguments import add_config_arguments, parser, read_config
 from calm_pl.config.compose import load_config
 from calm_pl.config.schema import Config
 from calm_pl.jobs.opened import opened, with_callbacks
-from calm_pl.jobs.parts import build_pseudo, keeps_hidden, scored_for_bank, voters_of
+from calm_pl.jobs.parts import build_pseudo, keeps_hidden, scored_by, voters_of
 from calm_pl.jobs.paths import find_files
 
 if TYPE_CHECKING:
@@ -77,16 +77,18 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
         prepare=lambda data: take_files(data, unlabelled) if unlabelled else None,
     ) as job:
         from calm_pl.evaluation.module import FitFreeModule
+        from calm_pl.evaluation.pseudo_labelled import PseudoLabelled
         from calm_pl.pseudo.settings import JUDGE
 
         task = job.data.task()
         voters = {JUDGE: voters_of(config)[JUDGE]} if config.pseudo.rounds else {}
         pseudo = build_pseudo(config, job.data, task, voters)
+        assert pseudo is not None
         # Scores go into the bank with the vectors, so they must be those that its keys promise.
-        answers, hidden = scored_for_bank(config), keeps_hidden(config)
-        module = FitFreeModule(job.lalm, {}, task, answers, job.policy, hidden, pseudo=pseudo)
-        if job.run(module, evaluate=False) is not None:
-            assert pseudo is not None
+        hidden, scored = keeps_hidden(config), scored_by(config)
+        sources = [PseudoLabelled(pseudo)]
+        module = FitFreeModule(job.lalm, [], task, job.policy, hidden, scored, sources)
+        if job.run(module, evaluate=False):
             print_labels(pseudo, job.data, job.record)
 
 

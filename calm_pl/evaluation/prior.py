@@ -8,10 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from calm_pl.data.loading.batches import Batch
 from calm_pl.data.questions.prompts import LETTERS
 from calm_pl.data.questions.task import Task
 from calm_pl.distributed import sum_over_ranks
 from calm_pl.errors import RunError
+from calm_pl.evaluation.answers import Answer, explained
+from calm_pl.evaluation.contenders import Asked, Contender, FittedVoter, RoundSupport
+from calm_pl.evaluation.encoding import Encoded
 from calm_pl.evaluation.zero_shot import class_probabilities
 from calm_pl.functional import calibrate, centred, evidence_shares
 from calm_pl.voters import CalmAuto
@@ -96,6 +100,49 @@ class SupportAnswers:
         left_out_N = base.left_out_p_.to(torch.float64).clamp(min=_LEAST_P).log().cpu()
         shares_2 = evidence_shares([left_out_N, fit.log_p_N[can_N]])
         return Prior(float(shares_2[1]), fit.gain)
+
+
+class WithPrior(Contender):
+    """CALM-Auto with the model's own answers as a prior.
+
+    Args:
+        name: of the row.
+        base: CALM-Auto, which is fitted before it.
+        task: its questions list all classes.
+
+    Raises:
+        RunError: a question does not.
+    """
+
+    def __init__(self, name: str, base: FittedVoter, task: Task) -> None:
+        super().__init__(name)
+        self._base = base
+        self._task = task
+        self._answers = SupportAnswers(task)
+        self.priors: list[Prior] = []
+
+    def start(self) -> None:
+        """Forget everything."""
+        super().start()
+        self._answers = SupportAnswers(self._task)
+        self.priors = []
+
+    def collect(self, batch: Batch, encoded: Encoded) -> None:
+        """Keep the scores of a support batch's options."""
+        self._answers.add(batch.index_N, encoded.options_NO, batch.options_NO)
+
+    def fit(self, part: RoundSupport) -> None:
+        """Judge both kinds of answers on the round's support."""
+        base = self._base.fitted[part.number]
+        assert isinstance(base, CalmAuto)
+        with explained("The support cannot be fitted"):
+            self.priors.append(self._answers.fit(base, part.round.support))
+
+    def answer(self, asked: Asked) -> Answer:
+        """Return both answers as one."""
+        voter = self._base.fitted[asked.number]
+        decision = self.priors[asked.number].decide(asked.decision(voter), asked.scores_nO, asked.options_nO)
+        return Answer(decision.winner_N, voter.probabilities(decision.scores_NC))
 
 
 def _log_p(scores_NO: Tensor, options_NO: Tensor, num_classes: int) -> Tensor:

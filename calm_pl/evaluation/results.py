@@ -7,8 +7,9 @@ from typing import Any
 
 from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.questions.task import Task
-from calm_pl.evaluation.module import ZERO_SHOT, FitFreeModule
+from calm_pl.evaluation.module import FitFreeModule
 from calm_pl.evaluation.predictions import by_subset, calibration_error
+from calm_pl.evaluation.pseudo_labelled import pseudo_fit
 from calm_pl.functional.selection import Setting
 from calm_pl.methods.table import ORACLE_SUFFIX
 from calm_pl.metrics import MethodResult
@@ -18,6 +19,7 @@ from calm_pl.pseudo.reporting import summary
 def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[str, Any]:
     """Metrics, intervals, differences, counts, after test; plain values that JSON can hold."""
     support, query = module.support_coverage, module.query_coverage
+    pseudo = pseudo_fit(module.sources)
     return {
         "classes": list(module.task.classes),
         "methods": {
@@ -48,7 +50,7 @@ def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[st
         ],
         "self_check": _self_check(module),
         **_breakdown(module),
-        **({} if module.pseudo is None else {"pseudo_labels": summary(module.pseudo)}),
+        **({} if pseudo is None else {"pseudo_labels": summary(pseudo)}),
     }
 
 
@@ -83,10 +85,11 @@ def _method(result: MethodResult, task: Task) -> dict[str, Any]:
 
 def _failures(name: str, result: MethodResult, module: FitFreeModule) -> dict[str, Any]:
     """How zero-shot answered, and the share of generated answers that named no option."""
-    if name != ZERO_SHOT:
+    mode = module.contenders[module.methods.index(name)].scored_by
+    if mode is None:
         return {}
     unparsed = result.confusion_CC[:, len(module.task.classes) :].sum() / result.n
-    return {"answered_by": module.zero_shot, "parse_failure_rate": round(float(unparsed), 6)}
+    return {"answered_by": mode, "parse_failure_rate": round(float(unparsed), 6)}
 
 
 def _settings(name: str, module: FitFreeModule) -> dict[str, Any]:

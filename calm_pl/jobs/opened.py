@@ -46,11 +46,11 @@ class Job:
 
         return SkipPolicy(self.config.data.on_bad_clip == "skip", self.config.data.max_skipped_fraction)
 
-    def run(self, module: LightningModule, evaluate: bool = True) -> LightningModule | None:
+    def run(self, module: LightningModule, evaluate: bool = True) -> bool:
         """Fit on the support and, if asked, evaluate the query, on the ranks that the configuration says.
 
         Returns:
-            the module that did, on the rank that prints; None on the others.
+            whether this is the rank that prints.
 
         Raises:
             CalmError: anything the user can mend; also where a signal ended the job, and how to go on then.
@@ -60,11 +60,10 @@ class Job:
 
         self.record.load_seconds = time.perf_counter() - self.record.started
         trainer = build_trainer(self.config, self.record)
-        module = run_stages(trainer, module, self.data, evaluate)
-        if not trainer.is_global_zero:
-            return None
-        finish_dashboards(trainer)
-        return module
+        run_stages(trainer, module, self.data, evaluate)
+        if trainer.is_global_zero:
+            finish_dashboards(trainer)
+        return trainer.is_global_zero
 
 
 @contextmanager

@@ -83,11 +83,6 @@ def scored_by(config: Config) -> str:
     return config.zero_shot if "zero_shot" in config.methods else "letters"
 
 
-def scored_for_bank(config: Config) -> str | None:
-    """Return how to ask for the scores that the bank keeps; None for letters, which come with every pass."""
-    return None if scored_by(config) == "letters" else config.zero_shot
-
-
 def keeps_hidden(config: Config) -> bool:
     """Whether a configured method reads the hidden states of the last layer."""
     return any(METHODS[name].reads is Reads.HIDDEN for name in config.methods)

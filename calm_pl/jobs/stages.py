@@ -27,8 +27,8 @@ def finish_dashboards(trainer: Trainer) -> None:
 
 def run_stages(
     trainer: Trainer, module: LightningModule, data: FewShotDataModule, evaluate: bool = True
-) -> LightningModule:
-    """Fit on the support, then score the query where it is to be evaluated; returns the module that did.
+) -> None:
+    """Fit on the support, then score the query where it is to be evaluated.
 
     Raises:
         CalmError: anything the user can mend; also where a signal ended the job, and how to go on then.
@@ -38,11 +38,10 @@ def run_stages(
     try:
         with stoppable(), told_plainly(trainer):
             trainer.validate(module, datamodule=data, verbose=False)
-            if evaluate and isinstance(module, FitFreeModule) and module.searches:
-                module = with_oracle(trainer, module, data)
+            if evaluate and isinstance(module, FitFreeModule):
+                search_query(trainer, module, data)
             if evaluate:
                 trainer.test(module, datamodule=data, verbose=False)
-            return module
     except StoppedError as stop:
         if data.bank is None:
             kept = "Nothing was kept, since bank.dir is null"
@@ -51,20 +50,21 @@ def run_stages(
         raise StoppedRunError(f"Stopped by {stop}. {kept}.", stop.signal) from None
 
 
-def with_oracle(trainer: Trainer, module: FitFreeModule, data: FewShotDataModule) -> FitFreeModule:
-    """Read the query once to choose settings on it; the records wait for the results."""
+def search_query(trainer: Trainer, module: FitFreeModule, data: FewShotDataModule) -> None:
+    """Read the query once where settings are chosen on it; the records wait for the results."""
     from lightning.pytorch.callbacks import ProgressBar
 
     from calm_pl.evaluation.oracle import OraclePass
 
     search = OraclePass(module)
+    if not search.is_needed:
+        return
     callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
     waiting = [callback for callback in callbacks if not isinstance(callback, ProgressBar)]
     for callback in waiting:
         callbacks.remove(callback)
     trainer.test(search, datamodule=data, verbose=False)
     callbacks.extend(waiting)
-    return search.extended()
 
 
 @contextmanager

@@ -80,6 +80,7 @@ def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRec
 
 def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
     """What a reader of the numbers must know, a sentence each."""
+    from calm_pl.evaluation.pseudo_labelled import pseudo_fit
     from calm_pl.pseudo.reporting import sentences
 
     support, query, task = module.support_coverage, module.query_coverage, module.task
@@ -102,8 +103,8 @@ def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
             f"Zero-shot chooses among {options} options, the voters among {among};"
             " both are shown the options, the right one among them."
         )
-    if module.pseudo is not None:
-        lines += sentences(module.pseudo)
+    if (pseudo := pseudo_fit(module.sources)) is not None:
+        lines += sentences(pseudo)
     if task.multi_label:
         lines.append(
             "A clip is asked about each of its labels; accuracy counts questions, exact match clips with"

@@ -17,10 +17,9 @@ from calm_pl.data.questions.task import Task
 from calm_pl.distributed import concatenate_over_ranks, rank_and_size, sum_over_ranks
 from calm_pl.errors import RunError
 from calm_pl.evaluation.answers import Answer, explained, metric_sizes
-from calm_pl.evaluation.clip_counts import STOP, Account, Coverage, SkipPolicy
-from calm_pl.evaluation.encoding import Encoder
-from calm_pl.evaluation.labelled import Labelled, label_clips
-from calm_pl.evaluation.support_store import SupportStore
+from calm_pl.evaluation.clip_counts import STOP, Coverage, SkipPolicy
+from calm_pl.evaluation.collect import Collector
+from calm_pl.evaluation.encoding import Encoded
 from calm_pl.metrics import MethodMetrics
 from calm_pl.models import DeferredLALM, FrozenLALM
 from calm_pl.sweeps.identity import point_hash, round_facts
@@ -75,35 +74,39 @@ class SweepModule(LightningModule):
         self.rows: list[Row] = []
         self.notes: list[str] = []
         self.metrics = MethodMetrics(metric_sizes(task, may_abstain=zero_shot == "generate"))
+        self._support = Collector(lalm, task, "support", zero_shot, policy)
+        self._query = Collector(lalm, task, "query", zero_shot, policy)
         self._keys: dict[str, dict[int, str]] = {"support": {}, "query": {}}
-        self._stores = {name: SupportStore(None) for name in self._keys}
         self._options: list[tuple[Tensor, Tensor]] = []
-        self._account = Account(0, policy)
 
     def on_validation_epoch_start(self) -> None:
         """Begin an empty support."""
-        self._begin("support", len(self.task.support))
+        self._keys["support"] = {}
+        self._support.begin(self.trainer)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect support clips; they stay on their rank."""
-        self._collect("support", batch)
+        self._collect(self._support, batch)
 
     def on_validation_epoch_end(self) -> None:
         """Count the support."""
-        self.support_coverage: Coverage = self._account.over_ranks(self.device)
+        self.support_coverage: Coverage = self._support.finish(self.device)
 
     def on_test_epoch_start(self) -> None:
         """Begin an empty query."""
+        self._keys["query"] = {}
         self._options = []
-        self._begin("query", len(self.task.query))
+        self._query.begin(self.trainer)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect query clips; they stay on their rank."""
-        self._collect("query", batch)
+        encoded = self._collect(self._query, batch)
+        if encoded is not None:
+            self._options.append((batch.options_NO, encoded.options_NO))
 
     def on_test_epoch_end(self) -> None:
         """Compute every point that is not known."""
-        self.query_coverage: Coverage = self._account.over_ranks(self.device)
+        self.query_coverage: Coverage = self._query.finish(self.device)
         known = dict(
             concatenate_over_ranks(list(self.table.known().items()) if self.global_rank == 0 else [])
         )
@@ -117,33 +120,22 @@ class SweepModule(LightningModule):
         self.rows = []
         if self.global_rank == 0:
             self.on_points(0)  # the clock starts
-        nothing = self._no_vectors()
-        query = QueryClips(self.task, self._stores["query"], self._options, nothing)
+        query = QueryClips(self.task, self._query, self._options)
         for one in self.task.rounds:
             query.turn_to(one.fold)
             for shots in dict.fromkeys(point.shots for point, _ in self.points):
                 some = [(point, voter) for point, voter in self.points if point.shots == shots]
                 self._compute(one, shots, some, query, keys, known)
-        for store in self._stores.values():
-            store.close()
+        for collected in (self._support, self._query):
+            collected.close()
 
-    def _begin(self, split: str, expected: int) -> None:
-        self._account = Account(expected, self.policy)
-        self._keys[split] = {}
-        self._stores[split] = SupportStore(self.trainer.datamodule.bank.bank.folder)  # type: ignore[attr-defined]
-
-    def _collect(self, split: str, batch: Batch) -> None:
-        self._account.add(batch)
-        if not len(batch.index_N):
-            return
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        encoder = Encoder(self.lalm, data.bank, self.zero_shot, self.task.shown)
-        encoded = encoder(batch, data.loaders[split].remake)
-        self._account.num_cut += encoded.num_cut
-        self._stores[split].add(batch.index_N, encoded.vectors_NHD)
-        self._keys[split] |= dict(zip(batch.index_N.tolist(), batch.keys, strict=True))
-        if split == "query":
-            self._options.append((batch.options_NO, encoded.options_NO))
+    def _collect(self, collected: Collector, batch: Batch) -> Encoded | None:
+        """Encode and keep a batch, with the keys of its clips in the bank."""
+        encoded = collected.encode(batch)
+        if encoded is not None:
+            collected.keep(batch, encoded)
+            self._keys[collected.split] |= dict(zip(batch.index_N.tolist(), batch.keys, strict=True))
+        return encoded
 
     def _compute(
         self,
@@ -196,10 +188,10 @@ class SweepModule(LightningModule):
         fitted = [copy.copy(voter) for voter in voters if voter is not None]
         if fitted:
             with explained("The support cannot be fitted"):
-                vectors_NHD, labels, also_NC = self._labelled(used)
+                vectors_NHD, labels, also_NC = self._support.labelled(used)
                 classes, ranks = self.task.classes, rank_and_size()
                 support = gather_support(vectors_NHD, labels, classes, sum_over_ranks, *ranks, also_NC)
-                heldout = self._labelled(one.heldout)[:2] if one.heldout else None
+                heldout = self._support.labelled(one.heldout)[:2] if one.heldout else None
                 fit_many(fitted, support, heldout)
         with explained("The query cannot be scored"):
             decisions = iter(vote_many(fitted, query.x_NHD, query.candidates_NC))
@@ -269,14 +261,3 @@ class SweepModule(LightningModule):
                 f"data.shots is {shots} in the sweep, but class {few[0]!r} has fewer clips to draw from."
             )
         return kept
-
-    def _labelled(self, positions: Sequence[int]) -> Labelled:
-        """Vectors of some support questions, as far as they are on this rank, with their labels."""
-        wanted, store = set(positions), self._stores["support"]
-        rows = [row for row, position in enumerate(store.index) if position in wanted]
-        vectors_NHD = store.vectors(rows, self._no_vectors())
-        return label_clips(self.task, vectors_NHD, [store.index[row] for row in rows])
-
-    def _no_vectors(self) -> Tensor:
-        """Vectors of no clip, (0, H, D)."""
-        return torch.empty(0, self.lalm.layout.num_heads, self.lalm.layout.head_dim, device=self.device)

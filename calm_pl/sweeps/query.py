@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from calm_pl.data.questions.task import Task
 from calm_pl.evaluation.answers import Answer, listed, zero_shot_answer
-from calm_pl.evaluation.support_store import SupportStore
+from calm_pl.evaluation.collect import Collector
 
 
 class QueryClips:
@@ -19,9 +19,8 @@ class QueryClips:
 
     Args:
         task: classes and questions.
-        store: vectors of this rank's query clips.
-        options: of each batch in the store's order, class indices and scores of the options.
-        nothing_0HD: vectors of no clip.
+        collected: this rank's query clips.
+        options: of each of its batches, class indices and scores of the options.
 
     Attributes:
         index_n: positions of the fold's clips among the task's questions, int64.
@@ -32,20 +31,18 @@ class QueryClips:
     def __init__(
         self,
         task: Task,
-        store: SupportStore,
+        collected: Collector,
         options: Sequence[tuple[Tensor, Tensor]],
-        nothing_0HD: Tensor,
     ) -> None:
         self._task = task
-        self._store = store
-        self._nothing_0HD = nothing_0HD
+        self._collected = collected
         # Batches have as many columns as their longest question.
         self._options = [row for options_NO, _ in options for row in options_NO]
         self._scores = [row for _, scores_NO in options for row in scores_NO]
         self._fold: str | None = None
         self._rows: list[int] = []
         self.index_n = np.zeros(0, dtype=np.int64)
-        self.x_NHD = nothing_0HD
+        self.x_NHD = collected.rows([])
         self.candidates_NC: Tensor | None = None
 
     def turn_to(self, fold: str) -> None:
@@ -54,21 +51,21 @@ class QueryClips:
             return
         task, self._fold = self._task, fold
         number = task.folds.index(fold)
-        self._rows = [row for row, n in enumerate(self._store.index) if task.fold_Q[n] == number]
-        self.index_n = np.array([self._store.index[row] for row in self._rows], dtype=np.int64)
-        self.x_NHD = self._store.vectors(self._rows, self._nothing_0HD)
+        self._rows = [row for row, n in enumerate(self._collected.index) if task.fold_Q[n] == number]
+        self.index_n = np.array([self._collected.index[row] for row in self._rows], dtype=np.int64)
+        self.x_NHD = self._collected.rows(self._rows)
         if task.only_options:
             self.candidates_NC = listed(self._options_NO(), len(task.classes))
 
     def zero_shot(self) -> Answer:
         """What the model itself says."""
         some = [self._scores[row] for row in self._rows]
-        empty_0O = self._nothing_0HD.new_zeros(0, 1)
+        empty_0O = self.x_NHD.new_zeros(0, 1)
         scores_NO = pad_sequence(some, batch_first=True, padding_value=-torch.inf) if some else empty_0O
         return zero_shot_answer(scores_NO, self._options_NO(), len(self._task.classes))
 
     def _options_NO(self) -> Tensor:
         some = [self._options[row] for row in self._rows]
         if not some:
-            return torch.zeros(0, 1, dtype=torch.int64, device=self._nothing_0HD.device)
+            return torch.zeros(0, 1, dtype=torch.int64, device=self.x_NHD.device)
         return pad_sequence(some, batch_first=True, padding_value=-1)

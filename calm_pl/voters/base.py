@@ -120,6 +120,14 @@ class HeadVoter(VoterSettings, ABC):
     def probabilities(self, scores_NC: Tensor) -> Tensor:
         """Return scores as probabilities, (N, C) float32, rows sum to 1."""
 
+    def to(self, device: torch.device) -> Self:
+        """Put what the fit found on a device, where votes are then computed."""
+        self._check_fitted()
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(self, name, value.to(device))
+        return self
+
     # Prediction
 
     def vote(self, vectors: Vectors, candidates_NC: Tensor | None = None) -> Decision:

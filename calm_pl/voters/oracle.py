@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from calm_pl.functional import clip_chunks, head_scores, posteriors
-from calm_pl.functional.selection import Setting, judge_settings
+from calm_pl.functional.selection import Reliabilities, Setting, judge_settings
 from calm_pl.voters.calm import CalmBase, setting_of
 from calm_pl.voters.support import Support
 
@@ -34,10 +34,10 @@ class OracleSearch:
             if tau_p in voter.grid.tau_p:
                 some += voter.grid.settings(tau_p, support.x_NHD.shape[1])
             self.settings += dict.fromkeys(some)
-            self._evidence[tau_p] = voter.evidence(support, None, tau_p)
-        self.hits_S = torch.zeros(
-            len(self.settings), dtype=torch.float64, device=support.centroids_CHD.device
-        )
+            found = voter.evidence(support, None, tau_p)
+            # The support may be on disk, and the voter where it votes.
+            self._evidence[tau_p] = Reliabilities(*(part.to(voter.centroids_.device) for part in found))
+        self.hits_S = torch.zeros(len(self.settings), dtype=torch.float64, device=voter.centroids_.device)
 
     def update(self, x_NHD: Tensor, y_N: Tensor, candidates_NC: Tensor | None = None) -> None:
         """Count query clips.

@@ -55,7 +55,7 @@ def test_voters_of_a_run_are_told(lalm, data, monkeypatch):  # noqa: F811
         seen.append(args[-1])
         return gather_support(*args)
 
-    monkeypatch.setattr("calm_pl.evaluation.module.gather_support", watched)
+    monkeypatch.setattr("calm_pl.evaluation.contenders.gather_support", watched)
     module = FitFreeModule(lalm, {"calm_auto": CalmAuto()}, task)
     trainer().validate(module, datamodule=data, verbose=False)
     (also,) = seen

@@ -11,7 +11,7 @@ import torch
 from calm_pl.data.questions.clips import Clip, Query, Round
 from calm_pl.data.questions.task import Task
 from calm_pl.errors import RunError
-from calm_pl.evaluation.module import FitFreeModule
+from calm_pl.evaluation.lineup import contenders
 from calm_pl.evaluation.prior import PRIOR, Prior, SupportAnswers
 from calm_pl.functional.calibration import TRUST
 from calm_pl.voters import CalmAuto
@@ -94,9 +94,9 @@ def test_questions_that_list_some_classes_are_refused():
     ("zero_shot", "voters"),
     [(None, {"calm_auto": CalmAuto()}), ("generate", {"calm_auto": CalmAuto()}), ("text", {})],
 )
-def test_a_module_that_lacks_a_part_is_refused(lalm, zero_shot, voters):
+def test_a_prior_that_lacks_a_part_is_refused(zero_shot, voters):
     with pytest.raises(ValueError, match="by letters or text and a voter 'calm_auto'"):
-        FitFreeModule(lalm, voters, task_of([0, 1]), zero_shot, prior=True)
+        contenders(voters, task_of([0, 1]), zero_shot, prior=True)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from lightning.pytorch import Trainer
 from calm_pl import Calm, CalmGlobal, Sav
 from calm_pl.data.benchmarks.esc50 import ESC50
 from calm_pl.data.settings import DataSettings
+from calm_pl.evaluation.lineup import contenders
 from calm_pl.evaluation.module import FitFreeModule
 
 
@@ -31,7 +32,8 @@ def evaluated(lalm, root, zero_shot=None, made=None, **settings):
     settings = {"shots": 4, "n_options": 0, "num_workers": 0, "batch_size": 4, **settings}
     data = ESC50(DataSettings(str(root), **settings), lalm.preparer)
     data.prepare()
-    module = FitFreeModule(lalm, made or voters(), data.task(), zero_shot=zero_shot)
+    task = data.task()
+    module = FitFreeModule(lalm, contenders(made or voters(), task, zero_shot), task)
     run = trainer()
     run.validate(module, datamodule=data, verbose=False)
     run.test(module, datamodule=data, verbose=False)
@@ -85,10 +87,11 @@ def test_results_are_means_over_rounds(together):
 
 
 def test_rounds_are_fitted_apart(together):
-    for name, fitted in together.fitted.items():
-        assert fitted[0] is together.voters[name]
-        assert len({id(one) for one in fitted}) == 10
-        assert not any(torch.equal(fitted[0].centroids_, one.centroids_) for one in fitted[1:])
+    for one in together.contenders:
+        fitted = one.fitted
+        assert fitted[0] is one.voter
+        assert len({id(voter) for voter in fitted}) == 10
+        assert not any(torch.equal(fitted[0].centroids_, other.centroids_) for other in fitted[1:])
 
 
 def test_every_question_is_encoded_once_however_many_rounds(lalm, esc_root, monkeypatch):

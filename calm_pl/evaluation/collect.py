@@ -1,0 +1,121 @@
+"""What a rank has encoded of a split: its clips are counted, and vectors stay where they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from calm_pl.data.loading.batches import Batch
+from calm_pl.data.questions.task import Task
+from calm_pl.distributed import concatenate_over_ranks
+from calm_pl.evaluation.clip_counts import STOP, Account, Coverage, SkipPolicy
+from calm_pl.evaluation.encoding import Encoded, Encoder, encode
+from calm_pl.evaluation.labelled import Labelled, label_clips
+from calm_pl.evaluation.support_store import SupportStore
+from calm_pl.models import DeferredLALM, FrozenLALM
+from calm_pl.pseudo.fitting import Held
+from calm_pl.pseudo.sampling import RolloutSampler
+
+
+class Collector:
+    """Encodes the batches of one split, counts their clips, and keeps the vectors that it is given.
+
+    Args:
+        lalm: the frozen model.
+        task: classes and questions.
+        split: `support` or `query`.
+        scored_by: how options are scored in each pass; see `option_scores`.
+        policy: for clips that cannot be read.
+        keep_hidden: encode hidden states too.
+        sampler: of answers that each pass also takes; None for none.
+
+    Attributes:
+        index: positions of the clips whose vectors are kept on this rank.
+    """
+
+    def __init__(
+        self,
+        lalm: FrozenLALM | DeferredLALM,
+        task: Task,
+        split: str,
+        scored_by: str = "letters",
+        policy: SkipPolicy = STOP,
+        keep_hidden: bool = False,
+        sampler: RolloutSampler | None = None,
+    ) -> None:
+        self.lalm = lalm
+        self.task = task
+        self.split = split
+        self.policy = policy
+        self._how = (scored_by, task.shown, keep_hidden, sampler)
+        self._data: Any = None
+        self._account = Account(0, policy)
+        self._store = SupportStore(None)
+        self._num_rows = 0
+
+    def begin(self, trainer: Any) -> None:
+        """Begin an epoch: nothing is counted or kept yet."""
+        questions = self.task.support if self.split == "support" else self.task.query
+        self._data = getattr(trainer, "datamodule", None)  # None: bare loaders in a user's own Trainer
+        link = None if self._data is None else self._data.bank
+        self._account = Account(len(questions), self.policy)
+        self._store = SupportStore(None if link is None else link.bank.folder)
+
+    def encode(self, batch: Batch) -> Encoded | None:
+        """Encode a batch; None where none of its clips could be read.
+
+        Raises:
+            BadClipError: a clip could not be read, and none may fail.
+            DataError: more failed than may.
+        """
+        self._account.add(batch)
+        if not len(batch.index_N):
+            return None
+        if self._data is None:
+            encoded = encode(self.lalm, batch, *self._how)
+        else:
+            encoder = Encoder(self.lalm, self._data.bank, *self._how)
+            encoded = encoder(batch, self._data.loaders[self.split].remake)
+        self._account.num_cut += encoded.num_cut
+        return encoded
+
+    def keep(self, batch: Batch, encoded: Encoded) -> None:
+        """Keep the vectors of a batch."""
+        self._store.add(batch.index_N, encoded.vectors_NHD)
+
+    def finish(self, device: torch.device) -> Coverage:
+        """Return what became of the clips of all ranks; every rank must call it.
+
+        Raises:
+            RunError: a question came twice or never.
+        """
+        self._num_rows = max(concatenate_over_ranks([self._store.num_rows]))
+        self._device = device
+        return self._account.over_ranks(device)
+
+    @property
+    def index(self) -> list[int]:
+        """Positions of the clips whose vectors are kept here, in the order of `rows`."""
+        return self._store.index
+
+    def rows(self, rows: Sequence[int]) -> torch.Tensor:
+        """Return kept vectors by their places in `index`, (n, H, D), or hidden states behind the heads."""
+        nothing = torch.empty(0, self._num_rows, self.lalm.layout.head_dim, device=self._device)
+        return self._store.vectors(rows, nothing)
+
+    def held(self, positions: Sequence[int]) -> Held:
+        """Return the vectors of some questions, as far as they are on this rank."""
+        wanted = set(positions)
+        rows = [row for row, position in enumerate(self.index) if position in wanted]
+        return Held(self.rows(rows), [self.index[row] for row in rows])
+
+    def labelled(self, positions: Sequence[int]) -> Labelled:
+        """Return the same with their true labels."""
+        held = self.held(positions)
+        return label_clips(self.task, held.vectors_NHD, held.positions)
+
+    def close(self) -> None:
+        """Let go of the vectors; tensors that were handed out stay as they are."""
+        self._store.close()

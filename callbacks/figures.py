@@ -48,20 +48,21 @@ def run_facts(module: FitFreeModule) -> RunFacts:
     """Facts about a module that was tested; those that `read_run` finds in the files of its run."""
     from calm_pl.figures.methods import Estimate
     from calm_pl.figures.run import Answered, RunFacts
-    from calm_pl.figures.run_files import METRICS, main_metric
+    from calm_pl.figures.run_files import main_metric
 
     task = module.task
     seen_Q, label_QDM, confidence_QDM = (state.numpy() for state in module.predictions)
     seen_Q = seen_Q > 0
-    answers, estimates, metric = {}, {}, ""
+    metric = main_metric(next(iter(module.results.values())).values)
+    answers, estimates = {}, {}
     for m, (method, result) in enumerate(module.results.items()):
-        metric = main_metric(result.values)
         # Six digits, as predictions.csv has them: drawn again from there, a figure is the same.
         confidence_N = [float(f"{c:.6f}") for c in confidence_QDM[seen_Q, :, m].ravel()]
         answers[METHODS.title(method)] = Answered(label_QDM[seen_Q, :, m].ravel(), np.array(confidence_N))
-        rounds = [one.values[metric] for fold in result.rounds for one in fold]
+        rounds = [one.values[metric.key] for fold in result.rounds for one in fold]
+        low, high = result.ci95.get(metric.key, (None, None))
         estimates[METHODS.title(method)] = Estimate(
-            result.values[metric], *result.ci95[metric], rounds if len(rounds) > 1 else []
+            result.values[metric.key], low, high, rounds if len(rounds) > 1 else []
         )
     return RunFacts(
         task.classes,
@@ -69,7 +70,7 @@ def run_facts(module: FitFreeModule) -> RunFacts:
         task.num_draws,
         answers,
         estimates,
-        METRICS[metric],
+        metric.title,
         task.positive,
         _head_facts(module),
         _agreement(module),

@@ -1,4 +1,4 @@
-"""Files of a user's own that add methods: `plugins:` of a configuration, or `--plugins`. Floor 2.
+"""Files of a user's own that add methods and metrics: `plugins:` of a configuration, or `--plugins`. Floor 2.
 
 A plugin is Python code and runs with the user's rights, so only files that the user names are loaded.
 """
@@ -9,13 +9,19 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from calm_pl.errors import ConfigError
-from calm_pl.methods import METHODS, Method
+from calm_pl.methods import METHODS
+from calm_pl.metrics.info import METRICS
+from calm_pl.rows import RowTable, public_name
+
+_TABLES: dict[str, RowTable[Any]] = {"METHODS": METHODS, "METRICS": METRICS}
+"""What a plugin may define, a list of rows each."""
 
 
 def load_plugins(paths: Sequence[str]) -> None:
-    """Run plugin files, and add the rows of their `METHODS` to the table; loading one again changes nothing.
+    """Run plugin files, and add the rows of their `METHODS` and `METRICS`; loading one again changes nothing.
 
     A row names its class as `FILE:Class`, by the file's name without `.py`.
 
@@ -48,11 +54,12 @@ def _load(path: Path) -> None:
     except Exception as error:  # the user's code may raise anything
         del sys.modules[name]
         raise ConfigError([f"{where}: cannot be loaded: {type(error).__name__}: {error}"]) from error
-    rows = getattr(module, "METHODS", [])
-    wrong = [row for row in rows if not isinstance(row, Method)]
-    if wrong:
-        raise ConfigError(
-            [f"{where}: METHODS must be a list of calm_pl.methods.Method, but holds {wrong[0]!r}"]
-        )
-    for row in rows:
-        METHODS.add(row)
+    for attribute, table in _TABLES.items():
+        rows, kind = getattr(module, attribute, []), table.kind
+        wrong = [row for row in rows if not isinstance(row, kind)]
+        if wrong:
+            raise ConfigError(
+                [f"{where}: {attribute} must be a list of {public_name(kind)}, but holds {wrong[0]!r}"]
+            )
+        for row in rows:
+            table.add(row)

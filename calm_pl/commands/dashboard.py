@@ -10,7 +10,7 @@ from typing import Any, cast
 from calm_pl.commands.arguments import parser
 from calm_pl.errors import RunError
 from calm_pl.methods import METHODS
-from calm_pl.report.terminal import METRICS
+from calm_pl.metrics.info import METRICS
 
 _EXAMPLES = """\
   {program} --entity my-team --project calm_pl
@@ -37,7 +37,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         default="calm",
         help="whose results are drawn against settings",
     )
-    command.add_argument("--metric", choices=list(METRICS), default="accuracy")
+    command.add_argument("--metric", choices=METRICS.keys(), default="accuracy")
     command.add_argument(
         "--vary",
         action="append",
@@ -83,14 +83,14 @@ def workspace(entity: str, project: str, name: str, method: str, metric: str, va
     chosen = f"test/{method}/{metric}"
     results = [
         panels.BarPlot(
-            title=f"{METRICS[metric]} by method",
+            title=f"{METRICS[metric].title} by method",
             metrics=[panels.SummaryMetric(f"test/{one}/{metric}") for one in METHODS.all_keys()],
         ),
         panels.RunComparer(diff_only="split"),
     ]
     against = [
         panels.ScatterPlot(
-            title=f"{METHODS.title(method)}: {METRICS[metric]} by {setting}",
+            title=f"{METHODS.title(method)}: {METRICS[metric].title} by {setting}",
             x=panels.Config(setting),
             y=panels.SummaryMetric(chosen),
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from calm_pl.commands.arguments import parser
 from calm_pl.errors import CalmError, RunError
 from calm_pl.methods import METHODS
-from calm_pl.report.terminal import METRICS, percent, points, span
+from calm_pl.report.terminal import percent, points, span
 
 if TYPE_CHECKING:
     from calm_pl.report import RunFolder
@@ -78,7 +78,7 @@ def print_comparison(comparison: Comparison) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("method", no_wrap=True)
     table.add_column("run", overflow="fold", min_width=8)
-    for head in (METRICS[main], "95 %", *(METRICS[one] for one in others), "points", "95 %", ""):
+    for head in (main.title, "95 %", *(one.title for one in others), "points", "95 %", ""):
         table.add_column(head, justify="right", no_wrap=True)
     for method in comparison.methods:
         for number, (name, one) in enumerate(zip(comparison.names, comparison.runs, strict=True)):
@@ -89,9 +89,9 @@ def print_comparison(comparison: Comparison) -> None:
             table.add_row(
                 "" if number else METHODS.title(method),
                 name,
-                percent(entry[main]),
-                span(Interval(*entry["ci95"][main])),
-                *("–" if entry.get(metric) is None else percent(entry[metric]) for metric in others),
+                percent(entry[main.key]),
+                span(Interval(*entry["ci95"][main.key])),
+                *("–" if entry.get(more.key) is None else percent(entry[more.key]) for more in others),
                 *(["", "", ""] if found is None else _told(found)),
                 end_section=number == len(comparison.runs) - 1,
             )

@@ -12,17 +12,17 @@ from calm_pl.figures.style import SINGLE, SMALL, drawing, looks, new_figure, the
 
 
 class Estimate(NamedTuple):
-    """A fraction with its 95 % interval.
+    """A metric's value with its 95 % interval.
 
     Attributes:
-        value: in [0, 1].
-        low, high: ends of the interval.
+        value: a fraction.
+        low, high: ends of the interval; None for a metric that has none.
         rounds: values of single folds and draws, where there are several.
     """
 
     value: float
-    low: float
-    high: float
+    low: float | None = None
+    high: float | None = None
     rounds: Sequence[float] = ()
 
 
@@ -47,7 +47,7 @@ def methods_figure(
     if not methods:
         raise ValueError("Expected at least one of `methods`, but got none.")
     styles = looks(colours, list(methods))
-    every = np.array([v for one in methods.values() for v in (one.low, one.high, *one.rounds)])
+    every = np.array([v for one in methods.values() for v in (*_ends(one), one.value, *one.rounds)])
     margin = 0.06 * max(0.05, float(every.max() - every.min()))
     low, high = max(0.0, float(every.min()) - margin), min(1.0, float(every.max()) + margin)
     with drawing(colours):
@@ -55,7 +55,7 @@ def methods_figure(
         axes = figure.subplots()
         for row, (label, one) in enumerate(methods.items()):
             style = styles[label]
-            axes.hlines(row, one.low, one.high, color=style.colour, lw=1.6)
+            axes.hlines(row, *_ends(one), color=style.colour, lw=1.6)
             # Rounds lie below their mean, each a little apart from the next where there are many.
             shift = 0.26 + 0.05 * (np.arange(len(one.rounds)) % 3 - 1)
             axes.plot(
@@ -109,5 +109,11 @@ def methods_figure(
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(True, axis="x")
-        axes.set_xlabel(f"{metric}, % (95 % interval)")
+        interval = "" if all(one.low is None for one in methods.values()) else " (95 % interval)"
+        axes.set_xlabel(f"{metric}, %{interval}")
     return figure
+
+
+def _ends(one: Estimate) -> tuple[float, float]:
+    """Ends of the interval; the value itself where there is none."""
+    return (one.value if one.low is None else one.low, one.value if one.high is None else one.high)

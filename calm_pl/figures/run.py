@@ -128,10 +128,12 @@ def confusion_counts(facts: RunFacts, method: str) -> np.ndarray:
 
 def _methods(facts: RunFacts) -> Drawing:
     over = " Faint dots are single folds or draws." if any(e.rounds for e in facts.estimates.values()) else ""
+    known = any(one.low is not None for one in facts.estimates.values())
+    intervals = " with 95 % intervals" if known else " of each method"
     return Drawing(
         "methods",
         f"{facts.metric[0].upper()}{facts.metric[1:]} of each method",
-        f"{facts.metric[0].upper()}{facts.metric[1:]} with 95 % intervals.{over}",
+        f"{facts.metric[0].upper()}{facts.metric[1:]}{intervals}.{over}",
         lambda theme, width: methods_figure(facts.estimates, facts.metric, theme=theme, **_wide(width)),
     )
 

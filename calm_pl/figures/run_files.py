@@ -16,14 +16,14 @@ from calm_pl.figures.agreement import Agreement
 from calm_pl.figures.methods import Estimate
 from calm_pl.figures.run import Answered, HeadFacts, RunFacts
 from calm_pl.methods import METHODS
+from calm_pl.metrics.info import METRICS, MetricInfo, kinds_in
 
 AGREEMENT = "agreement.json"
-METRICS = {"exact_match": "exact match", "macro_f1": "Macro-F1", "accuracy": "accuracy"}
 
 
-def main_metric(metrics: Any) -> str:
-    """What a task is judged by: exact match with several labels, Macro-F1 with an EER, else accuracy."""
-    return "exact_match" if "map" in metrics else "macro_f1" if "eer" in metrics else "accuracy"
+def main_metric(values: Mapping[str, Any]) -> MetricInfo:
+    """Return what a task is decided by, from what a method reached in it."""
+    return METRICS.main(kinds_in(values), values)
 
 
 def read_run(folder: str | Path) -> RunFacts:
@@ -48,16 +48,8 @@ def read_run(folder: str | Path) -> RunFacts:
             label_N,
             draws,
             {METHODS.title(method): one for method, one in answers.items()},
-            {
-                METHODS.title(method): Estimate(
-                    entry[metric],
-                    entry["ci95"][metric][0],
-                    entry["ci95"][metric][1],
-                    [one[metric] for one in entry.get("rounds", ())],
-                )
-                for method, entry in methods.items()
-            },
-            METRICS[metric],
+            {METHODS.title(method): _estimate(entry, metric.key) for method, entry in methods.items()},
+            metric.title,
             None if positive is None else classes.index(positive),
             heads,
             _agreement(folder / "figures" / AGREEMENT),
@@ -66,6 +58,11 @@ def read_run(folder: str | Path) -> RunFacts:
         raise RunError(
             f"{folder}: the files are not those of one run of this version ({type(error).__name__}: {error})."
         ) from error
+
+
+def _estimate(entry: Mapping[str, Any], metric: str) -> Estimate:
+    low, high = entry["ci95"].get(metric, (None, None))
+    return Estimate(entry[metric], low, high, [one[metric] for one in entry.get("rounds", ())])
 
 
 def _classes_and_heads(folder: Path, results: dict[str, Any]) -> tuple[list[str], HeadFacts | None]:

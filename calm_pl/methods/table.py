@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any
 
-from calm_pl.errors import ConfigError
+from calm_pl.rows import RowTable
 from calm_pl.voters.settings import CalmSettings
 
 ENTRY_POINTS = "calm_pl.methods"
@@ -98,7 +96,7 @@ class Method:
         return found
 
 
-class MethodTable:
+class MethodTable(RowTable[Method]):
     """Methods by key, in the order of a table.
 
     Args:
@@ -106,46 +104,7 @@ class MethodTable:
     """
 
     def __init__(self, rows: Iterable[Method]) -> None:
-        self._rows = {row.key: row for row in rows}
-        self._entry_points_read = False
-
-    def __iter__(self) -> Iterator[Method]:
-        return iter(self._all().values())
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._all()
-
-    def __getitem__(self, key: str) -> Method:
-        """Return a row.
-
-        Raises:
-            ConfigError: no such method.
-        """
-        rows = self._all()
-        if key not in rows:
-            near = difflib.get_close_matches(key, rows, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError([f"methods: must be among {', '.join(rows)}, but holds {key!r}{hint}"])
-        return rows[key]
-
-    def get(self, key: str) -> Method | None:
-        """Return a row; None where there is none, as for a voter that a program names as it likes."""
-        return self._all().get(key)
-
-    def keys(self) -> tuple[str, ...]:
-        """Return all keys."""
-        return tuple(self._all())
-
-    def add(self, row: Method) -> None:
-        """Add a method of a plugin or another package, behind those that are there.
-
-        Raises:
-            ConfigError: the key is taken by another method.
-        """
-        before = self._rows.get(row.key)
-        if before is not None and before != row:
-            raise ConfigError([f"methods: {row.key} is there already ({before.title}); rename the new one"])
-        self._rows[row.key] = row
+        super().__init__(Method, ENTRY_POINTS, "methods", rows)
 
     def title(self, key: str) -> str:
         """Return the name that a reader knows a method by, also of those on pseudo-labels and of oracles.
@@ -169,26 +128,6 @@ class MethodTable:
         """Return the keys of methods with a rank, the first one first."""
         ranked = [row for row in self if row.rank is not None]
         return [row.key for row in sorted(ranked, key=lambda row: row.rank or 0)]
-
-    def _all(self) -> dict[str, Method]:
-        if not self._entry_points_read:
-            self._entry_points_read = True
-            for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
-                self.add(_load(point))
-        return self._rows
-
-
-def _load(point: EntryPoint) -> Method:
-    where = f"the entry point {point.name!r} of the package {point.dist.name if point.dist else 'unknown'!r}"
-    try:
-        row = point.load()
-    except Exception as error:  # another's code may raise anything
-        raise ConfigError(
-            [f"methods: {where} cannot be loaded: {type(error).__name__}: {error}; mend or uninstall it"]
-        ) from error
-    if not isinstance(row, Method):
-        raise ConfigError([f"methods: {where} must be a calm_pl.methods.Method, but is {row!r}"])
-    return row
 
 
 _CALM_SETTINGS = MappingProxyType({one.name: f"voter.{one.name}" for one in fields(CalmSettings)})

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
     from calm_pl.metrics.differences import Difference, clusters, pairwise_differences
     from calm_pl.metrics.exact_match import ClipExactMatch
+    from calm_pl.metrics.info import METRICS, MetricInfo, MetricTable, TaskKind
     from calm_pl.metrics.intervals import bootstrap_macro_f1, macro_f1, wilson
     from calm_pl.metrics.paired import estimate, mcnemar, paired_difference
     from calm_pl.metrics.predictions import PredictionTable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from calm_pl.metrics.summary import MethodResult, Spread, spread_of, summarise
 
 __all__ = [
+    "METRICS",
     "Answers",
     "Chance",
     "ClipAveragePrecision",
@@ -33,11 +35,14 @@ __all__ = [
     "EqualErrorRate",
     "MethodMetrics",
     "MethodResult",
+    "MetricInfo",
     "MetricSizes",
+    "MetricTable",
     "PredictionTable",
     "RoundResult",
     "Spread",
     "SubsetResult",
+    "TaskKind",
     "abstention",
     "bootstrap_clips",
     "bootstrap_macro_f1",
@@ -63,6 +68,7 @@ __getattr__ = lazy_names(
         "calibration": ("abstention", "calibration_scores", "set_coverage", "winner_calibration_error"),
         "differences": ("Difference", "clusters", "pairwise_differences"),
         "exact_match": ("ClipExactMatch",),
+        "info": ("METRICS", "MetricInfo", "MetricTable", "TaskKind"),
         "intervals": ("bootstrap_macro_f1", "macro_f1", "wilson"),
         "paired": ("estimate", "mcnemar", "paired_difference"),
         "predictions": ("PredictionTable",),

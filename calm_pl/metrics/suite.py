@@ -5,17 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
-from torchmetrics.classification import (
-    MulticlassAccuracy,
-    MulticlassConfusionMatrix,
-    MulticlassF1Score,
-)
+from torchmetrics.classification import MulticlassConfusionMatrix
 
-from calm_pl.metrics.exact_match import ClipExactMatch
-from calm_pl.metrics.ranking import ClipAveragePrecision, EqualErrorRate
+from calm_pl.metrics.exact_match import ExactMatch
+from calm_pl.metrics.info import METRICS, TaskKind, kinds_of
 
 
 class MetricSizes(NamedTuple):
@@ -25,8 +19,8 @@ class MetricSizes(NamedTuple):
         num_classes: C.
         num_questions: Q query questions.
         num_clips: N clips that they are about.
-        multi_label: also mean average precision.
-        positive: also the equal error rate of this class's score.
+        multi_label: whether a clip may have several labels.
+        positive: the class that is to be detected, where there is one.
         may_abstain: answers may be none, class C; they are wrong, and no class's false positive.
     """
 
@@ -37,13 +31,22 @@ class MetricSizes(NamedTuple):
     positive: int | None = None
     may_abstain: bool = False
 
+    @property
+    def num_answers(self) -> int:
+        """C, and one more where answers may be none."""
+        return self.num_classes + self.may_abstain
+
+    @property
+    def kinds(self) -> frozenset[TaskKind]:
+        """What kinds the task is of."""
+        return kinds_of(self.multi_label, self.positive)
+
 
 class RoundResult(NamedTuple):
     """What a method reached in one round; fractions in [0, 1].
 
     Attributes:
-        values: `accuracy` (share of right questions), `macro_f1` (mean F1 over classes), `exact_match`
-            (share of clips all of whose questions are right), and where the task has them `map`, `eer`.
+        values: by key of the metrics that are computed for the task, see `calm_pl.metrics.METRICS`.
         n: questions.
         exact: clips all of whose questions are right.
         clips: clips.
@@ -58,7 +61,7 @@ class RoundResult(NamedTuple):
 
 
 class MethodMetrics(nn.Module):
-    """Accuracy, Macro-F1, clip exact match, confusion matrix, and where asked mAP or EER.
+    """Every metric of the table that is computed for the task, and the confusion matrix.
 
     Args:
         sizes: of the task.
@@ -66,26 +69,16 @@ class MethodMetrics(nn.Module):
 
     def __init__(self, sizes: MetricSizes) -> None:
         super().__init__()
-        classes = sizes.num_classes
-        self.num_classes = classes
-        answers = classes + sizes.may_abstain
-        self.per_query = MetricCollection(
-            {
-                "accuracy": MulticlassAccuracy(answers, average="micro"),
-                "f1": MulticlassF1Score(answers, average=None),
-                "confusion": MulticlassConfusionMatrix(answers),
-            },
-            compute_groups=False,
-        )
-        self.exact_match = ClipExactMatch(sizes.num_clips)
-        self.map = ClipAveragePrecision(sizes.num_clips, classes) if sizes.multi_label else None
-        self.eer = EqualErrorRate(sizes.num_questions, sizes.positive) if sizes.positive is not None else None
+        self.num_classes = sizes.num_classes
+        self.rows = METRICS.computed(sizes.kinds)
+        self.measures = [row.make(sizes) for row in self.rows]
+        self._registered = nn.ModuleList(self.measures)  # nn.Module moves those to the device
+        self.confusion = MulticlassConfusionMatrix(sizes.num_answers)
 
     def reset(self) -> None:
         """Forget all counts."""
-        for metric in (self.per_query, self.exact_match, self.map, self.eer):
-            if metric is not None:
-                metric.reset()
+        for metric in (*self.measures, self.confusion):
+            metric.reset()
 
     def update(
         self, predicted_q: Tensor, proba_qC: Tensor, label_q: Tensor, clip_q: Tensor, index_q: Tensor
@@ -99,31 +92,26 @@ class MethodMetrics(nn.Module):
             clip_q: the clips asked about.
             index_q: the questions' positions in the data set.
         """
-        self.per_query.update(predicted_q, label_q)
-        self.exact_match.update(predicted_q == label_q, clip_q)
-        if self.map is not None:
-            self.map.update(proba_qC, label_q, clip_q)
-        if self.eer is not None:
-            self.eer.update(proba_qC, label_q, index_q)
+        batch = {
+            "predicted_q": predicted_q,
+            "proba_qC": proba_qC,
+            "label_q": label_q,
+            "right_q": predicted_q == label_q,
+            "clip_q": clip_q,
+            "index_q": index_q,
+        }
+        for row, measure in zip(self.rows, self.measures, strict=True):
+            measure.update(*(batch[name] for name in row.reads))
+        self.confusion.update(predicted_q, label_q)
 
     def result(self) -> RoundResult:
         """Metrics over all ranks; every rank must call it."""
-        values = self.per_query.compute()
-        exact = self.exact_match.compute()
-        confusion_CC = values["confusion"].cpu().numpy()[: self.num_classes]
-        occurs_C = torch.from_numpy(confusion_CC.any(1) | confusion_CC.any(0)[: self.num_classes])
-        fractions = {
-            "accuracy": values["accuracy"],
-            # Over the classes that occur, as torchmetrics does; none of them is "no answer".
-            "macro_f1": values["f1"].cpu()[: self.num_classes][occurs_C].mean(),
-            "exact_match": exact.share,
-        }
-        if self.map is not None:
-            fractions["map"] = self.map.compute()
-        if self.eer is not None:
-            fractions["eer"] = self.eer.compute()
+        found = {row.key: one.compute() for row, one in zip(self.rows, self.measures, strict=True)}
+        exact: ExactMatch = found["exact_match"]
+        found["exact_match"] = exact.share
+        confusion_CC = self.confusion.compute().cpu().numpy()[: self.num_classes]
         return RoundResult(
-            {name: _fraction(value) for name, value in fractions.items()},
+            {name: _fraction(value) for name, value in found.items()},
             int(confusion_CC.sum()),
             int(exact.exact),
             int(exact.clips),

@@ -13,7 +13,7 @@ from calm_pl.report.page import Section, page
 from calm_pl.report.results import interval_cell, method_name, metrics_of, value_cell, verdict
 from calm_pl.report.setting import flattened, told
 from calm_pl.report.tables import Cell, table
-from calm_pl.report.terminal import METRICS, percent, points
+from calm_pl.report.terminal import percent, points
 
 _OWN = ("run.", "report.", "wandb.")  # sections that change no result
 
@@ -40,10 +40,10 @@ def _results(comparison: Comparison) -> Html:
             row: list[str | Cell] = [method_name(method)]
             for run in comparison.runs:
                 entry = run.methods.get(method, {})
-                row += [value_cell(entry, metric), interval_cell(entry, metric)]
+                row += [value_cell(entry, metric.key), interval_cell(entry, metric.key)]
             rows.append(row)
         header = [head for name in comparison.names for head in (name, "95 %")]
-        tables.append(table(f"{METRICS[metric]} in %", ["method", *header], rows, sortable=True))
+        tables.append(table(f"{metric.title} in %", ["method", *header], rows, sortable=True))
     facts: list[list[str | Cell]] = [
         [
             name,

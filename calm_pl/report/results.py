@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from calm_pl.methods import METHODS
+from calm_pl.metrics.info import METRICS, MetricInfo, kinds_in
 from calm_pl.metrics.intervals import Interval
 from calm_pl.report.forest import Bar, forest
 from calm_pl.report.html import Html, join, tag
 from calm_pl.report.run_folder import RunFolder
 from calm_pl.report.tables import Cell, table
-from calm_pl.report.terminal import METRICS, percent, points, span
+from calm_pl.report.terminal import columns, percent, points, span
 
 _ROWS_SHOWN = 50
 
@@ -21,11 +22,9 @@ def method_name(method: str) -> str:
     return METHODS.title(method)
 
 
-def metrics_of(entry: dict[str, Any]) -> list[str]:
-    """Metrics that say something about a method's entry in `results.json`, the main one first."""
-    several = "map" in entry
-    wanted = ("accuracy", "exact_match", "map") if several else ("accuracy", "macro_f1", "eer")
-    return [metric for metric in wanted if metric in entry]
+def metrics_of(entry: dict[str, Any]) -> list[MetricInfo]:
+    """Metrics that say something about a method's entry in `results.json`, in the order of the table."""
+    return [metric for metric in METRICS.shown(kinds_in(entry)) if metric.key in entry]
 
 
 def value_cell(entry: dict[str, Any], metric: str) -> Cell:
@@ -50,13 +49,13 @@ def results_section(run: RunFolder) -> Html:
     header: list[str] = ["method"]
     rows: list[list[str | Cell]] = []
     for metric in shown:
-        header += [METRICS[metric], "95 %"] if metric not in ("map", "eer") else [METRICS[metric]]
+        header += columns(metric)
     for name, entry in run.methods.items():
         row: list[str | Cell] = [method_name(name)]
         for metric in shown:
-            row.append(value_cell(entry, metric))
-            if metric not in ("map", "eer"):
-                row.append(interval_cell(entry, metric))
+            row.append(value_cell(entry, metric.key))
+            if metric.interval:
+                row.append(interval_cell(entry, metric.key))
         rows.append(row)
     best = max(entry["accuracy"] for entry in run.methods.values())
     bars = [

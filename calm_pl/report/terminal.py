@@ -11,6 +11,7 @@ from rich.table import Table
 
 from calm_pl.methods import METHODS
 from calm_pl.methods.table import ORACLE_SUFFIX, PSEUDO_SUFFIX
+from calm_pl.metrics.info import METRICS, MetricInfo, kinds_of
 
 if TYPE_CHECKING:
     from calm_pl.data.loading.base import FewShotDataModule
@@ -22,42 +23,34 @@ if TYPE_CHECKING:
 
 _MAX_DIFFERENCES = 6
 
-# metric: its heading
-METRICS = {
-    "accuracy": "accuracy",
-    "macro_f1": "Macro-F1",
-    "exact_match": "exact match",
-    "map": "mAP",
-    "eer": "EER",
-}
-
 
 def headings(task: Task) -> list[str]:
     """Columns of `cells`."""
-    return ["method", *(head for metric in shown(task) for head in _columns(metric))]
+    return ["method", *(head for metric in shown(task) for head in columns(metric))]
 
 
 def cells(name: str, result: MethodResult, module: FitFreeModule) -> list[str]:
     """A method's row: `66.7`, or `66.7 ± 1.2` over draws, else over folds; intervals over clips."""
     row = [METHODS.title(name)]
     for metric in shown(module.task):
-        spread = result.spread[metric]
+        spread = result.spread[metric.key]
         deviation = spread.folds if spread.draws is None else spread.draws
-        row.append(percent(result.values[metric]) + ("" if deviation is None else f" ± {percent(deviation)}"))
-        if metric in result.ci95:
-            row.append(span(result.ci95[metric]))
+        row.append(
+            percent(result.values[metric.key]) + ("" if deviation is None else f" ± {percent(deviation)}")
+        )
+        if metric.interval:
+            row.append(span(result.ci95[metric.key]))
     return row
 
 
-def shown(task: Task) -> list[str]:
-    """Metrics that say something about a task."""
-    several = task.multi_label
-    kept = {"accuracy": True, "macro_f1": not several, "exact_match": several, "map": several}
-    return [metric for metric in METRICS if kept.get(metric, task.positive is not None)]
+def shown(task: Task) -> list[MetricInfo]:
+    """Return the metrics that say something about a task."""
+    return METRICS.shown(kinds_of(task.multi_label, task.positive))
 
 
-def _columns(metric: str) -> list[str]:
-    return [METRICS[metric]] if metric in ("map", "eer") else [METRICS[metric], "95 %"]
+def columns(metric: MetricInfo) -> list[str]:
+    """Return the headings of a metric, and of its interval where it has one."""
+    return [metric.title, "95 %"] if metric.interval else [metric.title]
 
 
 def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRecord) -> None:

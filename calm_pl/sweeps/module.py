@@ -26,7 +26,7 @@ from calm_pl.sweeps.identity import point_hash, round_facts
 from calm_pl.sweeps.points import LOO, Point
 from calm_pl.sweeps.query import QueryClips
 from calm_pl.sweeps.settings import VOTER_COLUMNS
-from calm_pl.sweeps.table import COLUMNS, Row, SweepTable
+from calm_pl.sweeps.table import Row, SweepTable, columns
 from calm_pl.voters import HeadVoter, gather_support
 from calm_pl.voters.many import fit_many, vote_many
 
@@ -223,7 +223,7 @@ class SweepModule(LightningModule):
             self.metrics.update(winner_n, proba_nC, label_n, clip_n, index_n)
         result = self.metrics.result()
         counts = Counter(self.task.support[position].label for position in used)
-        row: Row = dict.fromkeys(COLUMNS) | point.settings
+        row: Row = dict.fromkeys(columns()) | point.settings
         if voter is not None:
             row |= {"shots": point.shots or max(counts.values()), "n_support": len(used)}
         if point.chosen == LOO and voter is not None:

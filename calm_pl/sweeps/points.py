@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from calm_pl.config.schema import Config
 from calm_pl.methods import METHODS, Reads
+from calm_pl.metrics.info import METRICS, kinds_of
 from calm_pl.sweeps.settings import (
     SWEPT,
     VOTER_COLUMNS,
@@ -123,12 +124,8 @@ def too_many_heads(one: Pass, num_heads: int) -> list[int]:
 
 
 def main_metric(job: SweepJob, multi_label: bool, positive: int | None) -> str:
-    """What the tables show: clip exact match for several labels, Macro-F1 for spoofing, else accuracy."""
-    if job.sweep.metric is not None:
-        return job.sweep.metric
-    if multi_label:
-        return "exact_match"
-    return "accuracy" if positive is None else "macro_f1"
+    """Return what the tables show, and the oracle goes by: as configured, else the task's main metric."""
+    return job.sweep.metric or METRICS.main(kinds_of(multi_label, positive)).key
 
 
 def _point(

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from calm_pl.methods import METHODS
-from calm_pl.report.terminal import METRICS, percent
+from calm_pl.metrics.info import METRICS
+from calm_pl.report.terminal import percent
 from calm_pl.sweeps.points import GRID
 from calm_pl.sweeps.settings import SWEPT
 from calm_pl.sweeps.summary import Gap, Mean, gaps, means
@@ -56,7 +57,7 @@ def print_sweep(title: str, rows: Sequence[Row], metric: str) -> None:
         named = [_text(value) for value in settings]
         cells = [shown(by_method[method]) if method in by_method else "" for method in methods]
         table.add_row(*([case] if cases else []), *named, *cells)
-    console.print(f"{title} · {METRICS[metric]} in %", style="italic", highlight=False)
+    console.print(f"{title} · {METRICS[metric].title} in %", style="italic", highlight=False)
     console.print(table)
     if len(lines) > _MOST_LINES:
         console.print(f"... and {len(lines) - _MOST_LINES:,} more settings, in the table of the run.")

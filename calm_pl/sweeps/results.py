@@ -14,7 +14,7 @@ from calm_pl.jobs.record import JobRecord
 from calm_pl.sweeps.printing import ON_THE_QUERY, print_sweep
 from calm_pl.sweeps.settings import SweepJob
 from calm_pl.sweeps.summary import Gap, gaps, with_oracle
-from calm_pl.sweeps.table import COLUMNS, Row, SweepTable, can_write_parquet
+from calm_pl.sweeps.table import Row, SweepTable, can_write_parquet, columns
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import WandbLogger
@@ -87,7 +87,9 @@ def _log(
 
     run = board.experiment
     run.config.update(yaml.safe_load(record.config_yaml), allow_val_change=True)
-    run.log({"sweep": wandb.Table(columns=list(COLUMNS), data=[[row[c] for c in COLUMNS] for row in rows])})
+    names = columns()
+    cells = [[row[name] for name in names] for row in rows]
+    run.log({"sweep": wandb.Table(columns=list[str | int](names), data=cells)})
     for one in leads:
         around = [f"{name}={value}" for name, value in one.settings.items() if value is not None]
         for name, mean in (("default", one.default), ("loo", one.loo), ("oracle", one.oracle)):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from calm_pl.metrics import spread_of
+from calm_pl.metrics import METRICS, spread_of
 from calm_pl.sweeps.points import DEFAULT, GRID, LOO, ORACLE
 from calm_pl.sweeps.settings import SWEPT, VOTER_COLUMNS
 from calm_pl.sweeps.table import Row
@@ -97,8 +97,8 @@ def gaps(rows: Sequence[Row], metric: str) -> list[Gap]:
         grid = [scored for scored in by_choice.get(GRID, ()) if not math.isnan(scored.mean.value)]
         if len(grid) < 2:
             continue
-        # An error rate is best when it is small.
-        oracle = max(grid, key=lambda scored: (-1 if metric == "eer" else 1) * scored.mean.value)
+        sign = 1 if METRICS[metric].higher_is_better else -1
+        oracle = max(grid, key=lambda scored: sign * scored.mean.value)
         best = {name: value for name, value in oracle.place.settings if name in VOTER_COLUMNS}
         default, loo = (by_choice[name][0].mean if name in by_choice else None for name in (DEFAULT, LOO))
         gaps.append(Gap(one.case, one.method, dict(one.settings), default, loo, oracle.mean, best))

@@ -13,6 +13,7 @@ from typing import Any
 
 from calm_pl.atomic_files import replacing
 from calm_pl.errors import RunError
+from calm_pl.metrics.info import METRICS
 from calm_pl.voters.settings import CalmSettings
 
 TEXT = (
@@ -33,14 +34,18 @@ COUNTS = (
 NOT_VARIED = ("select", "sharpness")
 """Settings of CALM that have no column: what `loo` selects is always computed beside the grid, and sharpness
 changes no prediction."""
-COLUMNS = (
-    *("case", "method", "chosen", "fold", "draw"),
-    "shots",
-    *(one.name for one in fields(CalmSettings) if one.name not in NOT_VARIED),
-    *("sav_top_k", "heldout_shots", "n_options", "candidates", "last_n_tokens"),
-    *("heads", "n_support", "n", "accuracy", "macro_f1", "exact_match", "map", "eer", "hash"),
-)
-"""In their order; metrics are fractions in [0, 1]. What a method does not read is empty."""
+
+
+def columns() -> tuple[str, ...]:
+    """Return the columns in their order, one for each metric; what a method does not read is empty."""
+    return (
+        *("case", "method", "chosen", "fold", "draw"),
+        "shots",
+        *(one.name for one in fields(CalmSettings) if one.name not in NOT_VARIED),
+        *("sav_top_k", "heldout_shots", "n_options", "candidates", "last_n_tokens"),
+        *("heads", "n_support", "n", *METRICS.keys(), "hash"),
+    )
+
 
 Row = dict[str, Any]
 
@@ -50,7 +55,6 @@ class SweepTable:
 
     Args:
         folder: of the run.
-
     """
 
     def __init__(self, folder: Path) -> None:
@@ -63,7 +67,7 @@ class SweepTable:
             RunError: a file of that name that is none of ours.
         """
         lines = list(csv.reader(io.StringIO(self._whole().decode("utf-8", "replace"), newline="")))
-        if lines and tuple(lines[0]) != COLUMNS:
+        if lines and tuple(lines[0]) != columns():
             raise RunError(
                 f"{self.path} has other columns than a sweep of this version writes."
                 " Move it away, or choose another run.dir."
@@ -79,7 +83,7 @@ class SweepTable:
         with self.path.open("r+b" if self.path.exists() else "wb") as file:
             file.truncate(size)
             file.seek(size)
-            file.write(((_line(COLUMNS) if not size else "") + "".join(map(_cells, rows))).encode())
+            file.write(((_line(columns()) if not size else "") + "".join(map(_cells, rows))).encode())
             file.flush()
             os.fsync(file.fileno())
 
@@ -90,7 +94,7 @@ class SweepTable:
             the files.
         """
         with replacing(self.path) as part:
-            part.write_text(_line(COLUMNS) + "".join(map(_cells, rows)), encoding="utf-8", newline="")
+            part.write_text(_line(columns()) + "".join(map(_cells, rows)), encoding="utf-8", newline="")
         parquet = self.path.with_suffix(".parquet")
         if not can_write_parquet():
             parquet.unlink(missing_ok=True)  # it would be that of an earlier sweep
@@ -98,10 +102,10 @@ class SweepTable:
         import pyarrow
         from pyarrow.parquet import write_table
 
-        schema = pyarrow.schema([(name, _arrow_type(name)) for name in COLUMNS])
-        columns = {name: [row[name] for row in rows] for name in COLUMNS}
+        schema = pyarrow.schema([(name, _arrow_type(name)) for name in columns()])
+        cells = {name: [row[name] for row in rows] for name in columns()}
         with replacing(parquet) as part:
-            write_table(pyarrow.table(columns, schema=schema), part)
+            write_table(pyarrow.table(cells, schema=schema), part)
         return [self.path, parquet]
 
     def _whole(self) -> bytes:
@@ -116,7 +120,7 @@ def can_write_parquet() -> bool:
 
 
 def _cells(row: Row) -> str:
-    return _line("" if row[name] is None else row[name] for name in COLUMNS)
+    return _line("" if row[name] is None else row[name] for name in columns())
 
 
 def _line(cells: Any) -> str:
@@ -129,7 +133,7 @@ def _parsed(cells: list[str]) -> Row | None:
     """A row with numbers for numbers and None for what is empty; None for what is no row."""
     row: Row = {}
     try:
-        for name, cell in zip(COLUMNS, cells, strict=True):
+        for name, cell in zip(columns(), cells, strict=True):
             if name in (*TEXT, "hash"):
                 row[name] = cell or (None if name not in ("case", "fold") else "")
             else:

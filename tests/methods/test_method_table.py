@@ -112,7 +112,7 @@ class Point:
 @pytest.fixture
 def entry_point(monkeypatch):
     def stand_in(found):
-        monkeypatch.setattr("calm_pl.methods.table.entry_points", lambda group: [Point(found)])
+        monkeypatch.setattr("calm_pl.rows.entry_points", lambda group: [Point(found)])
         return MethodTable([Method("x", "X", "An x.")])
 
     return stand_in

@@ -23,7 +23,7 @@ def metrics_of(num_classes: int, num_questions: int, num_clips: int | None = Non
 def count(metrics: MethodMetrics, predicted: list, truth: list, clip: list) -> None:
     """Update with questions whose class scores do not matter."""
     predicted, truth, clip = (torch.as_tensor(values) for values in (predicted, truth, clip))
-    num_classes = metrics.per_query["confusion"].num_classes
+    num_classes = metrics.num_classes
     metrics.update(predicted, torch.zeros(len(predicted), num_classes), truth, clip, torch.arange(len(clip)))
 
 

@@ -56,10 +56,9 @@ def test_method_metrics(world_size):
     alone = counted([list(range(CLIPS))]).result()
     ranks = [counted(batches) for batches in shares(world_size)]
     merged = MethodMetrics(sizes)
-    for name, metric in merged.per_query.items():
-        merge(metric, [rank.per_query[name] for rank in ranks])
-    for name in ("exact_match", "map", "eer"):
-        merge(getattr(merged, name), [getattr(rank, name) for rank in ranks])
+    merge(merged.confusion, [rank.confusion for rank in ranks])
+    for number, metric in enumerate(merged.measures):
+        merge(metric, [rank.measures[number] for rank in ranks])
     together = merged.result()
     assert set(together.values) == {"accuracy", "macro_f1", "exact_match", "map", "eer"}
     assert together._replace(confusion_CC=None) == alone._replace(confusion_CC=None)

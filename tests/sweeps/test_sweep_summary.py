@@ -3,11 +3,11 @@
 import pytest
 
 from calm_pl.sweeps.summary import gaps, means, with_oracle
-from calm_pl.sweeps.table import COLUMNS
+from calm_pl.sweeps.table import columns
 
 
 def row(fold, draw, accuracy, chosen="grid", **more):
-    base = dict.fromkeys(COLUMNS) | {"case": "", "method": "calm", "shots": 5, "tau_p": 0.1}
+    base = dict.fromkeys(columns()) | {"case": "", "method": "calm", "shots": 5, "tau_p": 0.1}
     return base | {"fold": fold, "draw": draw, "accuracy": accuracy, "chosen": chosen} | more
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from calm_pl.errors import RunError
 from calm_pl.sweeps import table as module
-from calm_pl.sweeps.table import COLUMNS, SweepTable
+from calm_pl.sweeps.table import SweepTable, columns
 
 
 def row(n, **more):
-    base = dict.fromkeys(COLUMNS) | {
+    base = dict.fromkeys(columns()) | {
         "case": "",
         "fold": "",
         "method": "calm",
@@ -26,7 +26,7 @@ def test_rows_come_back_as_they_were(tmp_path):
     SweepTable(tmp_path).append(rows[1:])
     assert list(SweepTable(tmp_path).known().values()) == rows
     with (tmp_path / "sweep.csv").open(newline="") as file:
-        assert next(csv.reader(file)) == list(COLUMNS)
+        assert next(csv.reader(file)) == list(columns())
 
 
 def test_a_file_cut_off_anywhere_keeps_its_whole_rows_and_takes_more(tmp_path):

@@ -1,0 +1,108 @@
+"""Tables of rows by key, to which plugins and other packages' entry points add. Floor 0."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, Protocol, TypeVar
+
+from calm_pl.errors import ConfigError
+
+
+class Row(Protocol):
+    """What every row has."""
+
+    @property
+    def key(self) -> str:
+        """Return its name in configurations, files and Python."""
+
+    @property
+    def title(self) -> str:
+        """Return its name in tables and figures."""
+
+
+R = TypeVar("R", bound=Row)
+
+
+class RowTable(Generic[R]):
+    """Rows by key, in their order.
+
+    Args:
+        kind: the class of the rows.
+        group: the entry points that add rows, read when the table is first asked.
+        noun: what errors call the rows.
+        rows: the built-in ones.
+    """
+
+    def __init__(self, kind: type[R], group: str, noun: str, rows: Iterable[R]) -> None:
+        self.kind = kind
+        self.group = group
+        self.noun = noun
+        self._rows = {row.key: row for row in rows}
+        self._entry_points_read = False
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self._all().values())
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._all()
+
+    def __getitem__(self, key: str) -> R:
+        """Return a row.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        rows = self._all()
+        if key not in rows:
+            near = difflib.get_close_matches(key, rows, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError([f"{self.noun}: must be among {', '.join(rows)}, but holds {key!r}{hint}"])
+        return rows[key]
+
+    def get(self, key: str) -> R | None:
+        """Return a row; None where there is none, as for a voter that a program names as it likes."""
+        return self._all().get(key)
+
+    def keys(self) -> tuple[str, ...]:
+        """Return all keys."""
+        return tuple(self._all())
+
+    def add(self, row: R) -> None:
+        """Add the row of a plugin or another package, behind those that are there.
+
+        Raises:
+            ConfigError: the key is taken by another row.
+        """
+        before = self._rows.get(row.key)
+        if before is not None and before != row:
+            raise ConfigError(
+                [f"{self.noun}: {row.key} is there already ({before.title}); rename the new one"]
+            )
+        self._rows[row.key] = row
+
+    def _all(self) -> dict[str, R]:
+        if not self._entry_points_read:
+            self._entry_points_read = True
+            for point in sorted(entry_points(group=self.group), key=lambda point: point.name):
+                self.add(self._load(point))
+        return self._rows
+
+    def _load(self, point: EntryPoint) -> R:
+        package = point.dist.name if point.dist else "unknown"
+        where = f"{self.noun}: the entry point {point.name!r} of the package {package!r}"
+        try:
+            row = point.load()
+        except Exception as error:  # another's code may raise anything
+            raise ConfigError(
+                [f"{where} cannot be loaded: {type(error).__name__}: {error}; mend or uninstall it"]
+            ) from error
+        if not isinstance(row, self.kind):
+            raise ConfigError([f"{where} must be a {public_name(self.kind)}, but is {row!r}"])
+        return row
+
+
+def public_name(kind: type[object]) -> str:
+    """Return where users import a class of a row from, its package."""
+    return f"{kind.__module__.rpartition('.')[0]}.{kind.__name__}"

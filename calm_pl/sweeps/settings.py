@@ -157,7 +157,7 @@ def _sweep_faults(job: SweepJob) -> list[str]:
         ]
     if sweep.metric is not None and sweep.metric not in METRICS:
         known = ", ".join(METRICS.keys())
-        faults.append(f"sweep.metric: must be one of {known}, but is {sweep.metric}")
+        faults.append(f"sweep.metric: must be one of {known}, but is {sweep.metric!r}")
     if job.voter.select != "none":
         faults.append(f"voter.select: must be none in a sweep, but is {job.voter.select}: it varies itself")
     if job.data.support_labels != "truth":

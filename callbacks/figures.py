@@ -45,7 +45,7 @@ class FigureWriter(Callback):
 
 
 def run_facts(module: FitFreeModule) -> RunFacts:
-    """Facts about a module that was tested; those that `read_run` finds in the files of its run."""
+    """Facts about a module that was tested; those that `facts_of` finds in the folder of its run."""
     from calm_pl.figures.methods import Estimate
     from calm_pl.figures.run import Answered, RunFacts
     from calm_pl.figures.run_files import main_metric

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from calm_pl.atomic_files import replacing
 from calm_pl.evaluation.module import FitFreeModule
 from calm_pl.jobs.record import JobRecord
+from calm_pl.runs.predictions import cells_of, header_of, write_rows
 
 
 class PredictionWriter(Callback):
@@ -28,11 +27,7 @@ class PredictionWriter(Callback):
         if not trainer.is_global_zero:
             return
         assert isinstance(pl_module, FitFreeModule)
-        with (
-            replacing(self.run_dir / "predictions.csv") as part,
-            part.open("w", newline="", encoding="utf-8") as file,
-        ):
-            csv.writer(file).writerows(prediction_rows(pl_module))
+        write_rows(self.run_dir / "predictions.csv", prediction_rows(pl_module))
 
 
 def prediction_rows(module: FitFreeModule) -> Iterator[list[str]]:
@@ -41,10 +36,7 @@ def prediction_rows(module: FitFreeModule) -> Iterator[list[str]]:
     `cluster` numbers what is not independent, such as the clips of one recording (see
     `calm_pl.metrics.clusters`).
     """
-    header = ["clip", "fold", "draw", "label", "options", "cluster"]
-    for method in module.methods:
-        header += [method, f"{method}_confidence"]
-    yield header
+    yield header_of(module.methods)
     task = module.task
     seen_Q, label_QDM, confidence_QDM = (t.tolist() for t in module.predictions)
     for position, query in enumerate(task.query):
@@ -59,7 +51,7 @@ def prediction_rows(module: FitFreeModule) -> Iterator[list[str]]:
                 label_QDM[position][draw], confidence_QDM[position][draw], strict=True
             ):
                 # Past the classes stands "no answer", of words that name no option.
-                row += [task.classes[label] if label < len(task.classes) else "", f"{confidence:.6f}"]
+                row += cells_of(task.classes[label] if label < len(task.classes) else "", confidence)
             yield row
 
 

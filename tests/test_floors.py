@@ -23,6 +23,7 @@ FLOORS = {
     "calm_pl.bank": 2,
     "calm_pl.data": 2,
     "calm_pl.metrics": 2,
+    "calm_pl.runs": 2,
     "calm_pl.figures": 2,
     "calm_pl.pseudo": 3,
     "calm_pl.evaluation": 3,

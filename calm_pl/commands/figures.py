@@ -64,7 +64,8 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
 
 def _of_run(source: Path, args: argparse.Namespace) -> list[Drawing | LeftOut]:
     from calm_pl.figures.run import run_drawings
-    from calm_pl.figures.run_files import read_run
+    from calm_pl.figures.run_files import facts_of
+    from calm_pl.runs import read_run
 
     faults = [
         f"--{name}: is for a sweep's table, and {source} is none"
@@ -75,7 +76,7 @@ def _of_run(source: Path, args: argparse.Namespace) -> list[Drawing | LeftOut]:
         raise ConfigError(faults)
     if not source.is_dir():
         raise RunError(f"{source}: is neither the folder of a run nor a sweep's table.")
-    facts = read_run(source)
+    facts = facts_of(read_run(source))
     method = args.method and METHODS.title(args.method)
     if method not in (None, *facts.answers):
         raise ConfigError([f"--method: must be one of {', '.join(facts.answers)}, but is {args.method!r}"])

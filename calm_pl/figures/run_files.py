@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from calm_pl.figures.methods import Estimate
 from calm_pl.figures.run import Answered, HeadFacts, RunFacts
 from calm_pl.methods import METHODS
 from calm_pl.metrics.info import METRICS, MetricInfo, kinds_in
+from calm_pl.runs import RunFolder
 
 AGREEMENT = "agreement.json"
 
@@ -26,37 +26,40 @@ def main_metric(values: Mapping[str, Any]) -> MetricInfo:
     return METRICS.main(kinds_in(values), values)
 
 
-def read_run(folder: str | Path) -> RunFacts:
-    """Facts from `results.json`, `predictions.csv`, `classifier.safetensors` and `figures/agreement.json`.
+def facts_of(run: RunFolder) -> RunFacts:
+    """Return the facts from a run's folder, its classifier and `figures/agreement.json` among them.
 
     Args:
-        folder: of the run.
+        run: its folder, as `read_run` reads it.
 
     Raises:
-        RunError: a file is missing or is not what a run writes.
+        RunError: a file is not what a run writes.
     """
-    folder = Path(folder)
-    results = _json(folder / "results.json")
+    answers, num_draws = run.answers, run.answers.answer_QDM.shape[1]
     try:
-        methods: dict[str, Any] = results["methods"]
-        metric = main_metric(next(iter(methods.values())))
-        classes, heads = _classes_and_heads(folder, results)
-        label_N, answers, draws = _answers(folder / "predictions.csv", list(methods), classes)
-        positive = results.get("positive")
+        metric = main_metric(next(iter(run.methods.values())))
+        positive = run.results.get("positive")
+        place = {method: answers.methods.index(method) for method in run.methods}
         return RunFacts(
-            classes,
-            label_N,
-            draws,
-            {METHODS.title(method): one for method, one in answers.items()},
-            {METHODS.title(method): _estimate(entry, metric.key) for method, entry in methods.items()},
+            answers.classes,
+            np.repeat(answers.label_Q, num_draws),
+            num_draws,
+            {
+                METHODS.title(method): Answered(
+                    answers.answer_QDM[..., m].ravel(), answers.confidence_QDM[..., m].ravel()
+                )
+                for method, m in place.items()
+            },
+            {METHODS.title(method): _estimate(entry, metric.key) for method, entry in run.methods.items()},
             metric.title,
-            None if positive is None else classes.index(positive),
-            heads,
-            _agreement(folder / "figures" / AGREEMENT),
+            None if positive is None else answers.classes.index(positive),
+            _heads(run),
+            _agreement(run.path / "figures" / AGREEMENT),
         )
-    except (KeyError, TypeError, AttributeError, StopIteration, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise RunError(
-            f"{folder}: the files are not those of one run of this version ({type(error).__name__}: {error})."
+            f"{run.path}: the files are not those of one run of this version"
+            f" ({type(error).__name__}: {error})."
         ) from error
 
 
@@ -65,56 +68,21 @@ def _estimate(entry: Mapping[str, Any], metric: str) -> Estimate:
     return Estimate(entry[metric], low, high, [one[metric] for one in entry.get("rounds", ())])
 
 
-def _classes_and_heads(folder: Path, results: dict[str, Any]) -> tuple[list[str], HeadFacts | None]:
-    path = folder / "classifier.safetensors"
+def _heads(run: RunFolder) -> HeadFacts | None:
+    path = run.path / "classifier.safetensors"
     if not path.is_file():  # zero-shot alone fits nothing
-        return _classes_seen(folder / "predictions.csv"), None
+        return None
     from safetensors import SafetensorError, safe_open
 
     try:
         # As arrays: the classifier itself would import torch.
         with safe_open(path, framework="np") as file:
-            classes = list(json.loads(file.metadata()["classes"]))
             if "calm.weights" not in file.keys():  # noqa: SIM118  - it is no dictionary
-                return classes, None
+                return None
             weights_CH, reliability_CH = file.get_tensor("calm.weights"), file.get_tensor("calm.reliability")
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path}: cannot be read as a classifier: {error}") from error
-    return classes, HeadFacts(weights_CH, reliability_CH, results.get("heads", {}).get("layers"))
-
-
-def _classes_seen(path: Path) -> list[str]:
-    """Labels of the questions in alphabetical order, where nothing else tells the classes."""
-    rows = _rows(path)
-    return sorted(
-        {row["label"] for row in rows} | {o for row in rows for o in row["options"].split("|") if o}
-    )
-
-
-def _answers(
-    path: Path, methods: list[str], classes: list[str]
-) -> tuple[np.ndarray, dict[str, Answered], int]:
-    rows = _rows(path)
-    if not rows:
-        raise RunError(f"{path}: holds no answer.")
-    number = {label: c for c, label in enumerate(classes)} | {"": len(classes)}
-    label_N = np.array([number[row["label"]] for row in rows])
-    answers = {
-        method: Answered(
-            np.array([number[row[method]] for row in rows]),
-            np.array([float(row[f"{method}_confidence"]) for row in rows]),
-        )
-        for method in methods
-    }
-    return label_N, answers, len({row["draw"] for row in rows})
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror}. Is this the folder of a run?") from error
+    return HeadFacts(weights_CH, reliability_CH, run.results.get("heads", {}).get("layers"))
 
 
 def _json(path: Path) -> Any:

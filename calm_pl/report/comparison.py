@@ -11,8 +11,8 @@ import numpy as np
 from calm_pl.errors import RunError
 from calm_pl.metrics import mcnemar, paired_difference
 from calm_pl.metrics.intervals import Interval
-from calm_pl.report.answers import AnswerTable
-from calm_pl.report.run_folder import RunFolder
+from calm_pl.runs.folder import RunFolder
+from calm_pl.runs.predictions import AnswerTable
 
 
 class Shared(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from calm_pl.report.answers import AnswerTable
+from calm_pl.runs.predictions import AnswerTable
 
 MISTAKEN_SHOWN = 8  # a class, method and direction
 CLIPS_SHOWN = 6  # a class

@@ -10,9 +10,9 @@ from calm_pl.metrics.info import METRICS, MetricInfo, kinds_in
 from calm_pl.metrics.intervals import Interval
 from calm_pl.report.forest import Bar, forest
 from calm_pl.report.html import Html, join, tag
-from calm_pl.report.run_folder import RunFolder
 from calm_pl.report.tables import Cell, table
 from calm_pl.report.terminal import columns, percent, points, span
+from calm_pl.runs.folder import RunFolder
 
 _ROWS_SHOWN = 50
 

@@ -11,9 +11,9 @@ from calm_pl.data.benchmarks.catalogue import FACTS
 from calm_pl.report.figures import figures_section
 from calm_pl.report.page import Section, page
 from calm_pl.report.results import coverage_section, results_section
-from calm_pl.report.run_folder import RunFolder
 from calm_pl.report.setting import again_section, setting_section
 from calm_pl.report.views import SoundRule, classes_view, heads_view
+from calm_pl.runs.folder import RunFolder
 
 SILENT = SoundRule()
 

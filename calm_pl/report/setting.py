@@ -11,8 +11,8 @@ import yaml
 
 from calm_pl.config.schema import Config
 from calm_pl.report.html import Html, join, tag
-from calm_pl.report.run_folder import RunFolder
 from calm_pl.report.tables import table
+from calm_pl.runs.folder import RunFolder
 
 
 def flattened(section: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

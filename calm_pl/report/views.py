@@ -19,10 +19,10 @@ from calm_pl.report.confusions import (
 from calm_pl.report.head_maps import head_data, read_head_maps
 from calm_pl.report.html import Html, join, tag
 from calm_pl.report.results import method_name
-from calm_pl.report.run_folder import RunFolder
 from calm_pl.report.sound import MOST_SECONDS, EmbeddedSound, embed
 from calm_pl.report.tables import Cell, table
 from calm_pl.report.terminal import percent
+from calm_pl.runs.folder import RunFolder
 
 _SHADES = (("rank", "a tenth of the heads each"), ("value", "equal steps"))
 _NO_SCRIPT = tag("noscript", tag("p", "This part needs JavaScript.", class_="muted"))

@@ -123,9 +123,9 @@ def test_a_folder_that_is_no_run(call, tmp_path):
     (tmp_path / "empty").mkdir()
     result = call("figures", "empty")
     assert result.returncode == 1
-    assert "results.json: cannot be read" in result.stderr
+    assert "holds no finished run: results.json is not in it" in result.stderr
     (tmp_path / "empty" / "results.json").write_text('{"methods": {}}')
-    assert "not those of one run" in call("figures", "empty").stderr
+    assert "results.json: cannot be read as results" in call("figures", "empty").stderr
 
 
 def test_a_sweep_by_its_folder(call, tmp_path):
@@ -159,7 +159,8 @@ def test_a_spoofing_run_has_its_error_curve(finished, call, tmp_path):
         rows.append(f"{n},,0,{truth},bonafide|spoof,{guess},{confidence:.6f}")
     (run / "predictions.csv").write_text("\n".join(rows) + "\n")
     entry = {"accuracy": 0.95, "macro_f1": 0.93, "eer": 0.1, "ci95": {"macro_f1": [0.8, 0.99]}}
-    (run / "results.json").write_text(json.dumps({"methods": {"zero_shot": entry}, "positive": "bonafide"}))
+    results = {"benchmark": "b", "model": "m", "methods": {"zero_shot": entry}, "positive": "bonafide"}
+    (run / "results.json").write_text(json.dumps(results))
     result = call("figures", run, "--format", "svg", "--theme", "light")
     assert result.returncode == 0, result.stderr
     assert [one["name"] for one in index_of(run / "figures")["figures"]] == [

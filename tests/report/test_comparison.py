@@ -9,7 +9,7 @@ from made_runs import make_run
 from calm_pl.errors import RunError
 from calm_pl.metrics import mcnemar, paired_difference
 from calm_pl.report.comparison import compare, remarks, shared_class_accuracies
-from calm_pl.report.run_folder import read_run
+from calm_pl.runs.folder import read_run
 
 NAMES = [f"c{n}" for n in range(5)]
 

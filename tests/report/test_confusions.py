@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from made_runs import make_run
 
-from calm_pl.report.answers import AnswerTable, Question
 from calm_pl.report.confusions import (
     MISTAKEN_SHOWN,
     accuracies,
@@ -15,7 +14,8 @@ from calm_pl.report.confusions import (
     mistaken,
     shown_clips,
 )
-from calm_pl.report.run_folder import read_run
+from calm_pl.runs.folder import read_run
+from calm_pl.runs.predictions import AnswerTable, Question
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from calm_pl.errors import RunError
-from calm_pl.report.answers import Question, read_answers
+from calm_pl.runs.predictions import Question, read_answers
 
 FILE = """\
 clip,fold,draw,label,options,cluster,zero_shot,zero_shot_confidence,calm,calm_confidence

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from calm_pl.errors import RunError
-from calm_pl.report.answers import AnswerTable, read_answers
+from calm_pl.runs.predictions import AnswerTable, read_answers
 
 
 @dataclass(frozen=True)

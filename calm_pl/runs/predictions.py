@@ -1,15 +1,16 @@
-"""`predictions.csv` as arrays."""
+"""`predictions.csv`: its form, written and read here."""
 
 from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from calm_pl.atomic_files import replacing
 from calm_pl.errors import RunError
 
 _CONFIDENCE = "_confidence"
@@ -54,6 +55,23 @@ class AnswerTable(NamedTuple):
     def right_QDM(self) -> np.ndarray:
         """Which answers are right, bool."""
         return self.answer_QDM == self.label_Q[:, None, None]
+
+
+def header_of(methods: Sequence[str]) -> list[str]:
+    """Return the columns of the file."""
+    columns = ["clip", "fold", "draw", "label", "options", "cluster"]
+    return columns + [name for method in methods for name in (method, method + _CONFIDENCE)]
+
+
+def cells_of(label: str, confidence: float) -> tuple[str, str]:
+    """Return the two cells of a method's answer; an empty label is none."""
+    return label, f"{confidence:.6f}"
+
+
+def write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
+    """Write a header and its rows; the file appears under its name only when complete."""
+    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
 
 
 def read_answers(path: Path, classes: Iterable[str] = ()) -> AnswerTable:

@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# More processes than cores, since tests of kills and ranks mostly wait; long files, which come first by name, first.
+# More processes than cores, since tests of kills and ranks mostly wait. The longest test files
+# come first by name, so files start in that order.
 TESTS = -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-quick test-shuffled test-latest test-lowest check docs package lock tiny-model clean
@@ -20,7 +21,7 @@ SEED ?= 0
 test-shuffled: $(VENV)/installed-dev
 	$(BIN)/python $(TESTS) -p randomly --randomly-seed=$(SEED)
 
-# Without the tests that run whole jobs: an answer in a minute and a half.
+# Only tests that do not run whole jobs: a minute and a half.
 test-quick: $(VENV)/installed-dev
 	$(BIN)/python $(TESTS) -m "not job"
 
@@ -33,7 +34,7 @@ check: $(VENV)/installed-dev
 docs: $(VENV)/installed-dev
 	$(BIN)/mkdocs build --strict
 
-# Wheel and source distribution, into dist/; the wheel runs its demo in an environment of its own.
+# Build wheel and source distribution into dist/, and run the demo from the wheel in a clean environment.
 package: $(VENV)/installed-dev
 	rm -rf dist .venv-wheel
 	$(BIN)/python -m hatchling build
@@ -42,7 +43,7 @@ package: $(VENV)/installed-dev
 	tools/try_wheel.sh .venv-wheel/bin
 	rm -rf .venv-wheel
 
-# The build backend comes first and from constraints.txt too: what pip fetches for a build of its own, drifts.
+# Install the build backend first, from constraints.txt: the one that pip would fetch for an isolated build is not pinned.
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -c constraints.txt hatchling editables
@@ -53,7 +54,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(PIP) -c constraints.txt --no-build-isolation -e '.[dev]'
 	touch $@
 
-# Writes constraints.txt anew: the newest versions that pyproject.toml allows, for Python 3.11 to 3.13 on Linux.
+# Regenerate constraints.txt: the newest versions that pyproject.toml allows, for Python 3.11 to 3.13 on Linux.
 lock: .cache/uv/bin/uv
 	.cache/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev \
 		--no-annotate --no-header --output-file constraints.txt pyproject.toml
@@ -77,7 +78,7 @@ test-lowest: .cache/uv/bin/uv
 	$(PYTHON) -m venv .cache/uv
 	.cache/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
-# Trains the bundled model anew: speech from Debian's espeak-ng and flite, about an hour on two cores.
+# Retrain the bundled model: speech from Debian's espeak-ng and flite, about an hour on two cores.
 tiny-model: $(VENV)/installed
 	@{ command -v espeak-ng && command -v flite; } >/dev/null || { echo "needs espeak-ng and flite: apt-get install espeak-ng flite"; exit 1; }
 	cd tools && ../$(BIN)/python -m tiny_lalm.train --out ../calm_pl/assets/tiny_lalm --cache ../.cache/tiny_lalm

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from calm_pl import Calm, CalmGlobal, FrozenLALM, Sav
 from calm_pl.data import benchmark_class
+from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.loading.batches import ClipDataset, Collator, MediaRule
 from calm_pl.data.questions.clips import Clip
 from calm_pl.data.questions.draws import draw_support
@@ -59,12 +60,12 @@ def splits(name: str, root: str, folds: list[int | None], preparer: object) -> t
     made = []
     for fold in folds:
         settings = DataSettings(root, fold=fold)
-        data = benchmark_class(name)(settings, preparer)
+        data = FewShotDataModule(benchmark_class(name)(settings), preparer)
         listing = data.read()
         present = {label for clip in listing.clips for label in clip.labels}
         classes = tuple(label for label in listing.classes if label in present)
         made += [Split(classes, one.pool, one.query) for one in divide(listing, settings)]
-    return data.question, made
+    return data.benchmark.question, made
 
 
 @torch.inference_mode()

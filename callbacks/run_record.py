@@ -148,7 +148,7 @@ def _with_prompt(
     if not voters or data is None:
         return None
     prompt = {
-        "question": data.question,
+        "question": data.benchmark.question,
         "n_options": data.settings.n_options,
         "seed": data.settings.seed,
         "readable_labels": data.settings.readable_labels,

@@ -1,4 +1,4 @@
-"""Files of a user's own that add methods and metrics: `plugins:` of a configuration, or `--plugins`. Floor 2.
+"""Files of a user's own that add methods, metrics and benchmarks: `plugins:`, or `--plugins`. Floor 2.
 
 A plugin is Python code and runs with the user's rights, so only files that the user names are loaded.
 """
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from calm_pl.errors import ConfigError
+from calm_pl.data import add_benchmark
+from calm_pl.errors import ConfigError, DataError
 from calm_pl.methods import METHODS
 from calm_pl.metrics.info import METRICS
 from calm_pl.rows import RowTable, public_name
@@ -21,9 +22,10 @@ _TABLES: dict[str, RowTable[Any]] = {"METHODS": METHODS, "METRICS": METRICS}
 
 
 def load_plugins(paths: Sequence[str]) -> None:
-    """Run plugin files, and add the rows of their `METHODS` and `METRICS`; loading one again changes nothing.
+    """Run plugin files; add the rows of their `METHODS` and `METRICS`, and their `BENCHMARKS` by name.
 
-    A row names its class as `FILE:Class`, by the file's name without `.py`.
+    Loading one again changes nothing. A row names its class as `FILE:Class`, by the file's name without
+    `.py`.
 
     Args:
         paths: the files.
@@ -63,3 +65,8 @@ def _load(path: Path) -> None:
             )
         for row in rows:
             table.add(row)
+    for key, cls in getattr(module, "BENCHMARKS", {}).items():
+        try:
+            add_benchmark(key, cls)
+        except DataError as error:
+            raise ConfigError([f"{where}: {error}"]) from error

@@ -7,14 +7,14 @@ from typing import ClassVar
 import numpy as np
 import soundfile
 
-from calm_pl.data.benchmarks.facts import Facts
-from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.data.benchmark import Benchmark
+from calm_pl.data.facts import Facts
 from calm_pl.data.questions.clips import Clip, Listing
 
 TONES = {"a": 250, "b": 500, "c": 1000, "d": 2000, "e": 4000, "f": 6000, "real": 300, "fake": 3000}
 
 
-class Named(FewShotDataModule):
+class Named(Benchmark):
     """Reads the folder."""
 
     facts = Facts("Named", "none", "nowhere", "sounds")
@@ -74,8 +74,8 @@ def register() -> None:
     """Make the sets known by name, as a shipped benchmark is."""
     from calm_pl.data import BENCHMARKS
 
-    BENCHMARKS["several"] = ("named_sets", "Several")
-    BENCHMARKS["spoofed"] = ("named_sets", "Spoofed")
+    BENCHMARKS["several"] = "named_sets:Several"
+    BENCHMARKS["spoofed"] = "named_sets:Spoofed"
 
 
 if __name__ == "__main__":  # the command line with these sets, on every rank

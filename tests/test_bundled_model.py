@@ -11,6 +11,7 @@ import torch
 
 from calm_pl import Calm, CalmGlobal, FrozenLALM, Sav
 from calm_pl.data.benchmarks.esc50 import ESC50
+from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.loading.batches import ClipDataset, Collator, MediaRule
 from calm_pl.data.questions.clips import Clip
 from calm_pl.data.questions.prompts import LETTERS, Questioner
@@ -76,7 +77,7 @@ def test_sounds_never_heard_in_training(bundled, count, floor):
 def recordings(bundled):
     """Support and query of the bundled ESC-10: (vectors, labels) each, and the zero-shot answers."""
     settings = DataSettings("bundled:esc10", shots=20, fold=1, num_workers=0)
-    data = ESC50(settings, bundled.preparer)
+    data = FewShotDataModule(ESC50(settings), bundled.preparer)
     data.prepare()
     parts = []
     for queries in (data.support, data.query):
@@ -97,7 +98,7 @@ def test_voters_on_real_recordings(recordings, voter):
 
 def test_batch_1_equals_batch_16(bundled, recordings):
     settings = DataSettings("bundled:esc10", shots=2, fold=1, num_workers=0)
-    data = ESC50(settings, bundled.preparer)
+    data = FewShotDataModule(ESC50(settings), bundled.preparer)
     data.prepare()
     queries = data.query[:16]
     together, _ = run(bundled, queries, size=16)

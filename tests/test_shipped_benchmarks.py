@@ -5,8 +5,7 @@ from conftest import REPO
 
 from calm_pl.config.compose import load_config
 from calm_pl.config.layers import shipped_configs
-from calm_pl.data import BENCHMARKS
-from calm_pl.data.benchmarks.catalogue import FACTS
+from calm_pl.data import BENCHMARKS, benchmark_facts
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
@@ -34,7 +33,8 @@ def test_spoofing_is_asked_with_two_options():
 def test_documentation(name):
     text = (REPO / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     assert f"{name}.yaml" in text
-    if FACTS[name].clips:
-        assert FACTS[name].home in text
-        assert FACTS[name].licence.split(" (")[0] in text
-        assert f"{FACTS[name].clips:,}" in text
+    facts = benchmark_facts(name)
+    if facts.clips:
+        assert facts.home in text
+        assert facts.licence.split(" (")[0] in text
+        assert f"{facts.clips:,}" in text

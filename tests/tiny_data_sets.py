@@ -61,7 +61,9 @@ def make(preparer: FakePreparer) -> Callable[..., FewShotDataModule]:
 
     def make(benchmark: str, root: str | Path, **settings: object) -> FewShotDataModule:
         settings = {"num_workers": 0, "shots": 1, **settings}
-        return benchmark_class(benchmark)(DataSettings(root=str(root), **settings), preparer)
+        return FewShotDataModule(
+            benchmark_class(benchmark)(DataSettings(root=str(root), **settings)), preparer
+        )
 
     return make
 

@@ -22,7 +22,9 @@ def write(path: Path, *lines: str) -> Path:
 
 def module(benchmark: str, root: Path | str, **settings: object) -> FewShotDataModule:
     """A data module with one shot; not yet prepared."""
-    return benchmark_class(benchmark)(DataSettings(**{"root": str(root), "shots": 1, **settings}))
+    return FewShotDataModule(
+        benchmark_class(benchmark)(DataSettings(**{"root": str(root), "shots": 1, **settings}))
+    )
 
 
 def prepared(benchmark: str, root: Path | str, **settings: object) -> FewShotDataModule:

@@ -100,15 +100,17 @@ def examine(config: Config, checks: Sequence[Check]) -> Iterator[Finding]:
 def check_data(patient: Patient) -> Iterator[Finding]:
     """Root, labels, counts, and all configured rounds: folds, draws, leaks."""
     from calm_pl.data import benchmark_class
+    from calm_pl.data.loading.base import FewShotDataModule
 
     settings = patient.config.data
-    data = benchmark_class(settings.benchmark)(settings)
+    data = FewShotDataModule(benchmark_class(settings.benchmark)(settings))
     data.prepare()
     patient.data = data
-    yield Finding(True, f"data: {data.facts.title} found in {data.root}")
-    total = data.facts.clips
-    if total and not any(data.facts.title in note for note in data.notes):
-        yield Finding(True, f"counts: all {total:,} clips and {data.facts.classes} classes of the full set")
+    facts = data.benchmark.facts
+    yield Finding(True, f"data: {facts.title} found in {data.root}")
+    if facts.clips and not any(facts.title in note for note in data.notes):
+        full = f"{facts.clips:,} clips and {facts.classes} classes"
+        yield Finding(True, f"counts: all {full} of the full set")
     for note in data.notes:
         yield Finding(None, f"note: {note}")
     yield Finding(True, f"labels: {len(data.classes)} classes, {_few(data.classes)}")
@@ -141,7 +143,7 @@ def check_clips(patient: Patient) -> Iterator[Finding]:
     for reason in failures:
         yield Finding(False, f"clips: {reason}")
     if not failures:
-        what = "with their frames " if data.modality == "video" else ""
+        what = "with their frames " if data.benchmark.modality == "video" else ""
         yield Finding(True, f"clips: {len(tried)} taken by chance can be decoded {what}(at 16 kHz)")
 
 

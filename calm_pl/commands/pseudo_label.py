@@ -108,7 +108,7 @@ def take_files(data: FewShotDataModule, paths: Sequence[str]) -> None:
     files = sorted({path.absolute() for path in find_files(paths)})
     data.root = Path(os.path.commonpath([path.parent for path in files]))
     s = data.settings
-    ask = Questioner(data.classes, data.question, len(data.classes), s.seed, s.readable_labels).ask
+    ask = Questioner(data.classes, data.benchmark.question, len(data.classes), s.seed, s.readable_labels).ask
     clips = [Clip(path.relative_to(data.root).as_posix(), path, (), ()) for path in files]
     data.support = [ask(clip, None) for clip in clips]
     data.query = []

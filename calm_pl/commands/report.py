@@ -129,12 +129,14 @@ def _clip_paths(one: RunFolder) -> dict[str, Path]:
         CalmError: the configuration or the data are no longer as they were.
     """
     from calm_pl.config.compose import load_config
-    from calm_pl.jobs.parts import build_data
+    from calm_pl.data import benchmark_class
+    from calm_pl.data.questions.prepared import prepare
 
     if not one.config_yaml:
         raise RunError("the run has no configuration that says where its clips are.")
-    data = build_data(load_config([str(one.path / "config.yaml")], []))
-    return {query.clip.id: query.clip.path for query in data.query}
+    data = load_config([str(one.path / "config.yaml")], []).data
+    query = prepare(benchmark_class(data.benchmark)(data)).query
+    return {one.clip.id: one.clip.path for one in query}
 
 
 def _target(out: str) -> Path:

@@ -62,12 +62,13 @@ def compose(
     unread = bool(faults)  # what an unread file would have set is not known
     layers += [layer for text in overrides if (layer := read_override(text, schema, faults)) is not None]
     raw = _resolved(schema, layers, faults)
-    config: Schema = _fill(schema, raw, "", faults, schema)
-    if not faults and isinstance(config, Config):
+    plugins = raw.get("plugins")
+    if issubclass(schema, Config) and isinstance(plugins, list) and all(isinstance(p, str) for p in plugins):
         try:
-            load_plugins(config.plugins)  # before the names of methods are looked at
+            load_plugins(plugins)  # before names of benchmarks and methods are looked at
         except ConfigError as error:
             faults += error.faults
+    config: Schema = _fill(schema, raw, "", faults, schema)
     if unread:
         faults[:] = [fault for fault in faults if ": is required, but missing" not in fault]
     if not faults and isinstance(config, Config):

@@ -1,6 +1,7 @@
-"""Benchmarks as LightningDataModules. Floor 2. Nothing here knows a model: a `Preparer` is handed in.
+"""Benchmarks, the questions asked about their clips, and loaders. Floor 2. Nothing here knows a model.
 
-Other packages add benchmarks through entry points of the group `calm_pl.benchmarks`.
+Every file of `data/benchmarks/` is a benchmark of its name. Other packages add theirs through entry points of
+the group `calm_pl.benchmarks`, and files of a user's own through `plugins`.
 """
 
 from __future__ import annotations
@@ -8,46 +9,43 @@ from __future__ import annotations
 import difflib
 import importlib
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from calm_pl.data.benchmarks.catalogue import FACTS
 from calm_pl.errors import DataError
 
 if TYPE_CHECKING:
-    from calm_pl.data.benchmarks.facts import Facts
-    from calm_pl.data.loading.base import FewShotDataModule
+    from calm_pl.data.benchmark import Benchmark
+    from calm_pl.data.facts import Facts
 
 PLUGIN_GROUP = "calm_pl.benchmarks"
-# name: (module, class); imported when used
-BENCHMARKS = {
-    "esc50": ("calm_pl.data.benchmarks.esc50", "ESC50"),
-    "vggsound": ("calm_pl.data.benchmarks.vggsound", "VGGSound"),
-    "vggvideo": ("calm_pl.data.benchmarks.vggsound", "VGGVideo"),
-    "audioset": ("calm_pl.data.benchmarks.audioset", "AudioSet"),
-    "asvspoof2019_la": ("calm_pl.data.benchmarks.asvspoof", "ASVspoof2019LA"),
-    "fsdd": ("calm_pl.data.benchmarks.fsdd", "FSDD"),
-    "speech_commands": ("calm_pl.data.benchmarks.speech_commands", "SpeechCommands"),
-    "urbansound8k": ("calm_pl.data.benchmarks.urbansound8k", "UrbanSound8K"),
-    "folder": ("calm_pl.data.own.folder", "Folder"),
-    "manifest": ("calm_pl.data.own.manifest", "Manifest"),
-    "huggingface": ("calm_pl.data.own.huggingface", "HuggingFace"),
-}
+_OWN = ("folder", "manifest", "huggingface")
+
+
+def _shipped() -> dict[str, str]:
+    files = sorted((Path(__file__).parent / "benchmarks").glob("[a-z]*.py"))
+    return {path.stem: f"calm_pl.data.benchmarks.{path.stem}" for path in files} | {
+        name: f"calm_pl.data.own.{name}" for name in _OWN
+    }
+
+
+BENCHMARKS = _shipped()
+"""Modules by name, imported when used; `module:Class` where a module holds several."""
 
 
 def benchmark_names() -> list[str]:
-    """The built-in benchmarks, then those of other packages by name. A built-in name cannot be taken."""
+    """Return the built-in benchmarks, whose names cannot be taken, then those of other packages by name."""
     return [*BENCHMARKS, *sorted(_plugins())]
 
 
-def benchmark_class(name: str) -> type[FewShotDataModule]:
-    """The data module of a benchmark.
+def benchmark_class(name: str) -> type[Benchmark]:
+    """Return the class of a benchmark.
 
     Raises:
         DataError: no such benchmark, or one of another package that cannot be loaded.
     """
     if name in BENCHMARKS:
-        module, cls = BENCHMARKS[name]
-        return getattr(importlib.import_module(module), cls)
+        return _class_in(*BENCHMARKS[name].partition(":")[::2])
     plugins = _plugins()
     if name in plugins:
         return _load(plugins[name])
@@ -57,23 +55,48 @@ def benchmark_class(name: str) -> type[FewShotDataModule]:
 
 
 def benchmark_facts(name: str) -> Facts:
-    """Facts about a benchmark; those of built-in ones without importing it.
+    """Return facts about a benchmark.
 
     Raises:
         DataError: as `benchmark_class`.
     """
-    return FACTS[name] if name in FACTS else benchmark_class(name).facts
+    return benchmark_class(name).facts
+
+
+def add_benchmark(name: str, cls: type[Benchmark]) -> None:
+    """Add a benchmark of a user's own file.
+
+    Raises:
+        DataError: the name is taken by another, or it is no benchmark.
+    """
+    where = f"{cls.__module__}:{cls.__name__}" if isinstance(cls, type) else ""
+    if BENCHMARKS.get(name, where) != where:
+        raise DataError(f"There is a benchmark {name!r} already; rename the new one.")
+    _check(cls, f"The benchmark {name!r}")
+    BENCHMARKS[name] = where
+
+
+def _class_in(module: str, name: str) -> type[Benchmark]:
+    from calm_pl.data.benchmark import Benchmark
+
+    found = importlib.import_module(module)
+    if name:
+        cls: type[Benchmark] = getattr(found, name)
+        return cls
+    own = [
+        one
+        for one in vars(found).values()
+        if isinstance(one, type) and issubclass(one, Benchmark) and one.__module__ == module
+    ]
+    return own[0]
 
 
 def _plugins() -> dict[str, EntryPoint]:
-    """Entry points of other packages by name."""
+    """Return entry points of other packages by name."""
     return {p.name: p for p in entry_points(group=PLUGIN_GROUP) if p.name not in BENCHMARKS}
 
 
-def _load(point: EntryPoint) -> type[FewShotDataModule]:
-    from calm_pl.data.benchmarks.facts import Facts
-    from calm_pl.data.loading.base import FewShotDataModule
-
+def _load(point: EntryPoint) -> type[Benchmark]:
     package = point.dist.name if point.dist else "unknown"
     where = f"The benchmark {point.name!r} of the package {package!r} ({point.value})"
     try:
@@ -83,8 +106,15 @@ def _load(point: EntryPoint) -> type[FewShotDataModule]:
             f"{where} cannot be loaded: {type(error).__name__}: {error}. Mend or uninstall that package; the"
             " other benchmarks work."
         ) from error
-    if not (isinstance(cls, type) and issubclass(cls, FewShotDataModule)):
-        raise DataError(f"{where} must be a subclass of FewShotDataModule, but is {cls!r}.")
+    return _check(cls, where)
+
+
+def _check(cls: Any, where: str) -> type[Benchmark]:
+    from calm_pl.data.benchmark import Benchmark
+    from calm_pl.data.facts import Facts
+
+    if not (isinstance(cls, type) and issubclass(cls, Benchmark)):
+        raise DataError(f"{where} must be a subclass of Benchmark, but is {cls!r}.")
     if not isinstance(getattr(cls, "facts", None), Facts):
-        raise DataError(f"{where} must have `facts`, a calm_pl.data.benchmarks.facts.Facts.")
+        raise DataError(f"{where} must have `facts`, a calm_pl.data.facts.Facts.")
     return cls

@@ -38,8 +38,9 @@ def load_arguments(model: ModelConfig) -> LoadArguments:
 def build_data(config: Config) -> FewShotDataModule:
     """Read the benchmark's split; its `preparer` is still to be set."""
     from calm_pl.data import benchmark_class
+    from calm_pl.data.loading.base import FewShotDataModule
 
-    data = benchmark_class(config.data.benchmark)(config.data)
+    data = FewShotDataModule(benchmark_class(config.data.benchmark)(config.data))
     data.prepare()
     return data
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from calm_pl.atomic_files import replacing
-from calm_pl.data.benchmarks.catalogue import FACTS
+from calm_pl.data import benchmark_facts
+from calm_pl.errors import DataError
 from calm_pl.report.figures import figures_section
 from calm_pl.report.page import Section, page
 from calm_pl.report.results import coverage_section, results_section
@@ -66,8 +67,11 @@ def run_page(run: RunFolder, rule: SoundRule, paths: Mapping[str, Path], why_sil
 
 
 def _licence(run: RunFolder) -> str:
-    facts = FACTS.get(run.results["benchmark"])
+    try:
+        licence = benchmark_facts(run.results["benchmark"]).licence
+    except DataError:  # a benchmark of another package, which is not here
+        licence = ""
     credits = ""
     if str(run.config.get("data", {}).get("root", "")).startswith("bundled:"):
         credits = " (credits of the bundled recordings: ATTRIBUTION.txt beside them)"
-    return (facts.licence if facts else "") + credits
+    return licence + credits

@@ -15,6 +15,7 @@ from callbacks.run_record import RunRecord
 from callbacks.wandb_tables import WandbTables
 from calm_pl import Calm, Sav, load_classifier
 from calm_pl.data.benchmarks.esc50 import ESC50
+from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.settings import DataSettings
 from calm_pl.errors import RunError
 from calm_pl.evaluation.module import FitFreeModule
@@ -33,7 +34,9 @@ def evaluated(esc_root, lalm):
     """Runs validation and test with some callbacks; returns the module."""
 
     def run(callbacks, loaders_only=False):
-        data = ESC50(DataSettings(str(esc_root), shots=4, n_options=3, num_workers=0), lalm.preparer)
+        data = FewShotDataModule(
+            ESC50(DataSettings(str(esc_root), shots=4, n_options=3, num_workers=0)), lalm.preparer
+        )
         data.prepare()
         module = FitFreeModule(lalm, {"calm": Calm()}, data.task())
         trainer = Trainer(**QUIET, callbacks=callbacks)
@@ -55,7 +58,7 @@ def test_the_example_of_the_docs(esc_root, lalm, tmp_path, monkeypatch, capsys):
     exec(compile(imports, "docs/callbacks.md", "exec"), {})
     monkeypatch.chdir(tmp_path)
     names = types.SimpleNamespace(
-        **{one.__name__: one for one in (ESC50, FitFreeModule, Sav, Calm)},
+        **{one.__name__: one for one in (ESC50, FewShotDataModule, FitFreeModule, Sav, Calm)},
         **{one.__name__: one for one in (ClipProgress, PredictionWriter, RunRecord, ReportWriter)},
         DataSettings=lambda root, **more: DataSettings(root, n_options=3, num_workers=0, **more),
         Trainer=lambda **more: Trainer(**PLAIN, **more),

@@ -175,11 +175,14 @@ def test_in_a_trainer_of_ones_own(esc_root, lalm, tmp_path):
     from callbacks.figures import FigureWriter
     from calm_pl import Calm
     from calm_pl.data.benchmarks.esc50 import ESC50
+    from calm_pl.data.loading.base import FewShotDataModule
     from calm_pl.data.settings import DataSettings
     from calm_pl.evaluation.lineup import contenders
     from calm_pl.evaluation.module import FitFreeModule
 
-    data = ESC50(DataSettings(str(esc_root), shots=4, n_options=3, num_workers=0), lalm.preparer)
+    data = FewShotDataModule(
+        ESC50(DataSettings(str(esc_root), shots=4, n_options=3, num_workers=0)), lalm.preparer
+    )
     data.prepare()
     task = data.task()
     voters = {"mine": Calm(), "calm": Calm(top_k=3)}

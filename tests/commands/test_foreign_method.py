@@ -11,6 +11,7 @@ from warm_processes import launched
 from callbacks.run_record import RunRecord
 from calm_pl import Calm, Sav, load_classifier
 from calm_pl.data.benchmarks.esc50 import ESC50
+from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.settings import DataSettings
 from calm_pl.evaluation.module import FitFreeModule
 
@@ -148,7 +149,7 @@ def test_the_page_on_adding_a_method_can_be_followed(launch, small_job, tmp_path
 def test_voters_named_by_a_program_of_its_own(lalm, esc_root, tmp_path):
     """The documented use that ended in KeyError after all the work."""
     settings = DataSettings(str(esc_root), shots=4, n_options=3, num_workers=0, draws=2)
-    data = ESC50(settings, lalm.preparer)
+    data = FewShotDataModule(ESC50(settings), lalm.preparer)
     data.prepare()
     module = FitFreeModule(lalm, {"sav": Sav(), "calm_k10": Calm(top_k=10)}, data.task())
     trainer = Trainer(

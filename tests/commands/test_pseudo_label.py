@@ -16,6 +16,7 @@ from conftest import LEAN, command_line, make_esc50
 from calm_pl import Calm, FrozenLALM, load_classifier
 from calm_pl.data import BENCHMARKS
 from calm_pl.data.benchmarks.esc50 import ESC50
+from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.settings import DataSettings
 
 PLAIN = ["zero_shot", "sav", "calm_global", "calm"]
@@ -106,7 +107,9 @@ def test_every_support_clip_is_in_one_of_the_two_files(base):
 def test_a_method_on_pseudo_labels_is_the_voter_fitted_on_the_listed_ones(base, esc_root):
     _, folder, _ = base
     lalm = FrozenLALM.from_pretrained("bundled:tiny_lalm", dtype="float32")
-    data = ESC50(DataSettings(str(esc_root), shots=4, n_options=3, num_workers=0), lalm.preparer)
+    data = FewShotDataModule(
+        ESC50(DataSettings(str(esc_root), shots=4, n_options=3, num_workers=0)), lalm.preparer
+    )
     data.prepare()
 
     def vectors(loader, queries):
@@ -271,7 +274,7 @@ def test_clips_that_nobody_labelled_have_every_class_among_their_options(base, c
 
 
 def test_several_labels_a_clip_are_voted_on_question_by_question(call, tmp_path, monkeypatch):
-    monkeypatch.setitem(BENCHMARKS, "several", ("named_sets", "Several"))
+    monkeypatch.setitem(BENCHMARKS, "several", "named_sets:Several")
     root = named_sets.write(tmp_path / "sounds", named_sets.SEVERAL)
     job = ("data.benchmark=several", f"data.root={root}", *MODEL, *QUIET, "trainer.devices=1", "data.shots=3")
     votes = ("pseudo.rollouts=4", "pseudo.min_agreement=0.26", "data.draws=2", "data.support_labels=pseudo")

@@ -1,24 +1,25 @@
 """Benchmarks by name: built in, of other packages, and none of that name."""
 
+import subprocess
 import sys
 
 import pytest
+from conftest import REPO, outside
 
 from calm_pl.commands import doctor
 from calm_pl.commands.list_benchmarks import read_benchmarks, show_benchmarks
 from calm_pl.data import BENCHMARKS, benchmark_class, benchmark_facts, benchmark_names
-from calm_pl.data.benchmarks.catalogue import FACTS
-from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.data.benchmark import Benchmark
 from calm_pl.errors import DataError
 
 # All that docs/benchmarks.md asks of someone who adds a benchmark: one file and one YAML.
 PLUGIN = """
-from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.questions.clips import Clip, Listing
-from calm_pl.data.benchmarks.facts import Facts
+from calm_pl.data.facts import Facts
 
 
-class Birds(FewShotDataModule):
+class Birds(Benchmark):
     default_question = "Which bird sings?"
     facts = Facts("Birds", "CC0", "https://example.org", "a folder with {label}-{take}-{split}.wav")
 
@@ -60,21 +61,35 @@ def install(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_every_built_in_benchmark_is_a_data_module_with_facts(name):
+def test_every_built_in_benchmark_has_facts(name):
     cls = benchmark_class(name)
-    assert issubclass(cls, FewShotDataModule)
-    assert cls.facts is FACTS[name] is benchmark_facts(name)
+    assert issubclass(cls, Benchmark)
+    assert cls.facts is benchmark_facts(name)
     assert sum(cls.facts.splits.values()) in (0, cls.facts.clips)
     assert all((cls.facts.title, cls.facts.licence, cls.facts.home, cls.facts.layout))
 
 
-def test_facts_and_names_are_about_the_same_benchmarks():
-    assert list(FACTS) == list(BENCHMARKS)
+def test_every_file_of_the_room_is_a_benchmark_of_its_name():
+    files = {path.stem for path in (REPO / "calm_pl/data/benchmarks").glob("*.py")} - {"__init__"}
+    assert {*BENCHMARKS} == {*files, "folder", "manifest", "huggingface"}
     assert benchmark_names()[: len(BENCHMARKS)] == list(BENCHMARKS)
+    assert benchmark_class("esc50").__name__ == "ESC50"
+    assert benchmark_class("vggvideo").__name__ == "VGGVideo"
+
+
+def test_facts_need_neither_torch_nor_lightning():
+    code = (
+        "import sys; from calm_pl.data import benchmark_facts, benchmark_names;"
+        " print([benchmark_facts(name).title for name in benchmark_names()]);"
+        " print({'torch', 'lightning', 'transformers'} & sys.modules.keys())"
+    )
+    env = {**outside(), "PYTHONPATH": str(REPO)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
 
 
 def test_an_unknown_name_gives_the_nearest():
-    with pytest.raises(DataError, match=r"no benchmark 'esc_50'. Did you mean esc50\? There are: esc50, vgg"):
+    with pytest.raises(DataError, match=r"no benchmark 'esc_50'. Did you mean esc50\? There are: asv"):
         benchmark_class("esc_50")
 
 
@@ -118,7 +133,7 @@ def test_a_plug_in_is_listed(install, capsys):
         ("import none_such", "birds_of_mine:Birds", "cannot be loaded: ModuleNotFoundError: No module named"),
         ("1 / 0", "birds_of_mine:Birds", "cannot be loaded: ZeroDivisionError"),
         ("", "birds_of_mine:Birds", "cannot be loaded: AttributeError"),
-        ("Birds = 3", "birds_of_mine:Birds", "must be a subclass of FewShotDataModule, but is 3"),
+        ("Birds = 3", "birds_of_mine:Birds", "must be a subclass of Benchmark, but is 3"),
         (PLUGIN.replace("    facts = ", "    fax = "), "birds_of_mine:Birds", "must have `facts`"),
     ],
 )

@@ -6,6 +6,7 @@ from test_module import trainer
 
 from calm_pl import Calm, CalmAuto, CalmGlobal, Gda, Sav
 from calm_pl.data.benchmarks.esc50 import ESC50
+from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.settings import DataSettings
 from calm_pl.evaluation.answers import Answer
 from calm_pl.evaluation.contenders import Asked, Contender
@@ -37,9 +38,8 @@ class MostFrequent(Contender):
 
 @pytest.fixture
 def data(esc_root, lalm):
-    made = ESC50(
-        DataSettings(str(esc_root), shots=3, draws=2, n_options=3, num_workers=0, batch_size=4), lalm.preparer
-    )
+    settings = DataSettings(str(esc_root), shots=3, draws=2, n_options=3, num_workers=0, batch_size=4)
+    made = FewShotDataModule(ESC50(settings), lalm.preparer)
     made.prepare()
     return made
 

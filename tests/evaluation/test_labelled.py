@@ -63,7 +63,7 @@ def test_voters_of_a_run_are_told(lalm, data, monkeypatch):  # noqa: F811
 
 
 def test_voters_of_a_sweep_are_told(call, tiny_folder, tmp_path, monkeypatch):
-    monkeypatch.setitem(BENCHMARKS, "several", ("named_sets", "Several"))
+    monkeypatch.setitem(BENCHMARKS, "several", "named_sets:Several")
     root = named_sets.write(tmp_path / "sounds", named_sets.SEVERAL)
     seen = []
 

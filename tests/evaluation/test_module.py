@@ -7,6 +7,7 @@ from torch.utils.data import DataLoader
 
 from calm_pl import Calm, CalmGlobal, Sav
 from calm_pl.data.benchmarks.esc50 import ESC50
+from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.settings import DataSettings
 from calm_pl.errors import RunError
 from calm_pl.evaluation.module import FitFreeModule
@@ -27,7 +28,9 @@ def trainer():
 
 @pytest.fixture
 def data(esc_root, lalm):
-    module = ESC50(DataSettings(str(esc_root), shots=4, n_options=3, num_workers=0), lalm.preparer)
+    module = FewShotDataModule(
+        ESC50(DataSettings(str(esc_root), shots=4, n_options=3, num_workers=0)), lalm.preparer
+    )
     module.prepare()
     return module
 

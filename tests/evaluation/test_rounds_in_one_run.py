@@ -6,6 +6,7 @@ from lightning.pytorch import Trainer
 
 from calm_pl import Calm, CalmGlobal, Sav
 from calm_pl.data.benchmarks.esc50 import ESC50
+from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.settings import DataSettings
 from calm_pl.evaluation.lineup import contenders
 from calm_pl.evaluation.module import FitFreeModule
@@ -30,7 +31,7 @@ def voters(**options):
 def evaluated(lalm, root, zero_shot=None, made=None, **settings):
     """A module after validate and test, and its data."""
     settings = {"shots": 4, "n_options": 0, "num_workers": 0, "batch_size": 4, **settings}
-    data = ESC50(DataSettings(str(root), **settings), lalm.preparer)
+    data = FewShotDataModule(ESC50(DataSettings(str(root), **settings)), lalm.preparer)
     data.prepare()
     task = data.task()
     module = FitFreeModule(lalm, contenders(made or voters(), task, zero_shot), task)

@@ -10,6 +10,7 @@ from calm_pl import Calm, Sav
 from calm_pl.bank import ContentIndex, HeadBank
 from calm_pl.data.benchmarks.esc50 import ESC50
 from calm_pl.data.loading.banked import BankLink
+from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.settings import DataSettings
 from calm_pl.evaluation import support_store
 from calm_pl.evaluation.module import FitFreeModule
@@ -60,7 +61,9 @@ def test_a_rank_without_clips_has_nothing():
 def test_a_spilled_support_is_fitted_alike(lalm, esc_root, tmp_path, monkeypatch):
     def weights(limit):
         monkeypatch.setattr(support_store, "SPILL_BYTES", limit)
-        data = ESC50(DataSettings(str(esc_root), shots=4, draws=2, n_options=3, num_workers=0), lalm.preparer)
+        data = FewShotDataModule(
+            ESC50(DataSettings(str(esc_root), shots=4, draws=2, n_options=3, num_workers=0)), lalm.preparer
+        )
         data.prepare()
         bank = HeadBank(tmp_path / str(limit))
         data.bank = BankLink(bank, ContentIndex(tmp_path / "content"), lalm.identity())

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from calm_pl.data.benchmarks.catalogue import FACTS
+from calm_pl.data.benchmark import Benchmark
+from calm_pl.data.facts import Facts
 from calm_pl.data.found_files import by_stem
-from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.data.tables import Row, once, read_csv
 from calm_pl.errors import DataError
@@ -21,7 +21,7 @@ FOLDERS = {
 _SEGMENT = ("id", "start", "end", "labels")
 
 
-class AudioSet(FewShotDataModule):
+class AudioSet(Benchmark):
     """AudioSet. The pool is `balanced_train`, the query `eval`; a clip is asked about each of its labels.
 
     Classes are display names in the order of `class_labels_indices.csv`. A clip is found below
@@ -31,7 +31,16 @@ class AudioSet(FewShotDataModule):
     """
 
     default_question = "What audio event is present in this audio clip?"
-    facts = FACTS["audioset"]
+    facts = Facts(
+        title="AudioSet",
+        licence="CC BY 4.0 (the labels; the clips belong to their makers)",
+        home="https://research.google.com/audioset/download.html",
+        layout="a folder with class_labels_indices.csv, balanced_train_segments.csv, eval_segments.csv and"
+        " audio/balanced_train/, audio/eval/",
+        classes=527,
+        clips=42_531,
+        splits={"balanced_train": 22_160, "eval": 20_371},
+    )
     multi_label = True
 
     def read(self) -> Listing:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from calm_pl.data.benchmarks.catalogue import FACTS
-from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.data.benchmark import Benchmark
+from calm_pl.data.facts import Facts
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.data.tables import Row, known_label, once, plain_name, read_csv
 from calm_pl.errors import DataError
@@ -23,13 +23,20 @@ FOLDS = ("1", "2", "3", "4", "5")
 _COLUMNS = ("filename", "fold", "target", "category", "src_file")
 
 
-class ESC50(FewShotDataModule):
+class ESC50(Benchmark):
     """ESC-50. `fold` (1 by default) is the query, the other four are the support pool.
 
     The group of a clip is its source recording (`src_file`).
     """
 
-    facts = FACTS["esc50"]
+    facts = Facts(
+        title="ESC-50",
+        licence="CC BY-NC 3.0 (ESC-10: CC BY 3.0)",
+        home="https://github.com/karolpiczak/ESC-50",
+        layout="the ESC-50 folder, with meta/esc50.csv and audio/*.wav",
+        classes=50,
+        clips=2_000,
+    )
 
     def read(self) -> Listing:
         """The rows of `meta/esc50.csv`; classes in the order of the official targets."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from calm_pl.data.benchmarks.catalogue import FACTS
-from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.data.benchmark import Benchmark
+from calm_pl.data.facts import Facts
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.errors import DataError
 
@@ -14,7 +14,7 @@ OFFICIAL_TEST = range(5)  # take numbers
 _NAME = re.compile(r"(\d+)_([^_]+)_(\d+)\.wav")
 
 
-class FSDD(FewShotDataModule):
+class FSDD(Benchmark):
     """FSDD. Without `fold` the official split: takes 0 to 4 are the query, the others the pool.
 
     `fold` names one speaker (or 1 to 6, in alphabetical order) as the query and the others as the pool; the
@@ -23,7 +23,15 @@ class FSDD(FewShotDataModule):
     """
 
     default_question = "Which word is spoken in the given audio?"
-    facts = FACTS["fsdd"]
+    facts = Facts(
+        title="FSDD",
+        licence="CC BY-SA 4.0",
+        home="https://github.com/Jakobovski/free-spoken-digit-dataset",
+        layout="the FSDD folder, with recordings/{digit}_{speaker}_{take}.wav",
+        classes=10,
+        clips=3_000,
+        splits={"train": 2_700, "test": 300},
+    )
 
     def read(self) -> Listing:
         """Every file below `recordings/`."""

@@ -6,8 +6,8 @@ import hashlib
 import re
 from pathlib import Path
 
-from calm_pl.data.benchmarks.catalogue import FACTS
-from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.data.benchmark import Benchmark
+from calm_pl.data.facts import Facts
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.errors import DataError
 
@@ -21,7 +21,7 @@ _BUCKETS = 2**27
 _VALIDATION_PERCENT = _TEST_PERCENT = 10.0
 
 
-class SpeechCommands(FewShotDataModule):
+class SpeechCommands(Benchmark):
     """Speech Commands. The pool is what no list names, the query `testing_list.txt`.
 
     Held-out clips come from `validation_list.txt`. Where both lists are absent, the rule that they were made
@@ -30,7 +30,16 @@ class SpeechCommands(FewShotDataModule):
     """
 
     default_question = "Which word is spoken in the given audio?"
-    facts = FACTS["speech_commands"]
+    facts = Facts(
+        title="Speech Commands",
+        licence="CC BY 4.0",
+        home="https://www.tensorflow.org/datasets/catalog/speech_commands",
+        layout="the folder of version 0.02, with one sub-folder a word, validation_list.txt and"
+        " testing_list.txt",
+        classes=35,
+        clips=105_829,
+        splits={"train": 84_843, "validation": 9_981, "test": 11_005},
+    )
 
     def read(self) -> Listing:
         """Every recording below the folders of the words."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from calm_pl.data.benchmarks.catalogue import FACTS
-from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.data.benchmark import Benchmark
+from calm_pl.data.facts import Facts
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.data.tables import Row, known_label, once, plain_name, read_csv
 from calm_pl.errors import DataError
@@ -19,13 +19,20 @@ FOLDS = tuple(str(fold) for fold in range(1, 11))
 _COLUMNS = ("slice_file_name", "fsID", "fold", "classID", "class")
 
 
-class UrbanSound8K(FewShotDataModule):
+class UrbanSound8K(Benchmark):
     """UrbanSound8K. `fold` (1 by default) is the query, the other nine are the support pool.
 
     The group of a clip is the recording that it was cut from (`fsID`).
     """
 
-    facts = FACTS["urbansound8k"]
+    facts = Facts(
+        title="UrbanSound8K",
+        licence="CC BY-NC 3.0",
+        home="https://urbansounddataset.weebly.com/urbansound8k.html",
+        layout="the UrbanSound8K folder, with metadata/UrbanSound8K.csv and audio/fold1/ to audio/fold10/",
+        classes=10,
+        clips=8_732,
+    )
 
     def read(self) -> Listing:
         """The rows of `metadata/UrbanSound8K.csv`; classes in the order of the official numbers."""

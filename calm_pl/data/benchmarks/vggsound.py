@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from calm_pl.data.benchmarks.catalogue import FACTS
+from calm_pl.data.benchmark import Benchmark
+from calm_pl.data.facts import Facts
 from calm_pl.data.found_files import MEDIA_SUFFIXES, by_stem
-from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.data.tables import Row, known_label, once, read_csv
 from calm_pl.errors import DataError
@@ -48,7 +48,7 @@ class Files(NamedTuple):
     frames: Path | None = None
 
 
-class VGGSound(FewShotDataModule):
+class VGGSound(Benchmark):
     """The sound of VGGSound. The pool is `train`, the query `test`.
 
     Labels come from `vggsound.csv` (id, start second, label, split; no header), else from `train.csv` and
@@ -58,7 +58,16 @@ class VGGSound(FewShotDataModule):
     video that it was cut from.
     """
 
-    facts = FACTS["vggsound"]
+    facts = Facts(
+        title="VGGSound",
+        licence="CC BY 4.0 (the labels; the clips belong to their makers)",
+        home="https://www.robots.ox.ac.uk/~vgg/data/vggsound/",
+        layout="a folder with vggsound.csv (or train.csv and test.csv) and audio/<id>_<start>.wav or .flac,"
+        " or video/<id>_<start>.mp4",
+        classes=309,
+        clips=199_176,
+        splits={"train": 183_730, "test": 15_446},
+    )
 
     def read(self) -> Listing:
         """The rows of the label files."""
@@ -85,21 +94,6 @@ class VGGSound(FewShotDataModule):
             return [self.root / "vggsound.csv"]
         parts = [path for split in SPLITS if (path := self.root / f"{split}.csv").is_file()]
         return parts or [self.require("vggsound.csv")]
-
-
-class VGGVideo(VGGSound):
-    """VGGSound with its frames: `video/<id>_<start>.mp4` must be there.
-
-    The sound is that of `audio/` where the clip is there too, else that of the video.
-    """
-
-    facts = FACTS["vggvideo"]
-    modality = "video"
-
-    def files(self, name: str, sounds: Mapping[str, Path], videos: Mapping[str, Path]) -> Files:
-        """The sound from `audio/` and the frames from `video/`, or both from there."""
-        video = videos.get(name, self.root / "video" / f"{name}.mp4")
-        return Files(sounds[name], video) if name in sounds else Files(video)
 
 
 def read_labels(files: list[Path], stat: Path) -> list[Listed]:

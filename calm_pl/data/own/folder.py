@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from calm_pl.data.benchmarks.catalogue import FACTS
+from calm_pl.data.benchmark import Benchmark
+from calm_pl.data.facts import Facts
 from calm_pl.data.found_files import MEDIA_SUFFIXES, is_media, walk
-from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.own.own_clips import HELDOUT, POOL, QUERY, own_listing
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.errors import DataError
 
 
-class Folder(FewShotDataModule):
+class Folder(Benchmark):
     """A sub-folder a class, named by it; or `train/` and `test/` of those.
 
     `val/` (or `validation/`, `dev/`, `heldout/`) beside them gives the held-out clips. Without `train/` and
@@ -20,7 +20,12 @@ class Folder(FewShotDataModule):
     their names. Hidden files do not count; other files that are no media are named in a note.
     """
 
-    facts = FACTS["folder"]
+    facts = Facts(
+        title="your folder",
+        licence="yours",
+        home="docs/benchmarks.md",
+        layout="one sub-folder a class, with its clips; or train/ and test/ (also val/) of those",
+    )
     own_data = True
 
     def read(self) -> Listing:

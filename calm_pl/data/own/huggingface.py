@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from calm_pl.data.benchmarks.catalogue import FACTS
+from calm_pl.data.benchmark import Benchmark
+from calm_pl.data.facts import Facts
 from calm_pl.data.found_files import MEDIA_SUFFIXES
-from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.own.columns import LABEL_COLUMNS, check_columns, column_of, one_text, several_texts
 from calm_pl.data.own.own_clips import Found, join_rows, own_listing
 from calm_pl.data.questions.clips import Clip, Listing
@@ -22,7 +22,7 @@ AUDIO_COLUMNS = ("audio", "file", "path", "wav")
 _SAVED = ("dataset_dict.json", "state.json")
 
 
-class HuggingFace(FewShotDataModule):
+class HuggingFace(Benchmark):
     """`data.root` is a name on the hub, `NAME:CONFIG`, or a folder saved by `save_to_disk`.
 
     The audio and label columns are `data.columns.path` and `data.columns.label`; a label is text, a
@@ -31,7 +31,12 @@ class HuggingFace(FewShotDataModule):
     hash of their content, below `data.cache_dir`, and read from there as any other file.
     """
 
-    facts = FACTS["huggingface"]
+    facts = Facts(
+        title="a Hugging Face data set",
+        licence="its own",
+        home="https://huggingface.co/datasets",
+        layout="data.root is a name on the hub, NAME:CONFIG, or a folder saved by `datasets`",
+    )
     own_data = True
 
     def read(self) -> Listing:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from calm_pl.data.benchmarks.catalogue import FACTS
-from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.data.benchmark import Benchmark
+from calm_pl.data.facts import Facts
 from calm_pl.data.own.columns import (
     LABEL_COLUMNS,
     PATH_COLUMNS,
@@ -22,12 +22,11 @@ from calm_pl.data.questions.prompts import LETTERS
 from calm_pl.data.settings import DataSettings
 from calm_pl.data.tables import Row, read_csv, read_json, read_jsonl
 from calm_pl.errors import DataError
-from calm_pl.models.preparer import Preparer
 
 _RELEASED_PATH = "wav"  # the released lists' column; its paths are those of their authors' machine
 
 
-class Manifest(FewShotDataModule):
+class Manifest(Benchmark):
     """`data.manifest` lists the clips: a CSV or TSV file with a header, a JSON list, or JSONL.
 
     A row has a path, a label (or several, as a list or separated by `|`) and perhaps split, fold, group,
@@ -39,10 +38,15 @@ class Manifest(FewShotDataModule):
     `multi_label` is true where any clip has several labels, `modality` is `video` where any has a `video`.
     """
 
-    facts = FACTS["manifest"]
+    facts = Facts(
+        title="your manifest",
+        licence="yours",
+        home="docs/benchmarks.md",
+        layout="data.manifest, a CSV, TSV, JSON or JSONL file of paths and labels; paths are below data.root",
+    )
     own_data = True
 
-    def __init__(self, settings: DataSettings, preparer: Preparer | None = None) -> None:
+    def __init__(self, settings: DataSettings) -> None:
         if settings.manifest is None:
             raise DataError("data.manifest must name the list of clips (CSV, TSV, JSON or JSONL).")
         self.lists = {Path(settings.manifest).expanduser(): ""}
@@ -54,7 +58,7 @@ class Manifest(FewShotDataModule):
             if len(self.lists) < 2:
                 raise DataError(f"data.query_manifest is data.manifest itself, {settings.manifest}.")
         folder = str(Path(settings.manifest).expanduser().parent)
-        super().__init__(replace(settings, root=settings.root or folder), preparer)
+        super().__init__(replace(settings, root=settings.root or folder))
 
     def read(self) -> Listing:
         """The rows of the lists."""

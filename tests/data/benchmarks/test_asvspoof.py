@@ -27,7 +27,7 @@ def test_splits_attacks_and_speakers(tmp_path, above):
 def test_the_task_names_what_is_positive_and_what_results_are_broken_down_by(tmp_path):
     data = prepared("asvspoof2019_la", asvspoof(tmp_path))
     assert data.task().positive == 0
-    assert data.by_subset == "attack"
+    assert data.benchmark.by_subset == "attack"
 
 
 def test_the_question_is_the_paper_s(tmp_path):
@@ -45,7 +45,7 @@ def test_a_set_without_evaluation_protocol_is_evaluated_on_dev(tmp_path):
         prepared("asvspoof2019_la", root)
     data = prepared("asvspoof2019_la", root, query_split="dev")
     assert len(data.query) == 2
-    assert data.read().heldout is None
+    assert data.benchmark.read().heldout is None
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def test_each_malformed_line_is_named(tmp_path, line, message):
     with (root / "ASVspoof2019_LA_cm_protocols" / "ASVspoof2019.LA.cm.train.trn.txt").open("a") as file:
         file.write(line + "\n")
     with pytest.raises(DataError, match=message):
-        module("asvspoof2019_la", root).read()
+        module("asvspoof2019_la", root).benchmark.read()
 
 
 def test_a_folder_without_protocols_says_so(tmp_path):
     (tmp_path / "ASVspoof2019_LA_cm_protocols").mkdir()
     with pytest.raises(DataError, match=r"holds no protocol named ASVspoof2019.LA.cm"):
-        module("asvspoof2019_la", tmp_path).read()
+        module("asvspoof2019_la", tmp_path).benchmark.read()

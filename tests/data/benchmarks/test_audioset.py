@@ -19,7 +19,7 @@ from calm_pl.errors import DataError
 def test_a_clip_is_asked_about_each_of_its_labels(tmp_path):
     data = prepared("audioset", audioset(tmp_path), shots=None, n_options=2)
     assert data.classes == ("Speech", "Male speech, man speaking", "Gush")
-    assert data.multi_label
+    assert data.benchmark.multi_label
     asked = sorted(zip((q.clip.id for q in data.query), labels(data, data.query), strict=True))
     assert asked == [
         ("eval-000002", "Speech"),
@@ -33,7 +33,7 @@ def test_a_clip_is_asked_about_each_of_its_labels(tmp_path):
 
 
 def test_splits_and_groups(tmp_path):
-    listing = module("audioset", audioset(tmp_path)).read()
+    listing = module("audioset", audioset(tmp_path)).benchmark.read()
     assert (listing.pool, listing.query) == ("balanced_train", "eval")
     assert [c.split for c in listing.clips] == ["balanced_train"] * 3 + ["eval"] * 2
     assert listing.clips[0].groups == ("video --PJHxphWEs",)
@@ -63,7 +63,7 @@ def test_names_of_common_copies_are_found(tmp_path, name, folder):
     (root / "audio" / "eval").rmdir()
     path = touch(root / folder / name.format(id="--PJHxphWEs"))
     touch(root / folder / "bal_0000002x.wav")  # another video, whose id only begins alike
-    clips = {clip.id: clip for clip in module("audioset", root).read().clips}
+    clips = {clip.id: clip for clip in module("audioset", root).benchmark.read().clips}
     assert clips["--PJHxphWEs"].path == path
     assert not clips["bal_0000002"].path.exists()
 
@@ -105,7 +105,7 @@ def test_each_malformed_row_is_named(tmp_path, line, message):
     with (root / "balanced_train_segments.csv").open("a") as file:
         file.write(line + "\n")
     with pytest.raises(DataError, match=message):
-        module("audioset", root).read()
+        module("audioset", root).benchmark.read()
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_the_class_list_is_checked(tmp_path, lines, message):
     root = audioset(tmp_path)
     write(root / "class_labels_indices.csv", "index,mid,display_name", *lines)
     with pytest.raises(DataError, match=message):
-        module("audioset", root).read()
+        module("audioset", root).benchmark.read()
 
 
 def test_a_root_without_any_list_says_so(tmp_path):

@@ -28,7 +28,7 @@ def root_of(tmp_path):
 
 def test_asvspoof_protocols(root_of):
     root = root_of("asvspoof2019_la", below="ASVspoof2019_LA_cm_protocols")
-    listing = module("asvspoof2019_la", root).read()
+    listing = module("asvspoof2019_la", root).benchmark.read()
     assert Counter(c.split for c in listing.clips) == {"train": 25_380, "dev": 24_844}
     counts = Counter((c.split, c.labels[0]) for c in listing.clips)
     assert counts == {
@@ -57,7 +57,7 @@ def test_asvspoof_goes_on_with_the_clips_that_are_there(root_of):
 
 def test_audioset_segments(root_of):
     root = root_of("audioset")
-    listing = module("audioset", root).read()
+    listing = module("audioset", root).benchmark.read()
     assert len(listing.classes) == 527
     assert listing.classes[0] == "Speech"
     assert listing.classes[1] == "Male speech, man speaking"
@@ -70,7 +70,7 @@ def test_audioset_support_of_every_class(root_of):
     """With every clip of the pool there, 20 shots of 527 classes can be drawn; nested under one seed."""
     from calm_pl.data.questions.draws import draw_support
 
-    listing = module("audioset", root_of("audioset")).read()
+    listing = module("audioset", root_of("audioset")).benchmark.read()
     few, many = (draw_support(listing.clips, listing.classes, n, 0, take_fewer=True) for n in (5, 20))
     assert {(d.clip.id, d.label) for d in few.support} <= {(d.clip.id, d.label) for d in many.support}
     assert all(label in clip.labels for clip, label in many.support)
@@ -79,7 +79,9 @@ def test_audioset_support_of_every_class(root_of):
 
 def test_audioset_with_a_few_clips_on_disk(root_of):
     root = root_of("audioset")
-    pool = [c for c in module("audioset", root).read().clips if "Gong" in c.labels or "Bark" in c.labels][:12]
+    pool = [
+        c for c in module("audioset", root).benchmark.read().clips if "Gong" in c.labels or "Bark" in c.labels
+    ][:12]
     segments(
         root / "eval_segments.csv", [("eval0000_01", 0.0, "/m/05tny_"), ("eval0000_02", 0.0, "/m/05tny_")]
     )
@@ -94,7 +96,7 @@ def test_audioset_with_a_few_clips_on_disk(root_of):
 
 
 def test_vggsound_test_list(root_of):
-    listing = module("vggsound", root_of("vggsound")).read()
+    listing = module("vggsound", root_of("vggsound")).benchmark.read()
     assert len(listing.clips) == 15_446
     assert len(listing.classes) == 309
     assert listing.classes == tuple(sorted(listing.classes))

@@ -50,7 +50,7 @@ def test_multiple_choice_lists(tmp_path):
         assert query.question == row["question"]
         assert [data.classes[i] for i in query.options] == row["options"]
         assert query.clip.path == tmp_path / "audio" / row["wav"].rsplit("/", 1)[1]
-    assert not data.multi_label
+    assert not data.benchmark.multi_label
 
 
 def test_audio_visual_lists(tmp_path):
@@ -60,7 +60,7 @@ def test_audio_visual_lists(tmp_path):
         row["video"] = f"/their/machine/VGGSound/video/{name}"
         touch(tmp_path / "video" / name)
     data = prepared("manifest", tmp_path, **lists(tmp_path, train=train, test=test))
-    assert data.modality == "video"
+    assert data.benchmark.modality == "video"
     assert data.query[0].clip.video == tmp_path / "video" / "5-0-A-0.mp4"
 
 
@@ -104,7 +104,7 @@ def test_audioset_lists_ask_one_clip_several_times(tmp_path):
     for row in (*train, *test):
         touch(tmp_path / "audio" / row["wav"].rsplit("/", 1)[1])
     data = prepared("manifest", tmp_path, **lists(tmp_path, train=train, test=test))
-    assert data.multi_label
+    assert data.benchmark.multi_label
     assert [(q.clip.id, data.classes[q.label]) for q in data.query] == [
         ("audio/--PJHxphWEs.flac", "Gush"),
         ("audio/--PJHxphWEs.flac", "Speech"),

@@ -47,7 +47,7 @@ def test_the_rule_by_hand(speaker, percent, split):
 
 def test_without_lists_the_rule_divides(tmp_path):
     root = speech_commands(tmp_path, speakers=("a69b9b3e", "bb05582b", "0132a06d"), lists=False)
-    listing = module("speech_commands", root).read()
+    listing = module("speech_commands", root).benchmark.read()
     assert {(c.groups[0], c.split) for c in listing.clips} == {
         ("speaker a69b9b3e", "validation"),
         ("speaker bb05582b", "test"),
@@ -76,23 +76,23 @@ def test_each_malformed_line_is_named(tmp_path, line, message):
     with (root / "testing_list.txt").open("a") as file:
         file.write(line + "\n")
     with pytest.raises(DataError, match=message):
-        module("speech_commands", root).read()
+        module("speech_commands", root).benchmark.read()
 
 
 def test_one_list_without_the_other_is_refused(tmp_path):
     root = speech_commands(tmp_path)
     (root / "testing_list.txt").unlink()
     with pytest.raises(DataError, match=r"testing_list.txt is not in it"):
-        module("speech_commands", root).read()
+        module("speech_commands", root).benchmark.read()
 
 
 def test_a_strange_file_name_is_named(tmp_path):
     root = speech_commands(tmp_path)
     write(root / "yes" / "mine.wav", "x")
     with pytest.raises(DataError, match=r"mine.wav: the name must have the form speaker_nohash_number.wav"):
-        module("speech_commands", root).read()
+        module("speech_commands", root).benchmark.read()
 
 
 def test_an_empty_root_says_what_is_expected(tmp_path):
     with pytest.raises(DataError, match="one sub-folder a word"):
-        module("speech_commands", tmp_path).read()
+        module("speech_commands", tmp_path).benchmark.read()

@@ -55,7 +55,7 @@ def test_ten_classes_in_the_official_order():
 )
 def test_each_malformed_row_is_named(tmp_path, row, message):
     with pytest.raises(DataError, match=message):
-        module("urbansound8k", urbansound8k(tmp_path, [row])).read()
+        module("urbansound8k", urbansound8k(tmp_path, [row])).benchmark.read()
 
 
 def test_a_header_of_another_set_is_refused(tmp_path):
@@ -63,4 +63,4 @@ def test_a_header_of_another_set_is_refused(tmp_path):
     meta = root / "metadata" / "UrbanSound8K.csv"
     meta.write_text(meta.read_text().replace("fsID", "id", 1))
     with pytest.raises(DataError, match=r"UrbanSound8K.csv: lacks the columns fsID"):
-        module("urbansound8k", root).read()
+        module("urbansound8k", root).benchmark.read()

@@ -20,7 +20,7 @@ def test_both_label_files_give_the_same_clips(tmp_path, parts, suffix):
 
 
 def test_ids_with_underscores_keep_their_video(tmp_path):
-    groups = {c.id: c.groups for c in module("vggsound", vggsound(tmp_path)).read().clips}
+    groups = {c.id: c.groups for c in module("vggsound", vggsound(tmp_path)).benchmark.read().clips}
     assert groups["bbbbbbbbb_2_000000"] == ("video bbbbbbbbb_2",)
     assert groups["_eeeeeeeee5_000011"] == ("video _eeeeeeeee5",)
 
@@ -28,10 +28,10 @@ def test_ids_with_underscores_keep_their_video(tmp_path):
 def test_sound_comes_from_the_audio_file_where_there_is_one(tmp_path):
     root = vggsound(tmp_path, video=True)
     (root / "audio" / f"{vgg_name(VGG_ROWS[0])}.wav").unlink()
-    paths = {c.id: c.path for c in module("vggsound", root).read().clips}
+    paths = {c.id: c.path for c in module("vggsound", root).benchmark.read().clips}
     assert paths[vgg_name(VGG_ROWS[0])] == root / "video" / f"{vgg_name(VGG_ROWS[0])}.mp4"
     assert paths[vgg_name(VGG_ROWS[1])] == root / "audio" / f"{vgg_name(VGG_ROWS[1])}.wav"
-    assert all(c.video is None for c in module("vggsound", root).read().clips)
+    assert all(c.video is None for c in module("vggsound", root).benchmark.read().clips)
 
 
 def test_video_needs_the_frames_and_takes_the_sound_of_either(tmp_path):
@@ -39,14 +39,14 @@ def test_video_needs_the_frames_and_takes_the_sound_of_either(tmp_path):
     (root / "audio" / f"{vgg_name(VGG_ROWS[0])}.wav").unlink()
     (root / "video" / f"{vgg_name(VGG_ROWS[1])}.mp4").unlink()
     data = module("vggvideo", root)
-    clips = {c.id: c for c in data.read().clips}
+    clips = {c.id: c for c in data.benchmark.read().clips}
     only_video = clips[vgg_name(VGG_ROWS[0])]
     assert (only_video.path.suffix, only_video.video) == (".mp4", None)
     both = clips[vgg_name(VGG_ROWS[3])]
     assert (both.path.suffix, both.video.suffix) == (".wav", ".mp4")
     data.prepare()
     assert [c.id for c in data.missing] == [vgg_name(VGG_ROWS[1])]
-    assert data.modality == "video"
+    assert data.benchmark.modality == "video"
 
 
 def test_missing_clips_are_named_and_the_rest_goes_on(tmp_path):
@@ -112,7 +112,7 @@ def test_each_malformed_row_is_named(tmp_path, line, message):
     with (root / "vggsound.csv").open("a") as file:
         file.write(line + "\n")
     with pytest.raises(DataError, match=message):
-        module("vggsound", root).read()
+        module("vggsound", root).benchmark.read()
 
 
 def test_a_name_without_its_start_is_named(tmp_path):
@@ -120,7 +120,7 @@ def test_a_name_without_its_start_is_named(tmp_path):
     with (root / "test.csv").open("a") as file:
         file.write("aaaaaaaaaa1.mp4,rapping\n")
     with pytest.raises(DataError, match=r"test.csv, line 3: clip must be named <11-character id>"):
-        module("vggsound", root).read()
+        module("vggsound", root).benchmark.read()
 
 
 def test_a_test_list_alone_has_no_pool(tmp_path):

@@ -63,7 +63,7 @@ def test_containers_and_sub_folders_count(tmp_path):
     make(tmp_path, n=1)
     touch(tmp_path / "cat" / "phone" / "a.M4A")
     touch(tmp_path / "dog" / "b.mp4")
-    ids = {c.id for c in module("folder", tmp_path).read().clips}
+    ids = {c.id for c in module("folder", tmp_path).benchmark.read().clips}
     assert ids == {"cat/cat0.wav", "cat/phone/a.M4A", "dog/dog0.wav", "dog/b.mp4"}
 
 

@@ -62,11 +62,11 @@ def test_splits_and_class_labels(datasets, tmp_path, cache):
 
 def test_clips_are_written_once_and_are_the_same_bytes(datasets, tmp_path, cache):
     table(datasets, ["a", "b"] * 3).save_to_disk(str(tmp_path / "saved"))
-    clips = module("huggingface", tmp_path / "saved", **cache).read().clips
+    clips = module("huggingface", tmp_path / "saved", **cache).benchmark.read().clips
     assert {c.path.read_bytes() for c in clips} == {wav(0.01 * i) for i in range(6)}
     assert all(c.path.suffix == ".wav" and c.path.is_relative_to(tmp_path / "cache") for c in clips)
     times = {c.path: c.path.stat().st_mtime_ns for c in clips}
-    again = module("huggingface", tmp_path / "saved", **cache).read().clips
+    again = module("huggingface", tmp_path / "saved", **cache).benchmark.read().clips
     assert {c.path: c.path.stat().st_mtime_ns for c in again} == times
     assert [c.id for c in again] == [c.id for c in clips]
     assert not list((tmp_path / "cache").rglob("*.part"))
@@ -96,8 +96,8 @@ def test_lists_of_class_labels_are_several_labels(datasets, tmp_path, cache):
     feature = datasets.Sequence(datasets.ClassLabel(names=["a", "b", "c"]))
     rows.cast_column("labels", feature).save_to_disk(str(tmp_path / "saved"))
     data = module("huggingface", tmp_path / "saved", **cache)
-    assert sorted(c.labels for c in data.read().clips) == sorted(names)
-    assert data.multi_label
+    assert sorted(c.labels for c in data.benchmark.read().clips) == sorted(names)
+    assert data.benchmark.multi_label
 
 
 def test_the_same_clip_in_both_splits_is_a_leak(datasets, tmp_path, cache):
@@ -125,7 +125,7 @@ def test_a_folder_of_files_is_loaded_too(datasets, tmp_path, cache, monkeypatch)
 def test_wrong_columns_are_named(datasets, tmp_path, cache, columns, message):
     table(datasets, ["a", "b"]).save_to_disk(str(tmp_path / "saved"))
     with pytest.raises(DataError, match=message):
-        module("huggingface", tmp_path / "saved", columns=columns, **cache).read()
+        module("huggingface", tmp_path / "saved", columns=columns, **cache).benchmark.read()
 
 
 def test_a_row_without_label_or_clip_is_named(datasets, tmp_path, cache):
@@ -133,11 +133,11 @@ def test_a_row_without_label_or_clip_is_named(datasets, tmp_path, cache):
     rows = table(datasets, ["a", "b"], feature).remove_columns("label").add_column("label", [0, -1])
     rows.cast_column("label", feature).save_to_disk(str(tmp_path / "one"))
     with pytest.raises(DataError, match=r"row 1: label must be 0 to 1, but is -1"):
-        module("huggingface", tmp_path / "one", **cache).read()
+        module("huggingface", tmp_path / "one", **cache).benchmark.read()
     gone = datasets.Dataset.from_dict({"audio": ["/nowhere/x.wav"], "label": ["a"]})
     gone.save_to_disk(str(tmp_path / "two"))
     with pytest.raises(DataError, match=r"row 0: holds neither the clip's bytes nor the path of a file"):
-        module("huggingface", tmp_path / "two", **cache).read()
+        module("huggingface", tmp_path / "two", **cache).benchmark.read()
 
 
 def test_files_that_a_table_names_are_read_where_they_are(datasets, tmp_path, cache):
@@ -145,16 +145,16 @@ def test_files_that_a_table_names_are_read_where_they_are(datasets, tmp_path, ca
     datasets.Dataset.from_dict({"audio": [str(tmp_path / "x.wav")], "label": ["a"]}).save_to_disk(
         str(tmp_path / "s")
     )
-    (clip,) = module("huggingface", tmp_path / "s", **cache).read().clips
+    (clip,) = module("huggingface", tmp_path / "s", **cache).benchmark.read().clips
     assert clip.path == tmp_path / "x.wav"
 
 
 def test_a_name_that_cannot_be_loaded_is_named(datasets, cache):
     with pytest.raises(DataError, match=r"data.root is 'nobody/nothing:small', which `datasets` cannot load"):
-        module("huggingface", "nobody/nothing:small", **cache).read()
+        module("huggingface", "nobody/nothing:small", **cache).benchmark.read()
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch, cache):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(DataError, match=r"pip install 'calm_pl\[datasets\]'"):
-        module("huggingface", "x/y", **cache).read()
+        module("huggingface", "x/y", **cache).benchmark.read()

@@ -28,8 +28,8 @@ def test_csv_without_a_division_is_divided(sounds):
     assert data.root == sounds
     assert sorted(labels(data, data.query)) == ["cat"] * 2 + ["dog"] * 2
     assert sorted(labels(data, data.support)) == ["cat"] * 2 + ["dog"] * 2
-    assert not data.multi_label
-    assert data.modality == "audio"
+    assert not data.benchmark.multi_label
+    assert data.benchmark.modality == "audio"
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "json", "jsonl", "ndjson"])
@@ -60,7 +60,7 @@ def test_order_of_rows_changes_nothing(sounds):
 def test_byte_order_mark_crlf_and_quoted_newlines(sounds):
     text = '\ufeffpath,label\r\n"clips/cat0.wav","a\nb, c"\r\nclips/dog0.wav,dog\r\n\r\n'
     (sounds / "list.csv").write_bytes(text.encode())
-    clips = module("manifest", "", manifest=str(sounds / "list.csv")).read().clips
+    clips = module("manifest", "", manifest=str(sounds / "list.csv")).benchmark.read().clips
     assert [c.labels for c in clips] == [("a\nb, c",), ("dog",)]
 
 
@@ -81,9 +81,9 @@ def test_byte_order_mark_crlf_and_quoted_newlines(sounds):
 def test_labels_of_every_form(sounds, rows, expected):
     (sounds / "list.json").write_text(json.dumps([*rows, {"path": "clips/dog0.wav", "label": "z"}]))
     data = module("manifest", "", manifest=str(sounds / "list.json"))
-    (clip,) = [c for c in data.read().clips if c.id == "clips/cat0.wav"]
+    (clip,) = [c for c in data.benchmark.read().clips if c.id == "clips/cat0.wav"]
     assert clip.labels == expected
-    assert data.multi_label == (len(expected) > 1)
+    assert data.benchmark.multi_label == (len(expected) > 1)
 
 
 def test_labels_of_one_clip_are_asked_about_in_turn(sounds):
@@ -169,7 +169,7 @@ def test_configured_columns(sounds):
     from calm_pl.data.settings import ColumnSettings
 
     columns = ColumnSettings(path="where", label="what", group="take")
-    clips = module("manifest", "", manifest=str(path), columns=columns).read().clips
+    clips = module("manifest", "", manifest=str(path), columns=columns).benchmark.read().clips
     assert [(c.id, c.labels, c.groups) for c in clips[:2]] == [
         ("clips/cat0.wav", ("cat",), ("0",)),
         ("clips/cat1.wav", ("cat",), ("1",)),
@@ -178,7 +178,7 @@ def test_configured_columns(sounds):
     with pytest.raises(
         DataError, match=r"data.columns.group is 'taker', but .*list.csv has the columns label, take"
     ):
-        module("manifest", "", manifest=str(path), columns=wrong).read()
+        module("manifest", "", manifest=str(path), columns=wrong).benchmark.read()
 
 
 def test_frames_make_it_a_video_set_unless_the_column_is_left_out(sounds):
@@ -189,13 +189,13 @@ def test_frames_make_it_a_video_set_unless_the_column_is_left_out(sounds):
     rows = [f"{row},{row.split(',')[0].replace('wav', 'mp4')}" for row in csv_rows()]
     path = str(write(sounds / "list.csv", "path,label,video", *rows))
     data = prepared("manifest", "", manifest=path)
-    assert data.modality == "video"
+    assert data.benchmark.modality == "video"
     assert {q.clip.video.suffix for q in data.query} == {".mp4"}
     plain = prepared("manifest", "", manifest=path, columns=ColumnSettings(video=None))
-    assert plain.modality == "audio"
+    assert plain.benchmark.modality == "audio"
     alone = str(write(sounds / "v.csv", "video,label", *(row.replace(".wav", ".mp4") for row in csv_rows())))
     data = prepared("manifest", "", manifest=alone)
-    assert data.modality == "video"
+    assert data.benchmark.modality == "video"
     assert {(q.clip.path.suffix, q.clip.video) for q in data.query} == {(".mp4", None)}
 
 
@@ -229,14 +229,14 @@ def test_no_path_leads_out_of_the_root(sounds, text):
     with pytest.raises(
         DataError, match=r"list.csv, line 10: path must stay below .* data.allow_outside=true"
     ):
-        module("manifest", sounds, manifest=str(path)).read()
+        module("manifest", sounds, manifest=str(path)).benchmark.read()
 
 
 def test_a_folder_whose_name_only_begins_like_the_root_s_is_outside(tmp_path):
     touch(tmp_path / "ab" / "x.wav")
     path = write(tmp_path / "a" / "list.csv", "path,label", f"{tmp_path}/ab/x.wav,cat")
     with pytest.raises(DataError, match="path must stay below"):
-        module("manifest", "", manifest=str(path)).read()
+        module("manifest", "", manifest=str(path)).benchmark.read()
 
 
 def test_outside_paths_may_be_allowed(sounds, tmp_path_factory):
@@ -244,7 +244,9 @@ def test_outside_paths_may_be_allowed(sounds, tmp_path_factory):
     path = write(
         sounds / "list.csv", "path,label", *csv_rows(), f"{elsewhere},cat", f"{sounds}/clips/dog0.wav,pet"
     )
-    clips = {c.id: c for c in module("manifest", "", manifest=str(path), allow_outside=True).read().clips}
+    clips = {
+        c.id: c for c in module("manifest", "", manifest=str(path), allow_outside=True).benchmark.read().clips
+    }
     assert clips[str(elsewhere)].path == elsewhere
     assert clips["clips/dog0.wav"].labels == ("dog", "pet")
 
@@ -288,13 +290,13 @@ def test_outside_paths_may_be_allowed(sounds, tmp_path_factory):
 def test_each_fault_is_named(sounds, name, text, message):
     (sounds / name).write_text(text)
     with pytest.raises(DataError, match=message):
-        module("manifest", "", manifest=str(sounds / name)).read()
+        module("manifest", "", manifest=str(sounds / name)).benchmark.read()
 
 
 def test_bytes_that_are_no_text_are_named(sounds):
     (sounds / "l.csv").write_bytes(b"path,label\n\xff\xfe,cat\n")
     with pytest.raises(DataError, match=r"l.csv: cannot be read: .*utf-8"):
-        module("manifest", "", manifest=str(sounds / "l.csv")).read()
+        module("manifest", "", manifest=str(sounds / "l.csv")).benchmark.read()
 
 
 @pytest.mark.parametrize(

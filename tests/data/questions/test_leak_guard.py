@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from calm_pl.data.benchmarks.facts import Facts
+from calm_pl.data.benchmark import Benchmark
+from calm_pl.data.facts import Facts
 from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.questions.clips import Listing
 from calm_pl.data.questions.leaks import refuse_leaks
@@ -70,7 +71,7 @@ def test_esc50_takes_of_one_recording_in_two_folds_are_refused(make, esc50_root,
         make("esc50", root, shots=None).prepare()
 
 
-class HandMade(FewShotDataModule):
+class HandMade(Benchmark):
     """A benchmark whose listing is handed in."""
 
     facts = Facts("Hand-made", "none", "nowhere", "nothing")
@@ -84,14 +85,14 @@ class HandMade(FewShotDataModule):
 def hand_made(preparer, write_sound):
     """A module of pool and query clips; each gets a sound of its own, so that no two files are alike."""
 
-    def make(classes, pool, query, **settings) -> HandMade:
-        module = HandMade(DataSettings(root=".", shots=1, num_workers=0, **settings), preparer)
+    def make(classes, pool, query, **settings) -> FewShotDataModule:
+        benchmark = HandMade(DataSettings(root=".", shots=1, num_workers=0, **settings))
         listed = [*(replace(c, split="train") for c in pool), *(replace(c, split="test") for c in query)]
         for number, clip in enumerate(listed):
             if not clip.path.exists():
                 write_sound(clip.path, level=0.01 + number / 100)
-        module.listing = Listing(tuple(classes), listed)
-        return module
+        benchmark.listing = Listing(tuple(classes), listed)
+        return FewShotDataModule(benchmark, preparer)
 
     return make
 
@@ -129,7 +130,7 @@ def test_a_failed_preparation_can_be_tried_again(clips, hand_made):
             module.prepare()
 
 
-def alike(clips, hand_made, **settings) -> HandMade:
+def alike(clips, hand_made, **settings) -> FewShotDataModule:
     """The query's file has the bytes of a support file, under another name and recording."""
     pool = clips(["dog", "owl"], 1)
     query = replace(pool[0], id="copy.wav", path=pool[0].path.with_name("copy.wav"), groups=("recording x",))
@@ -153,7 +154,7 @@ def test_names_alone_leave_bytes_unread(clips, hand_made):
 
 def test_one_byte_makes_another_file(clips, hand_made):
     module = alike(clips, hand_made)
-    path = module.listing.clips[-1].path
+    path = module.benchmark.listing.clips[-1].path
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
@@ -165,7 +166,9 @@ def test_one_byte_makes_another_file(clips, hand_made):
 def test_off_goes_on_and_says_so(clips, hand_made, shared):
     module = alike(clips, hand_made, leak_guard="none")
     if shared == "recording":
-        module.listing.clips[-1] = replace(module.listing.clips[-1], groups=module.listing.clips[0].groups)
+        module.benchmark.listing.clips[-1] = replace(
+            module.benchmark.listing.clips[-1], groups=module.benchmark.listing.clips[0].groups
+        )
     module.prepare()
     assert module.notes == ["the leak guard was off"]
     assert len(module.query) == 1
@@ -174,7 +177,9 @@ def test_off_goes_on_and_says_so(clips, hand_made, shared):
 @pytest.mark.parametrize("guard", ["names", "content"])
 def test_names_are_watched_with_and_without_content(clips, hand_made, guard):
     module = alike(clips, hand_made, leak_guard=guard)
-    module.listing.clips[-1] = replace(module.listing.clips[-1], groups=module.listing.clips[0].groups)
+    module.benchmark.listing.clips[-1] = replace(
+        module.benchmark.listing.clips[-1], groups=module.benchmark.listing.clips[0].groups
+    )
     with pytest.raises(DataError, match=r"recording dog-0\b"):
         module.prepare()
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from calm_pl.data.benchmarks.catalogue import FACTS
-from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.data.benchmark import Benchmark
+from calm_pl.data.facts import Facts
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.data.settings import DataSettings
 from calm_pl.data.tables import Row, once, read_csv
 from calm_pl.errors import DataError
-from calm_pl.models.preparer import Preparer
 
 # The protocols say `spoof`, the paper's prompt `spoofed`; one name is used for both.
 CLASSES = ("bonafide", "spoofed")
@@ -22,7 +21,7 @@ _NAME = re.compile(r"LA_[TDE]_\d+")
 _ATTACK = re.compile(r"A\d\d")
 
 
-class ASVspoof2019LA(FewShotDataModule):
+class ASVspoof2019LA(Benchmark):
     """ASVspoof 2019 LA. The pool is `train`, the query `eval`, held-out clips come from `dev`.
 
     Every countermeasure protocol that is there is read, so that `data.query_split=dev` needs no evaluation
@@ -30,12 +29,20 @@ class ASVspoof2019LA(FewShotDataModule):
     """
 
     default_question = "Is this audio bonafide or spoofed?"
-    facts = FACTS["asvspoof2019_la"]
+    facts = Facts(
+        title="ASVspoof 2019 LA",
+        licence="ODC-By 1.0",
+        home="https://datashare.ed.ac.uk/handle/10283/3336",
+        layout="the LA folder, with ASVspoof2019_LA_cm_protocols/ and ASVspoof2019_LA_{train,dev,eval}/flac/",
+        classes=2,
+        clips=121_461,
+        splits={"train": 25_380, "dev": 24_844, "eval": 71_237},
+    )
     positive = "bonafide"
     by_subset = "attack"
 
-    def __init__(self, settings: DataSettings, preparer: Preparer | None = None) -> None:
-        super().__init__(settings, preparer)
+    def __init__(self, settings: DataSettings) -> None:
+        super().__init__(settings)
         if (self.root / "LA").is_dir():
             self.root = self.root / "LA"
 

@@ -1,0 +1,88 @@
+"""From a benchmark's listing to the questions of support and query: read, drawn, asked, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from calm_pl.data.benchmark import Benchmark
+from calm_pl.data.questions.clips import Clip, Listing, Query, Round
+from calm_pl.data.questions.prompts import Questioner
+from calm_pl.data.questions.rounds import divide, make_plan
+from calm_pl.errors import DataError
+
+_SHOWN = 5
+
+
+@dataclass
+class Prepared:
+    """A benchmark's questions.
+
+    Attributes:
+        classes: labels in class order.
+        support: questions about support and held-out clips, of all rounds.
+        query: questions about query clips, of all rounds.
+        rounds: which of them belong to each fold and draw.
+        missing: clips that are listed but not on disk.
+        notes: what a reader of the results must know about the data, a sentence each.
+    """
+
+    classes: tuple[str, ...]
+    support: list[Query]
+    query: list[Query]
+    rounds: list[Round]
+    missing: list[Clip]
+    notes: list[str]
+
+
+def prepare(benchmark: Benchmark) -> Prepared:
+    """Read, draw, ask and check, before any model is loaded.
+
+    Raises:
+        DataError: a wrong root, an empty class, a leak, missing files and the like.
+    """
+    s = benchmark.settings
+    benchmark.notes = []
+    listing = benchmark.read()
+    missing = [clip for clip in listing.clips if not _is_there(clip)]
+    listing, notes = _on_disk(benchmark, listing, missing)
+    notes = [*benchmark.notes, *notes]
+    if len(listing.classes) < 2:
+        raise DataError(f"{benchmark.root} has {len(listing.classes)} classes; a benchmark needs 2 or more.")
+    ask = Questioner(
+        listing.classes, benchmark.question, s.n_options, s.seed, s.readable_labels, s.option_orders
+    )
+    plan = make_plan(list(divide(listing, s)), listing.classes, ask, s, take_fewer=bool(missing))
+    if plan.short:
+        few = ", ".join(f"{label} {count}" for label, count in list(plan.short.items())[:_SHOWN])
+        notes.append(f"{len(plan.short)} classes have fewer support clips than asked: {few}")
+    if s.leak_guard == "none":
+        notes.append("the leak guard was off")
+    return Prepared(listing.classes, plan.support, plan.query, plan.rounds, missing, notes)
+
+
+def _on_disk(benchmark: Benchmark, listing: Listing, missing: Sequence[Clip]) -> tuple[Listing, list[str]]:
+    """Return the listing without missing clips and classes that have no clip left, and notes about them."""
+    s = benchmark.settings
+    stop = benchmark.own_data if s.on_missing == "auto" else s.on_missing == "stop"
+    if missing and (stop or len(missing) == len(listing.clips)):
+        raise DataError(_missing_files(missing, len(listing.clips), stop))
+    gone = {clip.id for clip in missing}
+    here = [clip for clip in listing.clips if clip.id not in gone]
+    present = {label for clip in here for label in clip.labels}
+    classes = tuple(label for label in listing.classes if label in present)
+    notes = list(benchmark.facts.compare(here, classes))
+    if missing:
+        notes.append(f"{len(missing):,} of {len(listing.clips):,} listed clips are not on disk (missing.csv)")
+    return listing._replace(classes=classes, clips=here), notes
+
+
+def _is_there(clip: Clip) -> bool:
+    return clip.path.is_file() and (clip.video is None or clip.video.is_file())
+
+
+def _missing_files(missing: Sequence[Clip], total: int, stop: bool) -> str:
+    shown = [str(clip.video if clip.path.is_file() else clip.path) for clip in missing[:_SHOWN]]
+    more = f"\n  and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    hint = " (data.on_missing=skip goes on without them)" if stop and len(missing) < total else ""
+    return f"{len(missing)} of {total} clips are not on disk{hint}:\n  " + "\n  ".join(shown) + more

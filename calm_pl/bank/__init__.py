@@ -1,6 +1,6 @@
 """The head bank: head vectors and option scores on disk, by content. Floor 2.
 
-It knows neither Lightning nor models nor sound: keys, tensors and files only.
+It depends on neither Lightning nor models nor audio: keys, tensors and files only.
 """
 
 from __future__ import annotations

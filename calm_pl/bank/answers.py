@@ -1,4 +1,4 @@
-"""`AnswerStore`: what a model said of clips, kept beside the head bank so that nothing is sampled twice."""
+"""`AnswerStore`: a model's answers, cached beside the head bank so that nothing is sampled twice."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ _SUFFIX = ".jsonl"
 
 
 class AnswerStore:
-    """Lists of texts by key, in files of lines; every process writes a file of its own.
+    """Lists of texts by key, in line-based files; every process writes a file of its own.
 
-    A line is a CRC-32 and JSON; one that is torn or damaged counts as absent. Nothing is written before the
-    first `append`. An open store holds all of its texts in memory, so each way of sampling has a folder.
+    A line is a CRC-32 and JSON; an incomplete or damaged line counts as absent. Nothing is written before the
+    first `append`. An open store holds all of its texts in memory, so each sampling configuration has its own
+    folder.
 
     Args:
         folder: of the files; may not exist yet.
@@ -40,7 +41,7 @@ class AnswerStore:
         return len(self._texts)
 
     def refresh(self) -> None:
-        """See what other processes appended since."""
+        """Read what other processes have appended since."""
         for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
             with path.open("rb") as file:
                 file.seek(self._read.get(path.name, 0))
@@ -55,7 +56,7 @@ class AnswerStore:
         """Write texts by their keys, 64 hexadecimal digits.
 
         Raises:
-            ValueError: what is no key.
+            ValueError: not a valid key.
             RunError: the disk is full or refuses.
         """
         lines = [_line(key, list(said)) for key, said in texts.items()]

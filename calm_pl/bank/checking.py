@@ -1,4 +1,4 @@
-"""Reading a whole bank: what is damaged or missing, and what is in it."""
+"""Read a whole bank: what is damaged or missing, and what it contains."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Fault(NamedTuple):
 
     Attributes:
         shard: its name.
-        reason: what shows it.
-        num_lost: damaged records that are nowhere else; of a missing or unreadable shard all that it held, or
-            None where no journal tells how many.
-        clips: ids of lost clips, where they can still be read.
+        reason: how it was detected.
+        num_lost: damaged records without another copy; for a missing or unreadable shard all that it held, or
+            None if no journal says how many.
+        clips: ids of lost clips, if they can still be read.
     """
 
     shard: str
@@ -36,11 +36,11 @@ class Fault(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What `verify` found.
+    """Result of `verify`.
 
     Attributes:
-        num_shards, num_records: read and found sound.
-        faults: what is not.
+        num_shards, num_records: read and found intact.
+        faults: what is not intact.
     """
 
     num_shards: int
@@ -54,9 +54,9 @@ class ModelShare:
 
     Attributes:
         identity: the model's.
-        dtype: of the vectors, with a note where they were rounded.
+        dtype: of the vectors, with a note if they were rounded.
         shape: (H, D).
-        num_records, num_bytes: of it.
+        num_records, num_bytes: of this model.
         oldest, newest: nanoseconds since 1970.
     """
 
@@ -75,12 +75,12 @@ class Info:
 
     Attributes:
         num_records: distinct keys.
-        num_copies: records that are there more than once.
+        num_copies: additional copies of records.
         num_clips: distinct values of `id` in the records' meta.
         num_shards, num_bytes: files and their size.
         prompts: records by value of `prompt` in their meta.
-        models: one entry for each identity and dtype.
-        damaged: reasons by name of shard, as far as heads show them.
+        models: one entry per identity and dtype.
+        damaged: reasons by name of shard, as far as the shards' headers show them.
     """
 
     num_records: int = 0
@@ -94,7 +94,7 @@ class Info:
 
 
 class Read(NamedTuple):
-    """Some rows of a shard, see `chunks_of`."""
+    """A chunk of a shard's rows, see `chunks_of`."""
 
     shard: Shard
     rows: list[int]
@@ -103,7 +103,7 @@ class Read(NamedTuple):
 
 
 def read_shard(path: Path) -> Iterator[Read]:
-    """All rows of a shard in chunks, sound or not.
+    """Iterate over all rows of a shard in chunks, intact or not.
 
     Raises:
         DamagedShard, ShardGone: see `open_shard`.
@@ -117,7 +117,7 @@ def verify(folder: str | Path) -> Verdict:
     """Read every byte of a bank and compare it with its checksums, and the files with the journals.
 
     Raises:
-        RunError: no bank there.
+        RunError: there is no bank.
     """
     folder = Path(folder)
     require_bank(folder)
@@ -156,10 +156,10 @@ def verify(folder: str | Path) -> Verdict:
 
 
 def info(folder: str | Path) -> Info:
-    """Summarize a bank from its shards' heads and meta.
+    """Summarise a bank from its shards' headers and meta.
 
     Raises:
-        RunError: no bank there.
+        RunError: there is no bank.
     """
     folder = Path(folder)
     require_bank(folder)
@@ -199,7 +199,7 @@ def info(folder: str | Path) -> Info:
 
 
 def _all_meta(shard: Shard) -> Iterator[dict[str, Any]]:
-    """Every record's meta without its vectors; empty where it is damaged."""
+    """Iterate over the records' meta without their vectors; empty for a damaged record."""
     with shard.path.open("rb") as file:
         file.seek(shard.meta_at)
         start = 0
@@ -209,7 +209,7 @@ def _all_meta(shard: Shard) -> Iterator[dict[str, Any]]:
 
 
 def parse_meta(text: bytes) -> dict[str, Any]:
-    """A record's meta; empty where it is damaged."""
+    """Parse a record's meta; empty if it is damaged."""
     try:
         meta = json.loads(text)
     except ValueError:

@@ -1,8 +1,9 @@
-"""Which sound a file holds, without reading it twice.
+"""Hashes of media files, without reading a file twice.
 
-Kept in append-only files, one a process, rather than in SQLite: its locks, and more so its write-ahead log,
-are not to be relied on where a folder is shared over a network, and a broken one could name a wrong clip.
-Here each line has its own checksum, nobody writes to another's file, and a lost line costs one more hashing.
+They are kept in append-only files, one per process, rather than in SQLite: its locks, and even more its
+write-ahead log, are unreliable on network file systems, and a corrupt database could return the wrong clip.
+Here each line has its own checksum, no process writes to another's file, and a lost line costs one more
+hashing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _BLOCK = 2**20
 
 
 class _Stamp(NamedTuple):
-    """What changes when a file does. `ctime` too: `mtime` can be set back, as copying tools do."""
+    """What changes when a file does; includes `ctime`, since copying tools set `mtime` back."""
 
     size: int
     mtime_ns: int
@@ -38,9 +39,9 @@ class ContentIndex:
     """SHA-256 of media files, remembered by path, size, times and inode.
 
     Args:
-        folder: where to remember; made when needed. One that cannot be written only costs speed.
-        settle_seconds: a file that changed less than this before it was read is not remembered, since it
-            could change again within one tick of the file system's clock.
+        folder: where hashes are stored; created when needed. If it cannot be written, only speed is lost.
+        settle_seconds: the hash of a file that changed less than this before it was read is not stored, since
+            the file could change again within one tick of the file system's clock.
     """
 
     def __init__(self, folder: str | Path, settle_seconds: float = 2.0) -> None:
@@ -54,12 +55,12 @@ class ContentIndex:
             self._load(path)
 
     def content(self, path: str | Path, decode: Mapping[str, Any]) -> str:
-        """Identify a decoded clip: SHA-256, 64 hexadecimal digits.
+        """Return a key of a decoded clip: SHA-256, 64 hexadecimal digits.
 
         Args:
             path: the file.
-            decode: all that shapes what the model hears or sees of it, as JSON values: sample rate, window,
-                rule for long clips, rule for frames, version of the decode path.
+            decode: everything that affects what the model hears or sees, as JSON values: sample rate, window,
+                rule for long clips, rule for frames, version of the decoder.
 
         Raises:
             BadClipError: it cannot be read, or changes while it is read.
@@ -68,7 +69,7 @@ class ContentIndex:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def file_hash(self, path: str | Path) -> str:
-        """SHA-256 of a file's bytes.
+        """Return the SHA-256 of a file's bytes.
 
         Raises:
             BadClipError: see `content`.

@@ -1,4 +1,4 @@
-"""What can be wrong with a bank."""
+"""Errors of a bank."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from calm_pl.errors import CalmError, RunError
 
 
 class DamagedShard(CalmError):
-    """A shard that is not what was written.
+    """A shard's content differs from what was written.
 
     Attributes:
         path: the file.
-        reason: what shows it.
+        reason: how it was detected.
     """
 
     def __init__(self, path: Path, reason: str) -> None:
@@ -23,14 +23,14 @@ class DamagedShard(CalmError):
 
 
 class ShardGone(Exception):
-    """A shard that another process replaced or pruned since the bank was last listed."""
+    """A shard was replaced or pruned by another process since the bank was last listed."""
 
 
 class LostRecords(RunError):
-    """Records that were found, but cannot be had any more: damaged, or pruned by another process.
+    """Records were found but can no longer be read: damaged, or pruned by another process.
 
     Attributes:
-        keys: theirs; `find` calls them absent from now on, so that they can be computed again.
+        keys: their keys; `find` reports them as absent from now on, so that they are computed again.
     """
 
     def __init__(self, folder: Path, keys: Sequence[str]) -> None:

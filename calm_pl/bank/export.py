@@ -1,4 +1,4 @@
-"""A bank for other tools: NumPy arrays without pickle, or Parquet."""
+"""Export a bank for other tools: NumPy arrays without pickle, or Parquet."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _STATED = ("id", "path", "label", "prompt")
 
 
 def export(folder: str | Path, out: str | Path, form: str = "numpy") -> list[Path]:
-    """Write every sound record once, a folder or file for each model and dtype.
+    """Write every intact record once, in one folder or file per model and dtype.
 
     `numpy`: `vectors.npy` (N, H, D), `option_scores.npy` (N, O) float32 with NaN past a record's own options,
-    `keys.npy` and `meta.jsonl` in the same order. `parquet`: a row a record, vectors flattened, layer-major.
-    bfloat16, which neither knows, becomes float32 without loss.
+    `keys.npy` and `meta.jsonl` in the same order. `parquet`: one row per record, vectors flattened,
+    layer-major. bfloat16, which neither format supports, becomes float32 without loss.
 
     Args:
         folder: the bank.
-        out: folder to write to; must not hold an export yet.
+        out: folder to write to; must not contain an export yet.
         form: `numpy` or `parquet`; the latter needs pyarrow.
 
     Returns:
-        what was written, one path for each model.
+        The paths written, one per model and dtype.
 
     Raises:
-        RunError: no bank there, no pyarrow, or a disk that refuses.
+        RunError: there is no bank, pyarrow is missing, or the disk cannot be written.
     """
     folder, out = Path(folder), Path(out)
     require_bank(folder)
@@ -61,7 +61,7 @@ def export(folder: str | Path, out: str | Path, form: str = "numpy") -> list[Pat
 
 
 def _sound(kind: Kind, shards: list[Shard]) -> Iterator[tuple[np.ndarray, list[bytes], list[Any], list[Any]]]:
-    """Chunks of sound records, each key once: vectors (N, H, D), keys, scores, meta."""
+    """Iterate over chunks of intact records, each key once: vectors (N, H, D), keys, scores, meta."""
     seen: set[bytes] = set()
     for shard in shards:
         keys = shard.all_keys()

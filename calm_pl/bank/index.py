@@ -1,4 +1,4 @@
-"""Where each key's record lies."""
+"""Location of each key's record."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """A record's place.
+    """A record's location.
 
     Attributes:
         shard: number of the shard, as the bank counts them.
@@ -19,7 +19,7 @@ class Place(NamedTuple):
 
 
 class PlaceIndex:
-    """Keys to places, about 180 bytes a key. Copies of a record are remembered as substitutes."""
+    """Map of keys to places, about 180 bytes per key. Copies of a record are remembered as substitutes."""
 
     def __init__(self) -> None:
         self._first: dict[bytes, int] = {}
@@ -32,14 +32,14 @@ class PlaceIndex:
         return key in self._first
 
     def add(self, shard: int, keys: Iterable[bytes]) -> None:
-        """Enter all records of a shard."""
+        """Add all records of a shard."""
         for row, key in enumerate(keys):
             packed = shard << 32 | row  # one int takes a quarter of a tuple's memory
             if self._first.setdefault(key, packed) != packed:
                 self._others.setdefault(key, []).append(packed)
 
     def place(self, key: bytes) -> Place | None:
-        """Where a record lies."""
+        """Return where a record is."""
         packed = self._first.get(key)
         return None if packed is None else Place(packed >> 32, packed & 0xFFFFFFFF)
 
@@ -64,5 +64,5 @@ class PlaceIndex:
 
     @property
     def num_copies(self) -> int:
-        """Records that are there once more."""
+        """Number of additional copies."""
         return sum(map(len, self._others.values()))

@@ -1,6 +1,7 @@
-"""What each writer did, so that `verify` can tell a missing shard from one that was never there.
+"""Journals of what each writer did, so that `verify` can tell a missing shard from one that never existed.
 
-Each writer appends to a file of its own; nobody else writes to it. A lost line costs a report, no record.
+Each writer appends to a file of its own; no other process writes to it. A lost line affects reports, not
+records.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def note(folder: Path, writer: str, added: dict[str, int], removed: Iterable[str
 
 
 def read_history(folder: Path) -> History:
-    """Read all journals; a torn last line is left out."""
+    """Read all journals; an incomplete last line is ignored."""
     history = History({}, set())
     for path in sorted((folder / "journal").glob("*.jsonl")):
         for line in path.read_bytes().splitlines():

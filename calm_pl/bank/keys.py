@@ -1,4 +1,4 @@
-"""What makes two forward passes the same: the key of a record."""
+"""The key of a record: everything that a forward pass depends on."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 
 def canonical(value: Any) -> str:
-    """JSON with one spelling for each value.
+    """Encode a value as canonical JSON: equal values give equal text.
 
     Raises:
-        ValueError: something that JSON cannot say, or NaN.
+        ValueError: a value that JSON cannot represent, or NaN.
     """
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
@@ -21,7 +21,7 @@ def canonical(value: Any) -> str:
 
 
 def clip_key(content: str, prompt: str, identity: Mapping[str, Any]) -> str:
-    """Key of one clip under one prompt and one model: SHA-256, 64 hexadecimal digits.
+    """Return the key of a clip with a prompt and a model: SHA-256, 64 hexadecimal digits.
 
     Args:
         content: identifies the decoded clip, see `ContentIndex`.
@@ -30,13 +30,13 @@ def clip_key(content: str, prompt: str, identity: Mapping[str, Any]) -> str:
             as `FrozenLALM.identity()` gives them.
 
     Raises:
-        ValueError: an identity that JSON cannot hold.
+        ValueError: an identity that JSON cannot represent.
     """
     return hashlib.sha256(canonical(["clip", 1, content, prompt, identity]).encode()).hexdigest()
 
 
 def key_bytes(key: str) -> bytes:
-    """The 32 bytes of a key.
+    """Return the 32 bytes of a key.
 
     Raises:
         ValueError: not 64 hexadecimal digits.

@@ -1,4 +1,4 @@
-"""What lies in a bank's folder."""
+"""List the contents of a bank's folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from calm_pl.errors import RunError
 
 
 def shard_paths(folder: Path) -> list[Path]:
-    """Files of all shards, by name; none where there is no bank yet."""
+    """Return the files of all shards, sorted by name; empty if there is no bank yet."""
     shards = folder / "shards"
     try:
         return sorted(shards / name for name in os.listdir(shards) if name.endswith(SUFFIX))
@@ -23,7 +23,7 @@ def shard_paths(folder: Path) -> list[Path]:
 
 
 def missing_shards(folder: Path) -> dict[str, int]:
-    """Number of records, by name, of shards that were written, never removed, and are not there."""
+    """Return the number of records, by name, of shards that were written, never removed, and are missing."""
     history = read_history(folder)
     present = {path.name for path in shard_paths(folder)}
     gone = history.added.keys() - history.removed - present
@@ -32,17 +32,17 @@ def missing_shards(folder: Path) -> dict[str, int]:
 
 
 def check_format(folder: Path) -> None:
-    """Refuse what a newer version wrote.
+    """Refuse a bank that a newer version wrote.
 
     Raises:
-        RunError: see there.
+        RunError: the bank's format is newer.
     """
     try:
         found = int(json.loads((folder / "bank.json").read_text(encoding="utf-8"))["format"])
     except FileNotFoundError:
         return
     except NotADirectoryError as error:
-        raise RunError(f"The bank {str(folder)!r} is no folder.") from error
+        raise RunError(f"The bank {str(folder)!r} is not a folder.") from error
     except (OSError, ValueError, KeyError, TypeError):
         return  # the shards say it themselves
     if found > FORMAT:
@@ -53,11 +53,11 @@ def check_format(folder: Path) -> None:
 
 
 def require_bank(folder: Path) -> None:
-    """For commands: a mistyped folder is no empty bank.
+    """Refuse a folder that is not a bank, so that a mistyped name is not taken for an empty one.
 
     Raises:
-        RunError: no bank there, or a newer one.
+        RunError: there is no bank, or its format is newer.
     """
     if not (folder / "shards").is_dir():
-        raise RunError(f"{str(folder)!r} is no head bank (it has no folder 'shards').")
+        raise RunError(f"{str(folder)!r} is not a head bank (it has no folder 'shards').")
     check_format(folder)

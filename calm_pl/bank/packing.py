@@ -1,4 +1,4 @@
-"""Between tensors and what a shard holds."""
+"""Conversion between tensors and the contents of a shard."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from calm_pl.bank.writing import Kind, Rows, record_crc
 
 
 def vector_buffers(vectors_NHD: Tensor) -> np.ndarray:
-    """The bytes of N records' vectors, (N, bytes) uint8, sharing memory with the tensor."""
+    """View N records' vectors as bytes, (N, bytes) uint8, sharing memory with the tensor."""
     return vectors_NHD.reshape(len(vectors_NHD), -1).view(torch.uint8).numpy()
 
 
 def empty_vectors(kind: Kind, count: int) -> Tensor:
-    """Room for the vectors of N records, (N, H, D)."""
+    """Allocate the vectors of N records, (N, H, D)."""
     return torch.empty(count, kind.num_heads, kind.head_dim, dtype=DTYPES[kind.dtype])
 
 
 def pack(records: Records, chosen: Sequence[int], digests: Sequence[bytes], buffers: np.ndarray) -> Rows:
-    """What the disk gets of some records beside their vectors' bytes (N, bytes)."""
+    """Return what is stored of records, except their vectors' bytes (N, bytes)."""
     scores_NO = records.option_scores_NO.detach().cpu().numpy()
     options = [scores_NO[i, : int(records.num_options_N[i])].tobytes() for i in chosen]
     meta = [canonical(records.meta[i]).encode() for i in chosen]
@@ -39,7 +39,7 @@ def pack(records: Records, chosen: Sequence[int], digests: Sequence[bytes], buff
 def unpack(
     keys: Sequence[str], vectors_NHD: Tensor, options: Sequence[bytes], meta: Sequence[bytes]
 ) -> Records:
-    """What was read, for the caller; `pack` backwards."""
+    """Convert what was read into records; the inverse of `pack`."""
     num_options = [len(part) // 4 for part in options]
     scores_NO = torch.full((len(keys), max(num_options, default=0)), -torch.inf)
     for i, part in enumerate(options):

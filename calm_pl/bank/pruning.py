@@ -1,4 +1,4 @@
-"""Making a bank smaller: by age, by model, by size, without its damage; and merging what is left."""
+"""Prune a bank by age, model or size, remove damaged shards, and merge what is left."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _STALE_SECONDS = 3600
 
 
 class Wish(NamedTuple):
-    """What is to go; nothing by default.
+    """What to remove; nothing by default.
 
     Attributes:
-        older_than: seconds; records first written before that go.
-        model: start of an identity's hash as `identity_hash` makes it; that model's records go.
-        max_bytes: the oldest records go until the rest is at most this large.
-        damaged: shards that cannot be read go, and missing ones are forgotten.
+        older_than: seconds; records first written before that are removed.
+        model: start of an identity's hash as `identity_hash` makes it; that model's records are removed.
+        max_bytes: the oldest records are removed until the rest is at most this large.
+        damaged: unreadable shards are removed, and missing ones are forgotten.
     """
 
     older_than: float | None = None
@@ -38,14 +38,14 @@ class Wish(NamedTuple):
 
 
 class Pruned(NamedTuple):
-    """What goes, or went.
+    """What is removed, or would be.
 
     Attributes:
-        num_records, num_bytes: of records that were asked to go.
-        num_unreadable: shards that cannot be read and go.
-        num_damaged: records that merging left out because they fail their checksum; 0 before it is done.
-        num_rewritten: shards that are brought together because they are small or share records, or that lose
-            some of theirs.
+        num_records, num_bytes: of the records to remove.
+        num_unreadable: unreadable shards to remove.
+        num_damaged: records that merging dropped because they fail their checksum; 0 before it is done.
+        num_rewritten: shards that are merged because they are small or share records, or that lose some of
+            their records.
     """
 
     num_records: int
@@ -56,23 +56,23 @@ class Pruned(NamedTuple):
 
 
 def identity_hash(identity: str) -> str:
-    """Eight digits that name a model's identity, given as canonical JSON."""
+    """Return eight digits that identify a model, from its identity as canonical JSON."""
     return hashlib.sha256(identity.encode()).hexdigest()[:8]
 
 
 def prune(folder: str | Path, wish: Wish, act: bool = False, shard_bytes: int = 2**28) -> Pruned:
-    """Say what would go, or let it go; then merge small shards and those that share records.
+    """Report or remove what is to go; then merge small shards and those that share records.
 
-    Other processes may read and write meanwhile: what they look for and find gone, they compute again.
+    Other processes may read and write meanwhile: records they no longer find are computed again.
 
     Args:
         folder: the bank.
-        wish: what is to go.
-        act: do it.
-        shard_bytes: size that shards are merged up to.
+        wish: what to remove.
+        act: remove it rather than only report it.
+        shard_bytes: size up to which shards are merged.
 
     Raises:
-        RunError: no bank there, or the disk refuses.
+        RunError: there is no bank, or the disk cannot be written.
     """
     folder = Path(folder)
     require_bank(folder)
@@ -130,7 +130,7 @@ def _open_all(folder: Path) -> tuple[list[Shard], list[Path]]:
 
 
 def _going(shards: list[Shard], wish: Wish) -> list[np.ndarray]:
-    """Which records of each shard go, (N,) bool."""
+    """Return which records of each shard to remove, (N,) bool."""
     going = [np.zeros(len(shard), dtype=bool) for shard in shards]
     if wish.older_than is not None:
         before = time.time_ns() - int(wish.older_than * 1e9)
@@ -154,7 +154,7 @@ def _going(shards: list[Shard], wish: Wish) -> list[np.ndarray]:
 
 
 def _parts(shards: list[Shard], going: list[np.ndarray], shard_bytes: int) -> list[list[Shard]]:
-    """Shards to be rewritten, in groups that become one: those in part doomed, small ones, and sharers."""
+    """Group the shards to rewrite: those that lose records, small ones, and those that share records."""
     by_kind: dict[Kind, list[tuple[Shard, bool]]] = defaultdict(list)
     for shard, mask in zip(shards, going, strict=True):
         if not mask.all():
@@ -175,7 +175,7 @@ def _parts(shards: list[Shard], going: list[np.ndarray], shard_bytes: int) -> li
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what writers that were killed left unfinished."""
+    """Remove unfinished files of killed writers."""
     marker = folder / "shards" / f"now-{os.getpid()}{PART}"
     marker.touch()  # the file system's own clock: that of another machine may be off
     now = marker.stat().st_mtime

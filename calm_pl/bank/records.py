@@ -1,4 +1,4 @@
-"""Records: what one forward pass left of each clip."""
+"""Records: the results of one forward pass per clip."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 @dataclass
 class Records:
-    """Head vectors of N clips with what belongs to them.
+    """Head vectors of N clips, with their keys, option scores and meta.
 
     Attributes:
         keys: N keys as `clip_key` makes them.
         vectors_NHD: head vectors, layer-major; float32, float16 or bfloat16.
-        option_scores_NO: scores of the option letters at the last prompt token, float32; O may be 0. Past a
-            clip's own number of options stands -inf.
+        option_scores_NO: scores of the option letters at the last prompt token, float32; O may be 0. Entries
+        beyond a clip's own number of options are -inf.
         meta: N dictionaries of JSON values, such as `id`, `path`, `label`, `seconds`, `prompt`.
         num_options_N: each clip's own number of options, int64; all O by default.
 
     Raises:
-        ValueError: parts that do not agree.
+        ValueError: parts of different lengths, or a wrong shape or dtype.
     """
 
     keys: list[str]
@@ -79,5 +79,5 @@ class Found(NamedTuple):
 
     @property
     def missing(self) -> list[int]:
-        """Positions of the keys that it does not hold."""
+        """Positions of the keys that the bank does not hold."""
         return (~self.present_N).nonzero().flatten().tolist()

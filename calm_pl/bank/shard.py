@@ -1,8 +1,8 @@
-"""Reading a shard: its head at once, its records by row, each checked against its CRC-32.
+"""Read a shard: its header at once, its records by row, each checked against its CRC-32.
 
-Rows are read by position (`preadv`) straight to where they are wanted: like a memory map this touches nothing
-but the bytes asked for, through the page cache. Unlike a memory map it meets a bad sector, or a file that
-another machine removed, with an error that can be answered; a map's answer is SIGBUS, which kills the job.
+Rows are read by position (`preadv`) directly into their destination: like a memory map this touches only the
+bytes requested, through the page cache. Unlike a memory map it reports a bad sector, or a file that another
+machine removed, as an error that can be handled; a map raises SIGBUS, which kills the job.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _MOST_BUFFERS = 512  # of one preadv; systems allow 1,024
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """An open shard's head.
+    """The header of an open shard.
 
     Attributes:
         path: the file.
-        size: bytes it must have.
+        size: expected size in bytes.
         kind: what its records have in common.
         generation: how many times they were merged.
         replaces: names of the shards whose records it took over.
@@ -62,18 +62,18 @@ class Shard:
         return len(self.crc_N)
 
     def all_keys(self) -> list[bytes]:
-        """Keys of all records, 32 bytes each."""
+        """Return the keys of all records, 32 bytes each."""
         flat = self.keys_N32.tobytes()
         return [flat[at : at + 32] for at in range(0, len(flat), 32)]
 
 
 class Block(NamedTuple):
-    """What `read_rows` gives beside the vectors.
+    """What `read_rows` returns besides the vectors.
 
     Attributes:
-        options: float32 in bytes, one a row.
-        meta: JSON in bytes, one a row.
-        intact: whether each record is what was written.
+        options: float32 in bytes, one entry per row.
+        meta: JSON in bytes, one entry per row.
+        intact: whether each record is as it was written.
     """
 
     options: list[bytes]
@@ -82,11 +82,11 @@ class Block(NamedTuple):
 
 
 def open_shard(path: Path) -> Shard:
-    """Read and check the head: size, digest of header and index.
+    """Read and check the header: size, digest of header and index.
 
     Raises:
-        DamagedShard: not what was written.
-        ShardGone: not there any more.
+        DamagedShard: the content differs from what was written.
+        ShardGone: the file no longer exists.
         RunError: written by a newer version.
     """
     descriptor = _open(path)
@@ -115,7 +115,7 @@ def open_shard(path: Path) -> Shard:
 
 
 def _parse(path: Path, size: int, header: dict[str, Any], index: bytes, data_at: int, count: int) -> Shard:
-    """A shard from a head whose digest is right."""
+    """Parse a header whose digest is correct."""
     about = header.get("__metadata__", {})
     name, _, version = about.get("format", "").rpartition(".")
     if name != "calm_pl.bank" or int(version) > FORMAT:
@@ -158,7 +158,7 @@ def read_rows(shard: Shard, rows: Sequence[int], keys: Sequence[bytes], into: Se
 
     Raises:
         DamagedShard: the file's size is wrong or the disk cannot read it.
-        ShardGone: not there any more.
+        ShardGone: the file no longer exists.
     """
     options: list[bytes] = []
     meta: list[bytes] = []
@@ -182,7 +182,7 @@ def read_rows(shard: Shard, rows: Sequence[int], keys: Sequence[bytes], into: Se
 
 
 def _runs(rows: Sequence[int]) -> list[tuple[int, int]]:
-    """Positions [first, last) of rows that follow each other in the file."""
+    """Return positions [first, last) of rows that are consecutive in the file."""
     breaks = [i for i in range(1, len(rows)) if rows[i] != rows[i - 1] + 1]
     edges = [0, *breaks, len(rows)]
     return [(a, b) for a, b in pairwise(edges) if a < b]
@@ -191,7 +191,7 @@ def _runs(rows: Sequence[int]) -> list[tuple[int, int]]:
 def _cut(
     shard: Shard, descriptor: int, ends_N: np.ndarray, width: int, at: int, low: int, high: int
 ) -> list[bytes]:
-    """Parts of variable length of the rows [low, high)."""
+    """Split the variable-length parts of the rows [low, high)."""
     edges = [int(ends_N[row - 1]) * width if row else 0 for row in range(low, high + 1)]
     data = _pread(shard.path, descriptor, edges[-1] - edges[0], at + edges[0])
     return [data[a - edges[0] : b - edges[0]] for a, b in pairwise(edges)]
@@ -211,7 +211,7 @@ def _pread(path: Path, descriptor: int, length: int, offset: int) -> bytes:
 
 
 def _preadv(path: Path, descriptor: int, buffers: Sequence[Any], offset: int) -> None:
-    """Fill all buffers from one stretch of the file."""
+    """Fill all buffers from one contiguous range of the file."""
     for first in range(0, len(buffers), _MOST_BUFFERS):
         left = [memoryview(b).cast("B") for b in buffers[first : first + _MOST_BUFFERS] if len(b)]
         while left:

@@ -30,25 +30,25 @@ _CHUNK_BYTES = 2**24
 
 
 class HeadBank:
-    """Head vectors on disk, by the key of `clip_key`. For one thread; many processes may share a bank.
+    """Head vectors on disk, by the keys of `clip_key`. Not thread-safe; many processes may share a bank.
 
-    Nothing is written, not even a folder, before the first `append`; a read-only folder reads fine.
-    Every record that is read was checked against its CRC-32; one that is damaged counts as absent.
-    An open bank takes some 0.2 kB of memory a record.
+    Nothing is written, not even a folder, before the first `append`; a read-only folder can be read. Every
+    record is checked against its CRC-32 when it is read; a damaged one counts as absent. An open bank takes
+    about 0.2 kB of memory per record.
 
     Args:
-        folder: of the bank; may not exist yet.
+        folder: the bank's folder; may not exist yet.
         dtype: float16 or bfloat16 to store vectors rounded; by default they keep the model's dtype, so that a
-            second run equals the first. Rounded and exact records never stand in for each other.
-        shard_bytes: size that small shards are merged up to.
-        merge_count: how many small shards of its own a process leaves before it merges them; so most records
-            are written twice, and a bank of 100,000 clips is hundreds of files rather than thousands.
+            second run equals the first. Rounded and exact records never replace each other.
+        shard_bytes: size up to which small shards are merged.
+        merge_count: how many small shards of its own a process writes before it merges them; most records are
+            thus written twice, and a bank of 100,000 clips has hundreds of files rather than thousands.
 
     Attributes:
-        damage: what was found damaged so far, reason by name of shard.
+        damage: damage found so far, reason by name of shard.
 
     Raises:
-        RunError: written by a newer version, or no folder.
+        RunError: written by a newer version, or not a folder.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class HeadBank:
         self.close()
 
     def refresh(self) -> None:
-        """See what other processes appended, merged or removed since."""
+        """Read what other processes have appended, merged or removed since."""
         check_format(self.folder)
         paths = {path.name: path for path in shard_paths(self.folder)}
         for name in sorted(paths.keys() - self._numbers.keys() - self.damage.keys()):
@@ -98,15 +98,15 @@ class HeadBank:
         self._forget([name for name in self._numbers if name not in paths])
 
     def find(self, keys: Sequence[str], verified: bool = False) -> Found:
-        """Which records are there.
+        """Return which records the bank holds.
 
         Args:
             keys: N keys.
-            verified: read each record and check it, so that a later `read` meets no damage; else only the
-                heads of shards have been checked, and this costs one look-up a key.
+            verified: read and check each record, so that a later `read` finds no damage; otherwise only the
+                headers of shards are checked, at the cost of one look-up per key.
 
         Raises:
-            ValueError: no keys; or, with `verified`, records of different shapes or dtypes.
+            ValueError: invalid keys; or, with `verified`, records of different shapes or dtypes.
         """
         present = [key_bytes(key) in self._index for key in keys]
         if verified:
@@ -116,14 +116,14 @@ class HeadBank:
         return Found(torch.tensor(present, dtype=torch.bool))
 
     def read(self, keys: Sequence[str]) -> Records:
-        """Records in the order of the keys.
+        """Read records in the order of the keys.
 
         Args:
             keys: N keys of records of one shape and dtype.
 
         Raises:
-            LostRecords: some are absent, damaged or were removed meanwhile; it has their keys.
-            ValueError: records of different shapes or dtypes, which is to say of different models.
+            LostRecords: some are absent, damaged or were removed meanwhile; the error has their keys.
+            ValueError: records of different shapes or dtypes, that is, of different models.
         """
         digests = [key_bytes(key) for key in keys]
         kind = self._common_kind(digests)
@@ -148,7 +148,7 @@ class HeadBank:
         return unpack(keys, vectors_NHD, options, meta)
 
     def iterate(self, keys: Sequence[str], chunk_bytes: int = _CHUNK_BYTES) -> Iterator[Records]:
-        """Records in the order of the keys, in chunks of bounded memory.
+        """Iterate over records in the order of the keys, in chunks of bounded memory.
 
         Args:
             keys: as for `read`.
@@ -161,7 +161,7 @@ class HeadBank:
             yield self.read([keys[i] for i in part])
 
     def rounded(self, x_NHD: Tensor) -> Tensor:
-        """Vectors as the bank stores them: what a first run must use to equal a second one.
+        """Return vectors as the bank stores them: a first run must use these to equal a second one.
 
         Raises:
             RunError: values beyond float16's range.
@@ -177,17 +177,17 @@ class HeadBank:
         return stored_NHD
 
     def append(self, records: Records, identity: Mapping[str, Any] | None = None) -> int:
-        """Write records, whole or not at all; on return they are on the disk.
+        """Write records, all or none; on return they are on disk.
 
         Args:
-            records: those whose keys the bank already holds are left out.
+            records: those whose keys the bank already holds are skipped.
             identity: of the model, for `info` and `prune`.
 
         Returns:
-            how many were written.
+            The number of records written.
 
         Raises:
-            RunError: the disk is full or refuses; nothing of these records was written.
+            RunError: the disk is full or cannot be written; none of these records was written.
         """
         digests = [key_bytes(key) for key in records.keys]
         first = {digest: i for i, digest in reversed(list(enumerate(digests))) if digest not in self._index}
@@ -221,7 +221,7 @@ class HeadBank:
     # Parts
 
     def _lost_among(self, keys: Sequence[str]) -> set[str]:
-        """Keys whose records turn out damaged or gone when they are read."""
+        """Return keys whose records turn out to be damaged or gone when read."""
         lost: set[str] = set()
         while True:
             try:
@@ -231,7 +231,7 @@ class HeadBank:
                 lost.update(error.keys)
 
     def _serves(self, kind: Kind) -> bool:
-        """Whether records of this kind are what was asked for, rounded or exact."""
+        """Return whether records of this kind match what was requested, rounded or exact."""
         if self.dtype is None:
             return not kind.rounding
         return kind.dtype == _NAMES[self.dtype]
@@ -276,7 +276,7 @@ class HeadBank:
                 self._merge(list(shards))
 
     def _merge(self, shards: Sequence[Shard]) -> None:
-        """Merge shards of this process's own; where that cannot be done they stay as they are."""
+        """Merge this process's own shards; if that fails they stay as they are."""
         for part in bins(shards, self.shard_bytes):
             if len(part) < 2:
                 continue
@@ -319,7 +319,7 @@ class HeadBank:
         options: list[bytes],
         meta: list[bytes],
     ) -> list[int]:
-        """Read rows of one shard to their positions; returns the positions to look for elsewhere."""
+        """Read rows of one shard into their positions; return the positions to look for elsewhere."""
         positions = [i for _, i in wanted]
         shard = self._shards.get(number)
         if shard is None:  # gone since the caller looked

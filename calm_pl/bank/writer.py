@@ -1,12 +1,13 @@
-"""One process's hand in a bank: it gives shards their names, merges small ones, and deletes what it replaced.
+"""One process's writer: it names shards, merges small ones, and deletes those it replaced.
 
-Many processes, also on other machines, do this at once without locks, which network file systems keep badly:
+Many processes, also on other machines, do this at once, without locks, which are unreliable on network file
+systems:
 
-- a name holds the writer's random part and its count, so no two writers ever write to one file;
+- a name contains the writer's random part and its count, so no two writers ever write to the same file;
 - a shard appears by a rename within its folder, and never changes afterwards;
 - a record is dropped as a copy only by a process that wrote another copy itself, later than it listed the
-  shard it drops it from. So the copy that was written last stays, whatever others do: who drops it must have
-  written a later one. Two that merge the same shards may leave copies, never a gap;
+  shard it drops it from. So the copy written last always remains: a process that drops it must have written a
+  later one. Two processes that merge the same shards may leave copies, never a gap;
 - a reader that finds a shard gone lists the folder again.
 """
 
@@ -32,12 +33,12 @@ Keep = Callable[[Shard], np.ndarray]
 
 
 class Merged(NamedTuple):
-    """What came of a merge.
+    """Result of a merge.
 
     Attributes:
-        path: the new shard; None where no record was left.
+        path: the new shard; None if no record was left.
         keys: of its records.
-        num_damaged: records that could not be taken over because they are not what was written.
+        num_damaged: damaged records that were not taken over.
     """
 
     path: Path | None
@@ -46,7 +47,7 @@ class Merged(NamedTuple):
 
 
 class ShardWriter:
-    """Writes to a bank.
+    """Writer of one process to a bank.
 
     Args:
         folder: the bank.
@@ -60,7 +61,7 @@ class ShardWriter:
 
     @property
     def name(self) -> str:
-        """Of this process; a forked one gets another."""
+        """Name of this process; a forked process gets another."""
         if self._process != os.getpid():
             self._process, self._name, self._count = os.getpid(), secrets.token_hex(6), 0
         return self._name
@@ -73,7 +74,7 @@ class ShardWriter:
         generation: int = 0,
         replaces: Sequence[str] = (),
     ) -> Path:
-        """Write a shard and note it; see `write_shard`."""
+        """Write a shard and record it in the journal; see `write_shard`."""
         make_bank(self.folder)
         stem = self.folder / "shards" / f"{self.name}-{self._count:06d}"
         self._count += 1
@@ -82,7 +83,7 @@ class ShardWriter:
         return path
 
     def merge(self, paths: Sequence[Path], keep: Keep | None = None) -> Merged:
-        """Bring the records of shards of one kind together in a new one, and delete them.
+        """Merge shards of one kind into a new one, and delete them.
 
         Args:
             paths: the shards.
@@ -108,7 +109,7 @@ class ShardWriter:
         return Merged(path, rows.keys, num_damaged)
 
     def remove(self, paths: Sequence[Path]) -> None:
-        """Delete shards, noted before."""
+        """Delete shards, after recording it in the journal."""
         note(self.folder, self.name, {}, [path.name for path in paths])
         for path in paths:
             with suppress(FileNotFoundError):
@@ -116,7 +117,7 @@ class ShardWriter:
 
 
 def make_bank(folder: Path) -> None:
-    """Make the folders, and the file that says what they are."""
+    """Create the folders, and the file that identifies them as a bank."""
     marker = folder / "bank.json"
     if marker.exists():
         return
@@ -131,7 +132,7 @@ def make_bank(folder: Path) -> None:
 
 
 def _sound_rows(shards: Sequence[Shard], keep: Keep | None) -> tuple[Rows, list[list[int]], int]:
-    """Read and check all records: what to take over, its row numbers by shard, and how many are damaged."""
+    """Read and check all records; return those to take over, their rows by shard, and the number damaged."""
     rows = Rows([], np.empty(0), np.empty(0), [], [])
     created: list[int] = []
     crcs: list[int] = []
@@ -163,7 +164,7 @@ def _sound_rows(shards: Sequence[Shard], keep: Keep | None) -> tuple[Rows, list[
 
 
 def _vectors(shards: Sequence[Shard], kept: Sequence[Sequence[int]]) -> Iterator[Any]:
-    """The vectors of the chosen rows once more, for the disk; their CRC-32 goes with them."""
+    """Read the vectors of the chosen rows again, to write them with their CRC-32."""
     for shard, rows in zip(shards, kept, strict=True):
         for _, vectors, _ in chunks_of(shard, rows):
             yield vectors.data
@@ -184,7 +185,7 @@ def chunks_of(shard: Shard, rows: Sequence[int]) -> Iterator[tuple[list[int], np
 
 
 def bins(shards: Sequence[Shard], most_bytes: int) -> list[list[Shard]]:
-    """Shards in their order, divided so that each part's merge stays near a size."""
+    """Divide shards, in their order, so that each merge stays close to a size."""
     parts: list[list[Shard]] = []
     room = 0
     for shard in shards:

@@ -1,9 +1,9 @@
-"""One shard is one safetensors file that appears whole or not at all.
+"""Write a shard: one safetensors file that appears whole or not at all.
 
 Layout of the data, in this order: the index (`created`, `option_ends`, `meta_ends`, `crc32`, `keys`), then
 `option_scores`, `vectors` and `meta`. The file's name ends with a digest of header and index, and the index
-holds a CRC-32 for each record, so every byte is covered. Written here rather than by the safetensors package
-because that orders tensors its own way and wants them all in memory; any safetensors reader opens the file.
+holds a CRC-32 for each record, so every byte is covered. The safetensors package is not used for writing
+because it orders tensors itself and needs them all in memory; any safetensors reader opens the file.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Kind(NamedTuple):
     Attributes:
         identity: the model's, canonical JSON.
         dtype: of the stored vectors, by safetensors' name.
-        rounding: `float16` or `bfloat16` where vectors were rounded to be stored, else empty.
+        rounding: `float16` or `bfloat16` if vectors were rounded for storage, otherwise empty.
         num_heads, head_dim: H and D.
     """
 
@@ -49,12 +49,12 @@ class Kind(NamedTuple):
 
     @property
     def vector_bytes(self) -> int:
-        """Bytes of one record's vectors."""
+        """Size of one record's vectors in bytes."""
         return self.num_heads * self.head_dim * ITEM_BYTES[self.dtype]
 
 
 class Rows(NamedTuple):
-    """Everything of N records but their vectors.
+    """N records without their vectors.
 
     Attributes:
         keys: 32 bytes each.
@@ -72,17 +72,17 @@ class Rows(NamedTuple):
 
 
 def record_crc(key: bytes, options: bytes, meta: bytes, vectors: Any) -> int:
-    """CRC-32 of one record."""
+    """Return the CRC-32 of one record."""
     return zlib.crc32(vectors, zlib.crc32(meta, zlib.crc32(options, zlib.crc32(key))))
 
 
 def write_shard(
     stem: Path, kind: Kind, rows: Rows, vectors: Iterable[Any], generation: int, replaces: list[str]
 ) -> Path:
-    """Write a shard, flush it to the disk and give it its name.
+    """Write a shard, flush it to disk and give it its name.
 
     Args:
-        stem: folder and start of the name, which no other shard may have.
+        stem: folder and start of the name, unique to this shard.
         kind: of all records.
         rows: the records.
         vectors: their vectors in the same order, as buffers.
@@ -90,7 +90,7 @@ def write_shard(
         replaces: names of the shards whose records it takes over.
 
     Raises:
-        OSError: it could not be written; nothing is left of it.
+        OSError: it could not be written; no partial file is left.
     """
     head = _head(kind, rows, generation, replaces)
     digest = hashlib.sha256(head).hexdigest()[:16]
@@ -116,7 +116,7 @@ def write_shard(
 
 
 def _head(kind: Kind, rows: Rows, generation: int, replaces: list[str]) -> bytes:
-    """Length, header and index."""
+    """Return length, header and index."""
     count = len(rows.keys)
     option_ends = np.cumsum([len(o) // 4 for o in rows.options], dtype=np.int64)
     meta_ends = np.cumsum([len(m) for m in rows.meta], dtype=np.int64)
@@ -159,7 +159,7 @@ def _rename(part: Path, path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a new name last through a power cut, where the file system can promise it."""
+    """Make a new name survive a power failure, if the file system supports it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -172,7 +172,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def told_of_disk(folder: Path, num_records: int, num_bytes: int) -> Iterator[None]:
-    """Turn a disk's refusal into an error for the user.
+    """Turn a disk error into an error for the user.
 
     Raises:
         RunError: in place of OSError.

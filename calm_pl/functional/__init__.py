@@ -1,8 +1,8 @@
-"""Pure tensor maths of the methods. Floor 0: torch only; knows neither audio nor Lightning.
+"""Pure tensor maths of the methods. Floor 0: depends on torch only, not on audio or Lightning.
 
 Shape letters, used in every name and docstring of this project:
 
-    N clips, L decoder layers, A query heads a layer, H = L·A heads (layer-major, h = l·A + a),
+    N clips, L decoder layers, A query heads per layer, H = L·A heads (layer-major, h = l·A + a),
     D head dimension, C classes, K kept heads.
 
 Equation numbers are those of CALM (arXiv 2602.07077).

@@ -1,9 +1,10 @@
-"""Scores as calibrated log-probabilities, and choices between settings, from scores of clips left out.
+"""Calibrate scores and choose between settings, from the scores of held-out clips.
 
 All criteria are means over clips of the log-probability of the true class, log softmax(β·l/σ): σ is the
-spread of the scores l over the clips, the sharpness β the value of a fixed grid that makes the mean largest.
-One virtual clip whose class is any with equal chance joins the mean, so that β stays finite where every clip
-is right.
+spread of the scores l over the clips, and the sharpness β is the value of a fixed grid that maximises the
+mean.
+One virtual clip whose class is uniformly distributed joins the mean, so that β stays finite when every clip
+is classified correctly.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ _TIE = 1e-9
 
 
 class Calibration(NamedTuple):
-    """How scores become log-probabilities.
+    """Conversion of scores to log-probabilities.
 
     Attributes:
-        gain: β/σ, the factor of the scores.
+        gain: β/σ, by which scores are multiplied.
         log_p_N: leave-one-out log-probability of the true class of each clip, float64.
     """
 
@@ -39,28 +40,28 @@ class Calibration(NamedTuple):
 
 
 def centred(scores_NC: Tensor) -> Tensor:
-    """Scores less their mean over classes, float64: softmax and argmax stay what they are."""
+    """Subtract each clip's mean over classes, float64; softmax and argmax are unchanged."""
     scores_NC = scores_NC.to(torch.float64)
     return scores_NC - scores_NC.mean(-1, keepdim=True)
 
 
 def spread(scores_NC: Tensor) -> float:
-    """Root mean square of centred scores; 1 where they are all equal."""
+    """Return the root mean square of centred scores; 1 if they are all equal."""
     value = float(centred(scores_NC).square().mean().sqrt()) if len(scores_NC) else 0.0
     return value if value > 0 else 1.0
 
 
 def log_posteriors(scores_NC: Tensor, also_NC: Tensor | None = None) -> Tensor:
-    """log softmax, -inf for the classes of `also_NC` (see `FoldedClips`)."""
+    """Return log softmax, with -inf for the classes of `also_NC` (see `FoldedClips`)."""
     return torch.log_softmax(scores_NC if also_NC is None else scores_NC.masked_fill(also_NC, -torch.inf), -1)
 
 
 def calibrate(scores_NC: Tensor, y_N: Tensor, also_NC: Tensor | None = None) -> Calibration:
-    """The gain that makes log softmax(gain·scores) most likely for the true classes.
+    """Return the gain that maximises log softmax(gain·scores) of the true classes.
 
     Args:
-        scores_NC: scores of clips that were left out.
-        y_N: their classes; none where no clip could be left out, and the sharpness is then its default.
+        scores_NC: scores of held-out clips.
+        y_N: their classes; empty if no clip could be held out, and the default sharpness is then used.
         also_NC: see `FoldedClips`.
     """
     sigma = spread(scores_NC)
@@ -73,9 +74,10 @@ def calibrate(scores_NC: Tensor, y_N: Tensor, also_NC: Tensor | None = None) -> 
 
 
 def sharpness_sums(scores_NC: Tensor, y_N: Tensor, also_NC: Tensor | None = None) -> Tensor:
-    """Sums over clips of log softmax(β·scores) for each β of `SHARPNESS`, (B, 2) float64: what ranks add up.
+    """Sum log softmax(β·scores) over clips for each β of `SHARPNESS`, (B, 2) float64; ranks add these up.
 
-    First of the true classes, then of the mean over all classes that the clip is judged among.
+    The first column is for the true classes, the second for the mean over all classes the clip is judged
+    among.
     """
     sums = []
     for beta in SHARPNESS:
@@ -90,7 +92,7 @@ def sharpness_sums(scores_NC: Tensor, y_N: Tensor, also_NC: Tensor | None = None
 
 
 def best_sharpness(sums_B2: Tensor, num_clips: int) -> float:
-    """The β of `SHARPNESS` with the largest mean over the clips and the virtual one; the first of equals."""
+    """Return the first β of `SHARPNESS` with the largest mean over the clips and the virtual one."""
     best = 0
     values = [(own + of_all / num_clips) / (num_clips + 1) for own, of_all in sums_B2.tolist()]
     for place, value in enumerate(values):
@@ -100,12 +102,12 @@ def best_sharpness(sums_B2: Tensor, num_clips: int) -> float:
 
 
 def calibrate_left_out(scores_NC: Tensor, clips: FoldedClips) -> Calibration:
-    """`calibrate` on the clips that were left out.
+    """Calibrate on the held-out clips.
 
     Args:
-        scores_NC: of all clips; those that are never left out have scores from the full fit, and only where
-            there are no others do these give the spread.
-        clips: what the scores are judged by.
+        scores_NC: of all clips; those that are never held out have scores from the full fit, which determine
+            the spread only if there are no others.
+        clips: the clips' classes and folds.
     """
     can_N = clips.can_N
     also_NC = None if clips.also_NC is None else clips.also_NC[can_N]
@@ -113,7 +115,7 @@ def calibrate_left_out(scores_NC: Tensor, clips: FoldedClips) -> Calibration:
 
 
 def most_likely(candidates: Sequence[Tensor]) -> int:
-    """Index of the candidate with the largest mean log-probability (N,); the first of equals."""
+    """Return the index of the candidate with the largest mean log-probability (N,); ties: the first."""
     best = 0
     for i, log_p_N in enumerate(candidates):
         if float(log_p_N.mean()) > float(candidates[best].mean()) + _TIE:
@@ -122,30 +124,30 @@ def most_likely(candidates: Sequence[Tensor]) -> int:
 
 
 def evidence_shares(candidates: Sequence[Tensor]) -> Tensor:
-    """How much each candidate counts in a mean of them, (K,) float64, sum 1: softmax(TRUST·Σ log p).
+    """Return each candidate's weight in their mean, (K,) float64, summing to 1: softmax(TRUST·Σ log p).
 
-    Which candidate is likeliest is known badly from a few clips: among six clips all count nearly alike,
-    among hundreds the likeliest take it all.
+    A few clips say little about which candidate is likeliest: with six clips the weights are nearly equal,
+    with hundreds the likeliest candidates dominate.
 
     Args:
-        candidates: log-probabilities (N,) of the same clips; all count alike where there are none.
+        candidates: log-probabilities (N,) of the same clips; weights are equal if there are no clips.
     """
     return torch.softmax(TRUST * torch.stack([log_p_N.sum() for log_p_N in candidates]), 0)
 
 
 def mean_scores(scores: Sequence[Tensor], shares_K: Tensor) -> Tensor:
-    """Σ_k share·scores, (N, C) float64.
+    """Return Σ_k share·scores, (N, C) float64.
 
     Args:
         scores: calibrated scores (N, C) of K candidates: the mean is that of log-probabilities.
-        shares_K: how much each counts.
+        shares_K: their weights.
     """
     stacked_KNC = torch.stack(list(scores))
     return torch.einsum("k,knc->nc", shares_K.to(stacked_KNC), stacked_KNC)
 
 
 def simplest_likely(candidates: Sequence[Tensor]) -> int:
-    """The first candidate that is not clearly less likely than the best: the one-standard-error rule.
+    """Return the first candidate that is not clearly less likely than the best: the one-standard-error rule.
 
     Args:
         candidates: log-probabilities (N,) of the same clips, the simplest setting first.

@@ -1,4 +1,4 @@
-"""Per-class centroids of every head (eq. 1), from sums that may cross ranks."""
+"""Per-class centroids of every head (eq. 1), from sums that ranks can add up."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from calm_pl.functional.chunks import clip_chunks
 
 
 def class_sums(x_NHD: Tensor, y_N: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
-    """Sums and counts of head vectors per class, in float64.
+    """Sum and count head vectors per class, in float64.
 
-    Sums of disjoint sets of clips add up to the sums of their union, so this is what ranks exchange.
-    Whatever the dtype of `x_NHD`, it is accumulated in float64: in 16 bit a few thousand vectors bend the
-    direction of their sum, and in float64 the order of clips and ranks does not show after rounding.
+    Sums of disjoint sets of clips add up to the sums of their union, so this is what ranks exchange. They are
+    accumulated in float64 whatever the dtype of `x_NHD`: in 16 bit, rounding over a few thousand vectors
+    changes the direction of the sum, while in float64 the order of clips and ranks makes no difference after
+    rounding.
 
     Args:
         x_NHD: head vectors, any floating dtype.
@@ -32,15 +33,15 @@ def class_sums(x_NHD: Tensor, y_N: Tensor, num_classes: int) -> tuple[Tensor, Te
 
 
 def centroids_from_sums(sums_CHD: Tensor, counts_C: Tensor) -> Tensor:
-    """Centroids μ[c, h] (eq. 1), (C, H, D) float32. A class without clips has a zero centroid."""
+    """Return centroids μ[c, h] (eq. 1), (C, H, D) float32. A class without clips has a zero centroid."""
     return (sums_CHD / counts_C.clamp(min=1)[:, None, None]).to(torch.float32)
 
 
 def live_heads(centroids_CHD: Tensor) -> Tensor:
-    """Heads with a direction in any class, (H,) bool; the others were switched off by a mask.
+    """Return which heads have a non-zero centroid, (H,) bool; the others are switched off by a mask.
 
-    A zero vector has the same cosine, 0, with every class: such a head has no vote and no weight. Where no
-    head lives, all count alike.
+    A zero vector has the same cosine, 0, with every class: such a head has no vote and no weight. If all
+    heads are off, all have equal weight.
     """
     live_H = centroids_CHD.ne(0).any(-1).any(0)
     return live_H if bool(live_H.any()) else torch.ones_like(live_H)

@@ -1,4 +1,4 @@
-"""Bounded memory: walk over clips in chunks."""
+"""Iterate over clips in chunks, to bound memory."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ MAX_BLOCK = 2**24
 
 
 def clip_chunks(num_clips: int, values_per_clip: int, max_block: int | None = None) -> Iterator[slice]:
-    """Slices that cut `num_clips` clips so that a block of one chunk has at most `max_block` values.
+    """Return slices that divide `num_clips` clips so that a chunk's block has at most `max_block` values.
 
     Args:
         num_clips: N.
         values_per_clip: values that one clip needs, e.g. H·C for scores.
-        max_block: values a chunk may hold, `MAX_BLOCK` where None; a chunk is never below one clip.
+        max_block: maximum values per chunk, `MAX_BLOCK` if None; a chunk has at least one clip.
     """
     step = max(1, (max_block or MAX_BLOCK) // max(1, values_per_clip))
     for start in range(0, num_clips, step):

@@ -1,4 +1,4 @@
-"""What several answers to one question say together (CALM, section 3.3)."""
+"""Majority vote over several answers to one question (CALM, section 3.3)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ class Consensus(NamedTuple):
     """Majority votes over rollouts.
 
     Attributes:
-        winner_N: class with the most votes, int64; -1 where no rollout named a class, or several classes
-            have the most.
-        votes_N: how many rollouts named a winner, int64; also where several classes share them.
-        agreement_N: votes over all rollouts, float64; those that named nothing count.
+        winner_N: class with the most votes, int64; -1 if no rollout named a class, or in a tie.
+        votes_N: how many rollouts named a winner, int64; in a tie, the votes of each tied class.
+        agreement_N: votes divided by all rollouts, including those that named no class, float64.
     """
 
     winner_N: Tensor
@@ -30,7 +29,7 @@ def consensus(ballots_NM: Tensor, num_classes: int) -> Consensus:
     """Count the rollouts of each clip.
 
     Args:
-        ballots_NM: int64 class indices; -1 where a rollout named no class, -2 where there is no rollout.
+        ballots_NM: int64 class indices; -1 for a rollout that named no class, -2 for a missing rollout.
         num_classes: C.
     """
     shown_NM = ballots_NM >= 0

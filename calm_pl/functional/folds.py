@@ -1,4 +1,4 @@
-"""Which support clips are left out together, so that every class misses the same share of its clips."""
+"""Folds of support clips to hold out together, so that every class loses the same share of its clips."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ NEVER = -1
 
 
 class FoldedClips(NamedTuple):
-    """Support clips, each of which is judged by a fit without its fold.
+    """Support clips, each scored by a fit without its fold.
 
     Attributes:
         y_N: class indices.
         fold_N: see `balanced_folds`.
-        also_NC: bool, classes that a clip has beside y: no wrong answers, so it is not judged among them.
-            None where every clip has one class.
+        also_NC: bool, further classes of a clip beside y: they are not errors, so the clip is not judged
+            against them. None if every clip has one class.
     """
 
     y_N: Tensor
@@ -28,30 +28,30 @@ class FoldedClips(NamedTuple):
 
     @property
     def can_N(self) -> Tensor:
-        """Which clips are ever left out, bool."""
+        """Which clips are held out in some fold, bool."""
         return self.fold_N != NEVER
 
     @property
     def num_folds(self) -> int:
-        """0 where every clip is alone in its class."""
+        """Number of folds; 0 if every clip is alone in its class."""
         return int(self.fold_N.max()) + 1
 
 
 def balanced_folds(y_N: Tensor, order_N: Tensor, num_classes: int, most: int = MAX_FOLDS) -> Tensor:
-    """A fold for each clip, so that each fold takes from all classes alike, (N,) int64.
+    """Assign each clip to a fold so that each fold takes equally from all classes, (N,) int64.
 
-    Leaving one clip out alone is no fair test of few shots: the mean of its class, made of one clip fewer
-    than the others, is longer by its noise and further from everything, so the clip seems less like its own
-    class than it is. Of spoofed digits, two clips a class, 26 % were right that way, 57 % with one clip of
-    each class left out, and 57 % of new clips (`benchmarks/left_out.py`). With as many folds as a class has
-    clips, up to `most`, that is what is done.
+    Holding out a single clip is not a fair test with few shots: the mean of its class is made of one clip
+    fewer than the others, so noise makes it longer and further from everything, and the clip looks less like
+    its own class than it is. On spoofed digits with two clips per class, accuracy was 26 % that way, 57 %
+    with one clip of each class held out, and 57 % on new clips (`benchmarks/left_out.py`). There are as many
+    folds as a class has clips, up to `most`.
 
     Args:
         y_N: class indices.
-        order_N: a number that belongs to each clip, whatever their order: clips of a class are dealt to the
-            folds by it, beginning with another fold for each class.
+        order_N: a number that belongs to each clip, independent of their order: the clips of a class are
+            distributed over the folds by it, starting with a different fold for each class.
         num_classes: C.
-        most: folds at most, above 1.
+        most: maximum number of folds, above 1.
     """
     counts_C = torch.bincount(y_N, minlength=num_classes)
     folds = min(most, int(counts_C.max()))

@@ -3,7 +3,7 @@
 Class means μ_c and one shared within-class scatter W = Σ z zᵀ, z = x - μ_y, over features of F dimensions,
 F far above N. The precision is that of a Gaussian whose covariance is shrunk towards a multiple of the
 identity, P = ((W + λ·I)/F)^(-1) with λ = ρ·tr(W)/(N - 1); ρ = 1 is the published choice (arXiv 2402.04087).
-By Woodbury's identity P is never formed: all that scores need is inner products of clips.
+By Woodbury's identity P is never formed: the scores only need inner products of clips.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ _LEAST_RIDGE = 1e-150  # where every clip is zero
 
 
 class GdaDual(NamedTuple):
-    """What every ρ shares; N clips in the order of the Gram matrix, all float64.
+    """The part shared by every ρ; N clips in the order of the Gram matrix, all float64.
 
     Attributes:
         gram_NN: inner products of clips.
         y_N: class indices.
-        counts_C: clips a class.
+        counts_C: clips per class.
         values_N: eigenvalues of the Gram matrix of z, 0 or more.
         clips_KN: clips in the eigenvectors' coordinates, Uᵀ·Z·xᵀ.
         means_KC: class means in those coordinates.
         basis_NK: eigenvectors U.
-        num_features: F, the factor of the precision.
+        num_features: F, the factor in the precision.
     """
 
     gram_NN: Tensor
@@ -43,7 +43,7 @@ class GdaDual(NamedTuple):
 
 
 class GdaWeights(NamedTuple):
-    """A linear classifier by its coefficients on the support clips.
+    """A linear classifier, given by its coefficients on the support clips.
 
     Attributes:
         coefficients_NC: class weights are Σ_n coefficients[n, c]·x_n, float64.
@@ -55,14 +55,14 @@ class GdaWeights(NamedTuple):
 
 
 def _minus_class_means(rows_N: Tensor, y_N: Tensor, counts_C: Tensor) -> Tensor:
-    """Each row less the mean row of its class."""
+    """Subtract from each row the mean row of its class."""
     sums_C = torch.zeros(len(counts_C), rows_N.shape[1], dtype=rows_N.dtype, device=rows_N.device)
     means_C = sums_C.index_add_(0, y_N, rows_N) / counts_C[:, None].clamp(min=1)
     return rows_N - means_C[y_N]
 
 
 def _class_means(columns_N: Tensor, y_N: Tensor, counts_C: Tensor) -> Tensor:
-    """Mean column of each class, (rows, C)."""
+    """Return the mean column of each class, (rows, C)."""
     sums = torch.zeros(len(columns_N), len(counts_C), dtype=columns_N.dtype, device=columns_N.device)
     return sums.index_add_(1, y_N, columns_N) / counts_C.clamp(min=1)
 
@@ -72,7 +72,7 @@ def gda_dual(gram_NN: Tensor, y_N: Tensor, num_classes: int, num_features: int) 
 
     Args:
         gram_NN: inner products of the clips' features; computed in float64.
-        y_N: class indices, each class at least once.
+        y_N: class indices; every class must occur.
         num_classes: C.
         num_features: F.
     """
@@ -95,7 +95,7 @@ def gda_dual(gram_NN: Tensor, y_N: Tensor, num_classes: int, num_features: int) 
 
 
 def gda_weights(dual: GdaDual, rho: float) -> GdaWeights:
-    """The classifier of one ρ; score_c = x·P·μ_c - ½·μ_c·P·μ_c (uniform prior).
+    """Return the classifier of one ρ; score_c = x·P·μ_c - ½·μ_c·P·μ_c (uniform prior).
 
     Args:
         dual: from `gda_dual`.
@@ -112,20 +112,20 @@ def gda_weights(dual: GdaDual, rho: float) -> GdaWeights:
 
 
 def gda_left_out(dual: GdaDual, rho: float, fold_N: Tensor) -> Tensor:
-    """Scores of each support clip by the classifier fitted without its fold, (N, C) float64.
+    """Score each support clip by the classifier fitted without its fold, (N, C) float64.
 
-    They are times λ_without/λ: the precision is of the size of 1/λ, and λ of a few clips is larger than that
-    of fewer. A gain that calibrates these scores then suits those of the full fit.
+    Scores are multiplied by λ_without/λ: the precision scales with 1/λ, and λ depends on the number of clips.
+    A gain that calibrates these scores then suits those of the full fit.
 
-    Leaving out clips S moves μ_c to μ_c - Σ z/n', z and n' the class's clips that leave and the number that
-    stay, and takes Σ z·zᵀ + Σ_c (Σ z)(Σ z)ᵀ/n' off W, a change of rank |S| (Woodbury). λ follows from what is
-    left. O(N·(|S| + C)²) a fold.
+    Holding out clips S moves μ_c to μ_c - Σ z/n', with z the held-out clips of the class and n' the number
+    that remain, and subtracts Σ z·zᵀ + Σ_c (Σ z)(Σ z)ᵀ/n' from W, a change of rank |S| (Woodbury). λ follows
+    from the rest. O(N·(|S| + C)²) per fold.
 
     Args:
         dual: from `gda_dual`.
         rho: ρ > 0.
-        fold_N: folds from 0; no fold may hold a whole class. Clips of a negative fold are never left out:
-            their rows are those of the full fit, and the caller leaves them out.
+        fold_N: folds from 0; no fold may contain a whole class. Clips with a negative fold are never held
+            out: their rows come from the full fit, and the caller ignores them.
     """
     one_hot_NC = torch.nn.functional.one_hot(dual.y_N, len(dual.counts_C)).to(torch.float64)
     means_NC = dual.gram_NN @ one_hot_NC / dual.counts_C  # x·μ
@@ -171,6 +171,6 @@ def gda_left_out(dual: GdaDual, rho: float, fold_N: Tensor) -> Tensor:
 
 
 def _ridge(trace: Tensor, energy: Tensor, num_clips: int, rho: float) -> Tensor:
-    """λ = ρ·tr(W)/(N - 1), and what keeps it above 0 where the scatter is 0."""
+    """Return λ = ρ·tr(W)/(N - 1), kept above 0 if the scatter is 0."""
     ridge = rho * (trace + FLOOR * energy) / max(1, num_clips - 1)
     return ridge.clamp(min=_LEAST_RIDGE)

@@ -1,4 +1,4 @@
-"""Scores of support clips against centroids that were built without them."""
+"""Scores of support clips against centroids built without them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def leave_one_out_scores(
     counts_C: Tensor,
     score: str = "cosine",
 ) -> Tensor:
-    """Replace each clip's score with its own class by the score without the clip in that class.
+    """Replace each clip's score for its own class by the score without the clip in that class.
 
-    Only the clip's own centroid changes, μ' = (n·μ - x)/(n - 1), so one more dot product per clip and head
-    is all it costs. A clip that is alone in its class has no such score: its entry becomes 0 here, and the
-    caller leaves such clips out.
+    Only the clip's own centroid changes, μ' = (n·μ - x)/(n - 1), so it costs only one more dot product per
+    clip and head. A clip that is alone in its class has no such score: its entry becomes 0, and the caller
+    ignores such clips.
 
     Args:
         s_NHC: `head_scores(x_NHD, centroids_CHD, score)`.
         x_NHD: head vectors of the support clips.
         y_N: their class indices.
         centroids_CHD: centroids over all support clips.
-        counts_C: support clips a class.
+        counts_C: support clips per class.
         score: `cosine` or `dot`.
 
     Returns:

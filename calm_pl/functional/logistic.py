@@ -1,7 +1,7 @@
 """Multinomial logistic regression in the dual: everything from the N x N Gram matrix of the support clips.
 
-The fit minimises Σ_n cross-entropy + ½·Σ_c |w_c|² over weights w_c = Σ_n a[n, c]·x_n and a bias a class that
-is not penalised: scikit-learn's `LogisticRegression` with C = 1. At the optimum a[n, c] = [y_n = c] - p_c(x).
+The fit minimises Σ_n cross-entropy + ½·Σ_c |w_c|² over weights w_c = Σ_n a[n, c]·x_n and an unpenalised bias
+per class: scikit-learn's `LogisticRegression` with C = 1. At the optimum a[n, c] = [y_n = c] - p_c(x).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class LogisticFits(NamedTuple):
 
     Attributes:
         coefficients_BNC: a, 0 for clips that a fit does not use.
-        bias_BC: of each fit.
+        bias_BC: the bias of each fit.
     """
 
     coefficients_BNC: Tensor
@@ -37,7 +37,7 @@ def logistic_fits(gram_NN: Tensor, y_N: Tensor, num_classes: int, used_BN: Tenso
         gram_NN: inner products of the clips' features.
         y_N: class indices.
         num_classes: C.
-        used_BN: bool, the clips of each fit, some of every class.
+        used_BN: bool, the clips of each fit; every class must occur.
     """
     gram_NN = gram_NN.to(torch.float64)
     # The bias takes up any shift of the features; without the part that all clips share, fewer rounds do.
@@ -63,7 +63,7 @@ def logistic_fits(gram_NN: Tensor, y_N: Tensor, num_classes: int, used_BN: Tenso
     )
 
     def loss() -> Tensor:
-        """The value, with the gradient by hand: Lightning fits in inference mode, where autograd cannot."""
+        """Return the loss and set its gradient by hand: inference mode has no autograd."""
         log_p_BNC = torch.log_softmax(rows_NN @ w_BNC + bias_BC[:, None], -1)
         excess_BNC = (log_p_BNC.exp() - truth_NC) * used_BN1
         bias_BC.grad = excess_BNC.sum(1)
@@ -78,12 +78,12 @@ def logistic_fits(gram_NN: Tensor, y_N: Tensor, num_classes: int, used_BN: Tenso
 
 
 def logistic_left_out(gram_NN: Tensor, fits: LogisticFits, fold_N: Tensor) -> Tensor:
-    """Scores of each clip by the fit without its fold, (N, C) float64.
+    """Score each clip by the fit without its fold, (N, C) float64.
 
     Args:
         gram_NN: as for `logistic_fits`.
         fits: the first on all clips, then one without each fold.
-        fold_N: folds from 0; clips of a negative one take the first fit.
+        fold_N: folds from 0; clips with a negative fold use the first fit.
     """
     scores_BNC = gram_NN.to(torch.float64) @ fits.coefficients_BNC + fits.bias_BC[:, None]
     return scores_BNC[fold_N.clamp(min=-1) + 1, torch.arange(len(fold_N), device=fold_N.device)]

@@ -1,7 +1,7 @@
-"""Masks over attention heads and how they are learned (AHAMask, arXiv 2509.01787).
+"""Masks over attention heads, and their training (AHAMask, arXiv 2509.01787).
 
-A mask holds 0 or 1 for each of A heads in L layers. Training keeps one logit M a head; a head is on with
-probability exp(-e^(-M)), and a trained mask has on what has M >= 0.
+A mask holds 0 or 1 for each of A heads in L layers. Training keeps one logit M per head; a head is on with
+probability exp(-e^(-M)), and a trained mask has the heads with M >= 0 on.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ class SampledMask(NamedTuple):
 def initial_logits(
     num_layers: int, heads_per_layer: int, generator: torch.Generator, mean: float = 4.0, std: float = 0.02
 ) -> Tensor:
-    """Logits M ~ N(mean, std), (L, A) float32; at 4 a head is on 98.2 % of the time."""
+    """Draw logits M ~ N(mean, std), (L, A) float32; at 4 a head is on 98.2 % of the time."""
     return mean + std * torch.randn(num_layers, heads_per_layer, generator=generator)
 
 
 def left_gumbel(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Left-tail Gumbel noise g = log E, E ~ Exp(1), float32."""
+    """Draw left-tail Gumbel noise g = log E, E ~ Exp(1), float32."""
     exponential = torch.empty(shape).exponential_(generator=generator)
     return exponential.clamp(min=torch.finfo(torch.float32).tiny).log()
 
 
 def sample_masks(logits_LA: Tensor, noise_NLA: Tensor, tau: float) -> SampledMask:
-    """One mask a batch row, (N, L, A) float32: on where σ((M + g)/τ) > 1/2, with that sigmoid's gradient.
+    """Sample one mask per row, (N, L, A) float32: on where σ((M + g)/τ) > 1/2, with that sigmoid's gradient.
 
-    τ shapes the gradient alone: whether a head is on does not depend on it.
+    τ affects only the gradient: whether a head is on does not depend on it.
 
     Args:
         logits_LA: M; computed in float32.
@@ -54,32 +54,32 @@ def sample_masks(logits_LA: Tensor, noise_NLA: Tensor, tau: float) -> SampledMas
 
 
 def probability_on(logits: Tensor) -> Tensor:
-    """Probability exp(-e^(-M)) that a sampled head is on; 0.368 at M = 0."""
+    """Return the probability exp(-e^(-M)) that a sampled head is on; 0.368 at M = 0."""
     return torch.exp(-torch.exp(-logits))
 
 
 def trained_mask(logits_LA: Tensor) -> Tensor:
-    """The mask that is used after training, bool: M >= 0."""
+    """Return the mask to use after training, bool: M >= 0."""
     return logits_LA >= 0
 
 
 def sparsity_loss(masks_NLA: Tensor, weight: float) -> Tensor:
-    """λ times the number of heads that are on, the mean over the rows."""
+    """Return λ times the number of active heads, averaged over rows."""
     return weight * masks_NLA.sum((1, 2)).mean()
 
 
 def annealed_tau(
     step: int, num_steps: int, start: float = 4.0, end: float = 0.5, share: float = 0.3
 ) -> float:
-    """τ at a step from 0: linear from `start` to `end` over the first `share` of the steps, then `end`."""
+    """Return τ at a step: linear from `start` to `end` over the first `share` of the steps, then `end`."""
     span = share * num_steps
     return end if step >= span else start + (end - start) * step / span
 
 
 def warmed_cosine(step: int, num_steps: int, warmup: int, peak: float, last: float) -> float:
-    """Learning rate at a step from 0: linear up to `peak` at step `warmup`, by a cosine down to `last`.
+    """Return the learning rate at a step (from 0): linear up to `peak` at `warmup`, then a cosine to `last`.
 
-    The first step has 1/`warmup` of the peak rather than 0, the last of `num_steps` has `last`.
+    The first step has 1/`warmup` of the peak rather than 0; the last of `num_steps` has `last`.
     """
     if step < warmup:
         return peak * (step + 1) / warmup
@@ -88,16 +88,16 @@ def warmed_cosine(step: int, num_steps: int, warmup: int, peak: float, last: flo
 
 
 def random_mask(num_layers: int, heads_per_layer: int, num_on: int, generator: torch.Generator) -> Tensor:
-    """A mask with `num_on` heads on, drawn evenly from all, (L, A) bool."""
+    """Draw a mask with `num_on` heads on, uniformly among all such masks, (L, A) bool."""
     on_H = torch.zeros(num_layers * heads_per_layer, dtype=torch.bool)
     on_H[torch.randperm(len(on_H), generator=generator)[:num_on]] = True
     return on_H.reshape(num_layers, heads_per_layer)
 
 
 def jaccard(masks_MLA: Tensor) -> Tensor:
-    """Heads on in both over heads on in either, for every pair of M masks, (M, M) float64.
+    """Return the Jaccard similarity of the active heads, for every pair of M masks, (M, M) float64.
 
-    Two masks with nothing on are equal: 1.
+    Two masks without active heads have similarity 1.
     """
     on_MH = masks_MLA.flatten(1).to(torch.float64)
     both_MM = on_MH @ on_MH.T

@@ -1,4 +1,4 @@
-"""How far a head can be trusted: evidence per clip, its mean per class, shrinkage."""
+"""Reliability of heads: evidence per clip, its mean per class, shrinkage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def clip_reliability(p_NHC: Tensor, y_N: Tensor, kind: str = "margin_clamped") -> Tensor:
-    """What each head's posterior says for the true class of each clip, (N, H) float32.
+    """Return each head's evidence for the true class of each clip, (N, H) float32.
 
     Args:
         p_NHC: posteriors (eq. 5), C >= 2.
@@ -27,13 +27,13 @@ def clip_reliability(p_NHC: Tensor, y_N: Tensor, kind: str = "margin_clamped") -
 
 
 def sum_by_class(m_NH: Tensor, y_N: Tensor, num_classes: int) -> Tensor:
-    """Sums of per-clip values over the clips of each class, (C, H) float64: what ranks exchange."""
+    """Sum per-clip values over the clips of each class, (C, H) float64; ranks exchange these sums."""
     sums_CH = torch.zeros(num_classes, m_NH.shape[1], dtype=torch.float64, device=m_NH.device)
     return sums_CH.index_add_(0, y_N, m_NH.to(torch.float64))
 
 
 def shrink(r_CH: Tensor, counts_C: Tensor, alpha: float) -> Tensor:
-    """Reliabilities drawn towards their mean over all heads and classes: r·n/(n+α) + r̄·α/(n+α).
+    """Shrink reliabilities towards their mean over all heads and classes: r·n/(n+α) + r̄·α/(n+α).
 
     Args:
         r_CH: reliabilities; a global one is a single row, (1, H).

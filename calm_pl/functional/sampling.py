@@ -1,4 +1,4 @@
-"""Sampled tokens whose noise is a function of seed, step and token: the same in any batch, on any device."""
+"""Token sampling with noise that depends on seed, step and token: the same in any batch, on any device."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _MIX = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
 def hashed_uniforms(seed_N: Tensor, start: int, count: int) -> Tensor:
-    """Numbers in (0, 1), (N, count) float64: places `start` onwards of each seed's SplitMix64 stream.
+    """Return numbers in (0, 1), (N, count) float64: each seed's SplitMix64 stream from place `start` on.
 
-    Any place of the stream is had without those before it (Steele, Lea and Flood, "Fast Splittable
-    Pseudorandom Number Generators", 2014). A number keeps the upper 53 bits, moved half a step off 0.
+    Any place of the stream is computed without those before it (Steele, Lea and Flood, "Fast Splittable
+    Pseudorandom Number Generators", 2014). A number keeps the upper 53 bits, shifted half a step away from 0.
 
     Args:
         seed_N: int64, its bits read as unsigned.
@@ -32,16 +32,16 @@ def hashed_uniforms(seed_N: Tensor, start: int, count: int) -> Tensor:
 def sample_tokens(
     logits_NV: Tensor, temperature_N: Tensor, top_p: float, seed_N: Tensor, step: int
 ) -> Tensor:
-    """A token of each row, (N,) int64, drawn from softmax(logits / temperature) cut to its nucleus.
+    """Sample a token per row, (N,) int64, from softmax(logits / temperature) restricted to its nucleus.
 
-    By the Gumbel trick: the token with the largest log-probability plus noise. A rounding error of the
-    logits changes it only where two tokens come that close, whatever the size of the vocabulary.
+    Uses the Gumbel trick: the token with the largest log-probability plus noise. A rounding error of the
+    logits changes the token only if two tokens are that close, whatever the size of the vocabulary.
 
     Args:
         logits_NV: of the next token.
         temperature_N: above 0.
-        top_p: share of probability that the kept tokens reach together, the likeliest first; 1 keeps all.
-        seed_N: int64, one stream of noise a row.
+        top_p: cumulative probability of the kept tokens, likeliest first; 1 keeps all.
+        seed_N: int64, one stream of noise per row.
         step: of the generation, from 0.
     """
     scaled_NV = logits_NV.to(torch.float32) / temperature_N[:, None].to(torch.float32)
@@ -52,9 +52,9 @@ def sample_tokens(
 
 
 def nucleus(logits_NV: Tensor, top_p: float) -> Tensor:
-    """The likeliest tokens that reach a share of the probability together, (N, V) bool; one at least.
+    """Return the likeliest tokens that together reach a probability, (N, V) bool; at least one.
 
-    Equal tokens count in the order of their ids.
+    Equally likely tokens are taken in the order of their ids.
     """
     p_NV, order_NV = torch.softmax(logits_NV, -1).sort(dim=-1, descending=True, stable=True)
     before_NV = p_NV.to(torch.float64).cumsum(-1) - p_NV
@@ -64,10 +64,10 @@ def nucleus(logits_NV: Tensor, top_p: float) -> Tensor:
 
 
 def _shifted(z: Tensor, bits: int) -> Tensor:
-    """A shift to the right that brings zeros, as of unsigned numbers."""
+    """Shift right and fill with zeros, as for unsigned numbers."""
     return (z >> bits) & ((1 << (64 - bits)) - 1)
 
 
 def _signed(number: int) -> int:
-    """The int64 with the bits of an unsigned number."""
+    """Return the int64 with the bits of an unsigned number."""
     return number - (1 << 64) if number >= 1 << 63 else number

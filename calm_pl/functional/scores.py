@@ -1,4 +1,4 @@
-"""How close a clip is to each class in each head (eq. 2), and the posteriors made of it (eq. 5)."""
+"""Similarity of a clip to each class in each head (eq. 2), and the resulting posteriors (eq. 5)."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from torch import Tensor
 
 
 def unit(x: Tensor) -> Tensor:
-    """`x` in float64, scaled to length 1 along its last axis; a zero vector stays zero."""
+    """Scale `x` to length 1 along its last axis, in float64; a zero vector stays zero."""
     x = x.to(torch.float64)
     norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     return x / torch.where(norm > 0, norm, torch.ones_like(norm))
 
 
 def head_scores(x_NHD: Tensor, centroids_CHD: Tensor, score: str = "cosine") -> Tensor:
-    """Scores s[n, h, c] (eq. 2), (N, H, C) float32.
+    """Return scores s[n, h, c] (eq. 2), (N, H, C) float32.
 
-    Computed in float64 and then rounded: a matrix product's last float32 bits depend on how many clips it
-    holds, and the cosines of a head can lie close enough for that to turn votes. The cost is nothing beside
-    the model's forward pass.
+    Computed in float64 and then rounded: the last float32 bits of a matrix product depend on the batch size,
+    and the cosines of a head can be close enough for that to change votes. The cost is negligible compared
+    with the model's forward pass.
 
     Args:
         x_NHD: head vectors, any floating dtype; upcast before any arithmetic.
@@ -34,7 +34,7 @@ def head_scores(x_NHD: Tensor, centroids_CHD: Tensor, score: str = "cosine") -> 
 
 
 def posteriors(s_NHC: Tensor, tau_p: float) -> Tensor:
-    """Posteriors p[n, h, c] = softmax over c of s/τ_p (eq. 5), (N, H, C) float32."""
+    """Return posteriors p[n, h, c] = softmax over c of s/τ_p (eq. 5), (N, H, C) float32."""
     s_NHC = s_NHC.to(torch.float32)
     # The largest first becomes 0: s/τ_p itself overflows for very small τ_p.
     return torch.softmax((s_NHC - s_NHC.amax(-1, keepdim=True)) / tau_p, dim=-1)

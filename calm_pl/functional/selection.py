@@ -1,11 +1,12 @@
-"""Which hyper-parameters suit the support clips: every setting of a grid judged by leaving clips out.
+"""Selection of hyper-parameters on the support clips: each setting of a grid is evaluated by leave-one-out.
 
-The judge is the likelihood of the true classes. Accuracy was tried in its place, with likelihood for ties,
-and chose worse: among hundreds of settings and a few dozen clips many are equally accurate by chance.
+The criterion is the likelihood of the true classes. Accuracy, with likelihood for ties, was tried instead and
+selected worse: among hundreds of settings and with a few dozen clips many are equally accurate by chance.
 
 A clip is scored against centroids without it, with weights whose reliabilities for its own class (or over all
-classes, where they are global) leave its own margin out. What stays as it is: the margins of the other clips,
-to whose centroids it belongs, and the mean that `shrinkage` draws towards. So it is one pass a τ_p, no refit.
+classes, if they are global) exclude its own margin. Two things still include the clip: the margins of the
+other clips, whose centroids it is part of, and the mean that `shrinkage` pulls towards. So each τ_p needs one
+pass and no refit.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _LEAST_P = 1e-12
 
 
 class Setting(NamedTuple):
-    """Hyper-parameters that are chosen together; see `head_weights` and `shrink`."""
+    """Hyper-parameters that are selected together; see `head_weights` and `shrink`."""
 
     tau_p: float
     tau_w: float
@@ -35,7 +36,7 @@ class Setting(NamedTuple):
 
 
 class SettingGrid(NamedTuple):
-    """Values tried, all combined; the first of equal settings is taken. The defaults are the paper's grid."""
+    """Values to try in all combinations; ties: the first. The defaults are the paper's grid."""
 
     tau_p: tuple[float, ...] = (0.03, 0.1, 0.001, 1.0, 2.0)
     tau_w: tuple[float, ...] = (0.5, 0.1, 0.03, 0.001, 1.0, 2.0)
@@ -44,17 +45,17 @@ class SettingGrid(NamedTuple):
     shrinkage: tuple[float, ...] = (0.0, 5.0)
 
     def settings(self, tau_p: float, num_heads: int) -> list[Setting]:
-        """All settings of one τ_p; a k of H or more heads is the same as all."""
+        """Return all settings of one τ_p; a k of H or more heads is the same as all."""
         ks = [k for k in self.top_k if k is None or k < num_heads]
         rest = itertools.product(self.shrinkage, self.weight_map, self.tau_w, ks or [None])
         return [Setting(tau_p, tau_w, k, weight_map, alpha) for alpha, weight_map, tau_w, k in rest]
 
 
 class Judged(NamedTuple):
-    """What S settings make of N clips.
+    """Results of S settings on N clips.
 
     Attributes:
-        right_NS: whether the clip was classified right, bool.
+        right_NS: whether the clip was classified correctly, bool.
         log_p_NS: log-probability of the true class, scores divided by their sum, float64.
     """
 
@@ -63,14 +64,14 @@ class Judged(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """What S settings achieve, as sums over clips that ranks add up; all float64.
+    """Results of S settings, as sums over clips that ranks add up; all float64.
 
     Attributes:
-        hits_S: clips that were classified right.
+        hits_S: clips that were classified correctly.
         log_p_S: log-probabilities of the true class.
-        gain_S: differences of these to the setting that was given.
+        gain_S: differences between these and those of the configured setting.
         gain2_S: their squares.
-        num_clips: clips that were judged, (1,).
+        num_clips: clips evaluated, (1,).
     """
 
     hits_S: Tensor
@@ -81,11 +82,11 @@ class Tally(NamedTuple):
 
 
 def tally(judged: Judged, given_log_p_N: Tensor) -> Tally:
-    """Sums of some clips.
+    """Sum results over clips.
 
     Args:
-        judged: the settings.
-        given_log_p_N: the clips' log-probabilities with the setting that was given.
+        judged: results of the settings.
+        given_log_p_N: the clips' log-probabilities with the configured setting.
     """
     gain_NS = judged.log_p_NS - given_log_p_N[:, None]
     hits_S = judged.right_NS.sum(0).to(torch.float64)
@@ -97,21 +98,21 @@ class Reliabilities(NamedTuple):
     """Evidence of one τ_p, from which every setting's weights follow.
 
     Attributes:
-        sums_RH: its sums over clips, a row a class, or one row for all; float64.
-        counts_R: clips in each row; a row without clips borrows the mean over all.
+        sums_RH: its sums over clips, one row per class, or a single row for all; float64.
+        counts_R: clips in each row; a row without clips uses the mean over all.
     """
 
     sums_RH: Tensor
     counts_R: Tensor
 
     def rows(self) -> Tensor:
-        """Mean evidence, (R, H)."""
+        """Return the mean evidence, (R, H)."""
         overall_1H = self.sums_RH.sum(0, keepdim=True) / self.counts_R.sum().clamp(min=1)
         means_RH = self.sums_RH / self.counts_R.clamp(min=1)[:, None]
         return torch.where(self.counts_R[:, None] > 0, means_RH, overall_1H)
 
     def without(self, m_NH: Tensor, row_N: Tensor) -> Tensor:
-        """The row of each clip without its own evidence, (N, H); borrowed where nothing is left."""
+        """Return each clip's row without its own evidence, (N, H); the mean over all if nothing is left."""
         rest_N1 = (self.counts_R[row_N] - 1)[:, None]
         own_NH = (self.sums_RH[row_N] - m_NH) / rest_N1.clamp(min=1)
         overall_NH = (self.sums_RH.sum(0) - m_NH) / (self.counts_R.sum() - 1).clamp(min=1)
@@ -125,7 +126,7 @@ def judge_settings(
     settings: list[Setting],
     own_m_NH: Tensor | None = None,
 ) -> Judged:
-    """Judge settings of one τ_p on clips; arguments as `setting_scores`."""
+    """Evaluate settings of one τ_p on clips; arguments as in `setting_scores`."""
     scores_NSC = setting_scores(p_NHC, y_N, evidence, settings, own_m_NH)
     # Winners as voters find them, among float32 scores.
     right_NS = scores_NSC.to(torch.float32).argmax(-1) == y_N[:, None]
@@ -141,15 +142,15 @@ def setting_scores(
     settings: list[Setting],
     own_m_NH: Tensor | None = None,
 ) -> Tensor:
-    """Scores of clips with each setting of one τ_p, (N, S, C) float64.
+    """Score clips with each setting of one τ_p, (N, S, C) float64.
 
     Args:
         p_NHC: the clips' posteriors at that τ_p.
         y_N: their classes.
-        evidence: of the support clips, one row or a row a class.
+        evidence: of the support clips, a single row or one per class.
         settings: S settings.
-        own_m_NH: the clips' own evidence where they are support clips, to be left out of their row; None for
-            clips that had no part in `evidence`.
+        own_m_NH: for support clips, their own evidence, to be subtracted from their row; None for clips that
+            are not part of `evidence`.
     """
     p_NHC = p_NHC.to(torch.float64)
     rows_RH, conditional = evidence.rows(), len(evidence.counts_R) > 1
@@ -176,7 +177,7 @@ def setting_scores(
 
 
 def best_setting(totals: Tally) -> int:
-    """Index of the likeliest setting; of equal ones the one with most hits, then the first."""
+    """Return the index of the likeliest setting; ties: the one with most hits, then the first."""
     mean_S = totals.log_p_S / totals.num_clips
     leads_S = mean_S >= mean_S.max() - TIE
     hits_S = torch.where(leads_S, totals.hits_S, -torch.ones_like(totals.hits_S))
@@ -184,9 +185,9 @@ def best_setting(totals: Tally) -> int:
 
 
 def clearly_better(totals: Tally, place: int) -> bool:
-    """Whether a setting is likelier than the one that was given by more than a standard error.
+    """Return whether a setting is likelier than the configured one by more than a standard error.
 
-    The best of hundreds of settings is better than any one of them by chance alone.
+    The best of hundreds of settings is better than any given one by chance alone.
     """
     count = float(totals.num_clips)
     mean = float(totals.gain_S[place]) / count
@@ -195,12 +196,12 @@ def clearly_better(totals: Tally, place: int) -> bool:
 
 
 def _shrink_towards(r_NH: Tensor, counts_N: Tensor, alpha: float, mean: Tensor) -> Tensor:
-    """`shrink`, but towards a mean that is given."""
+    """Shrink towards a given mean; see `shrink`."""
     return (r_NH * counts_N[:, None] + mean * alpha) / (counts_N[:, None] + alpha)
 
 
 def _weights(r_RH: Tensor, settings: list[Setting]) -> Tensor:
-    """`head_weights` of every setting, (R, S, H) float64, with one sort for all."""
+    """Compute `head_weights` of every setting, (R, S, H) float64, with a single sort."""
     order_RH = torch.sort(r_RH.to(torch.float32), dim=-1, descending=True, stable=True).indices
     rank_RH = torch.empty_like(order_RH).scatter_(
         -1, order_RH, torch.arange(r_RH.shape[-1], device=r_RH.device).expand_as(order_RH)

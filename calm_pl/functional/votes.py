@@ -1,4 +1,4 @@
-"""The two ways heads decide together: majority (SAVs, eq. 4) and weighted posteriors (eqs. 9, 13)."""
+"""Two ways to combine heads: majority vote (SAVs, eq. 4) and weighted posteriors (eqs. 9, 13)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class MajorityVote(NamedTuple):
     """Result of a majority vote.
 
     Attributes:
-        counts_NC: votes a class, float32.
-        winner_N: class index that won, ties settled.
+        counts_NC: votes per class, float32.
+        winner_N: index of the winning class, ties resolved.
     """
 
     counts_NC: Tensor
@@ -21,10 +21,10 @@ class MajorityVote(NamedTuple):
 
 
 def majority_vote(s_NKC: Tensor) -> MajorityVote:
-    """Each head votes for its best class; the class with most votes wins (eqs. 3, 4).
+    """Let each head vote for its best class; the class with most votes wins (eqs. 3, 4).
 
-    Ties: equal scores go to the lower class index; equal counts go to the class that the best-ranked head
-    among their voters voted for.
+    Ties: equal scores go to the lower class index; equal counts go to the class that the best-ranked of the
+    heads concerned voted for.
 
     Args:
         s_NKC: scores of the kept heads, ordered from the best-ranked head to the last.
@@ -39,16 +39,16 @@ def majority_vote(s_NKC: Tensor) -> MajorityVote:
 
 
 def weighted_vote(p_NHC: Tensor, weights: Tensor) -> Tensor:
-    """Scores Σ_h w·p (eq. 9 with weights (H,), eq. 13 with weights (C, H)), (N, C) float32.
+    """Return scores Σ_h w·p (eq. 9 with weights (H,), eq. 13 with weights (C, H)), (N, C) float32.
 
-    Summed in float64, so that neither the batch nor the order of heads shows in the float32 result and equal
-    classes have equal scores.
+    Summed in float64, so that the float32 result depends neither on the batch nor on the order of heads, and
+    equal classes have equal scores.
     """
     return weighted_votes(p_NHC, weights[None])[:, 0].to(torch.float32)
 
 
 def weighted_votes(p_NHC: Tensor, weights: Tensor) -> Tensor:
-    """`weighted_vote` of S settings at once, (N, S, C) float64: the posteriors are read once for all.
+    """Compute `weighted_vote` of S settings at once, (N, S, C) float64, reading the posteriors once.
 
     Args:
         p_NHC: posteriors (eq. 5).

@@ -7,11 +7,11 @@ from torch import Tensor
 
 
 def top_heads(r_CH: Tensor, top_k: int | None, live_H: Tensor | None = None) -> Tensor:
-    """Indices of the `top_k` most reliable heads of each row, best first, (C, K) int64.
+    """Return the indices of the `top_k` most reliable heads of each row, best first, (C, K) int64.
 
     Equal reliabilities are taken in the order of head indices. They are not rare: margins saturate at
-    exactly 1 for small τ_p. `top_k` None, or above H, keeps all H; where `live_H`, bool, is given, heads
-    outside of it are not kept.
+    exactly 1 for small τ_p. `top_k` None, or above H, keeps all H; if `live_H` (bool) is given, heads outside
+    it are not kept.
     """
     heads = r_CH.shape[-1]
     if live_H is not None:
@@ -27,7 +27,7 @@ def head_weights(
     weight_map: str = "softmax",
     live_H: Tensor | None = None,
 ) -> Tensor:
-    """Weights of the heads (eqs. 8, 12), (C, H) float32: each row sums to 1.
+    """Return the weights of the heads (eqs. 8, 12), (C, H) float32: each row sums to 1.
 
     Args:
         r_CH: reliabilities; a global one is a single row.
@@ -35,7 +35,7 @@ def head_weights(
         tau_w: τ_w > 0.
         weight_map: `softmax`, the paper's softmax(r/τ_w); `power`, the released code's w ∝ r^(1/τ_w), where
             a negative reliability counts as 0. A row whose kept reliabilities are all 0 is uniform over them.
-        live_H: heads that may have a weight, bool; all where None.
+        live_H: heads that may have a weight, bool; all if None.
     """
     kept_CK = top_heads(r_CH, top_k, live_H)
     r_CK = r_CH.gather(-1, kept_CK).to(torch.float64)

@@ -1,8 +1,8 @@
-"""Heads whitened by their pooled within-class covariance, also without some of the clips.
+"""Whiten heads by their pooled within-class covariance, also without some of the clips.
 
 Head h has the within-class scatter W = Σ z zᵀ over the support clips, z = x - μ[y, h]. Its space is scaled
 by A^(-1/2), A = (1 - s)·W + s·tr(W)/D·I, before cosines are taken, so that directions in which clips of one
-class differ count for little.
+class differ have little influence.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FLOOR = 1e-6
 
 
 class ScatterSums(NamedTuple):
-    """What ranks add up.
+    """Sums that ranks add up.
 
     Attributes:
         scatter_HDD: Σ z zᵀ, float64.
@@ -32,7 +32,7 @@ class ScatterSums(NamedTuple):
 
 
 def scatter_sums(x_NHD: Tensor, y_N: Tensor, means_CHD: Tensor) -> ScatterSums:
-    """Sums over these clips, around class means of all clips; sums of disjoint sets add up."""
+    """Return sums over these clips, around the class means of all clips; sums of disjoint sets add up."""
     _, heads, dim = x_NHD.shape
     scatter_HDD = torch.zeros(heads, dim, dim, dtype=torch.float64, device=x_NHD.device)
     energy_H = torch.zeros(heads, dtype=torch.float64, device=x_NHD.device)
@@ -45,11 +45,11 @@ def scatter_sums(x_NHD: Tensor, y_N: Tensor, means_CHD: Tensor) -> ScatterSums:
 
 
 def whitening(sums: ScatterSums, shrink: float) -> Tensor:
-    """Matrices that whiten row vectors, x·R with R·Rᵀ = A^(-1), (H, D, D) float32; their largest entry is 1.
+    """Return matrices that whiten row vectors, x·R with R·Rᵀ ∝ A^(-1), (H, D, D) float32, largest entry 1.
 
     Args:
         sums: over the support clips of all ranks.
-        shrink: s in (0, 1]; 1 leaves every direction as it is.
+        shrink: s in (0, 1]; 1 leaves all directions unchanged.
     """
     dim = sums.scatter_HDD.shape[-1]
     trace_H = sums.scatter_HDD.diagonal(dim1=1, dim2=2).sum(-1)
@@ -64,19 +64,19 @@ def whitening(sums: ScatterSums, shrink: float) -> Tensor:
 
 
 def apply_whitening(x_NHD: Tensor, whitening_HDD: Tensor) -> Tensor:
-    """Head vectors in the whitened space, float64."""
+    """Map head vectors to the whitened space, float64."""
     x_HND = x_NHD.to(torch.float64).transpose(0, 1)
     return torch.bmm(x_HND, whitening_HDD.to(torch.float64)).transpose(0, 1)
 
 
 def without(sums: ScatterSums, gone: ScatterSums, gone_CHD: Tensor, left_C: Tensor) -> ScatterSums:
-    """The sums of the clips that are left, around their own means.
+    """Return the sums of the remaining clips, around their own means.
 
     Args:
         sums: over all clips, around the means of all.
-        gone: over the clips that leave, around the same means.
-        gone_CHD: Σ z of the clips that leave, z = x - μ.
-        left_C: clips a class that are left.
+        gone: over the removed clips, around the same means.
+        gone_CHD: Σ z of the removed clips, z = x - μ.
+        left_C: remaining clips per class.
     """
     gone_HCD = gone_CHD.transpose(0, 1)
     moved_HDD = gone_HCD.transpose(1, 2) @ (gone_HCD / left_C[:, None])
@@ -84,6 +84,6 @@ def without(sums: ScatterSums, gone: ScatterSums, gone_CHD: Tensor, left_C: Tens
 
 
 def _ridge(trace: Tensor, energy: Tensor, shrink: float, dim: int) -> Tensor:
-    """s·tr(W)/D, and what keeps it above 0 where the scatter is 0."""
+    """Return s·tr(W)/D, kept above 0 if the scatter is 0."""
     floor = torch.full_like(energy, torch.finfo(torch.float64).tiny)
     return torch.maximum(shrink * (trace.clamp(min=0) + FLOOR * energy.clamp(min=0)) / dim, floor)

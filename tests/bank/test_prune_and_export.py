@@ -80,7 +80,7 @@ def test_unfinished_files_go_when_they_are_old(aged):
 
 def test_a_folder_that_is_no_bank(tmp_path):
     for work in (prune, info, verify):
-        with pytest.raises(RunError, match="is no head bank"):
+        with pytest.raises(RunError, match="is not a head bank"):
             work(tmp_path, *([Wish()] if work is prune else []))
 
 

@@ -72,7 +72,7 @@ def test_export(call, bank, tmp_path):
 def test_what_is_no_bank(call, tmp_path):
     done = call("bank", "info", tmp_path)
     assert done.returncode == 1
-    assert done.stderr == f"error: {str(tmp_path)!r} is no head bank (it has no folder 'shards').\n"
+    assert done.stderr == f"error: {str(tmp_path)!r} is not a head bank (it has no folder 'shards').\n"
 
 
 def test_help_is_quick_and_light(launch):

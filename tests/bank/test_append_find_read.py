@@ -270,5 +270,5 @@ def test_a_newer_shard_is_refused(tmp_path, monkeypatch):
 
 def test_a_file_in_the_place_of_the_folder(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(RunError, match="no folder"):
+    with pytest.raises(RunError, match="is not a folder"):
         HeadBank(tmp_path / "file")

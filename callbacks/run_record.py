@@ -103,7 +103,7 @@ class RunRecord(Callback):
     def _results(self, module: FitFreeModule, data: FewShotDataModule | None) -> dict[str, Any]:
         total = self.load_seconds + time.perf_counter() - self._made
         return {
-            "benchmark": self.benchmark or type(data).__name__,
+            "benchmark": self.benchmark or type(data if data is None else data.benchmark).__name__,
             "model": self.model_path or module.lalm.path,
             **results_of(module, data),
             "remarks": notes(module, data),

@@ -1,4 +1,4 @@
-"""Files of a user's own that add methods, metrics and benchmarks: `plugins:`, or `--plugins`. Floor 2.
+"""Files of a user's own that add methods, metrics, benchmarks, callbacks and model families. Floor 3.
 
 A plugin is Python code and runs with the user's rights, so only files that the user names are loaded.
 """
@@ -11,18 +11,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from calm_pl.config.callbacks import CALLBACKS
 from calm_pl.data import add_benchmark
-from calm_pl.errors import ConfigError, DataError
+from calm_pl.errors import ConfigError, DataError, ModelError
 from calm_pl.methods import METHODS
 from calm_pl.metrics.info import METRICS
 from calm_pl.rows import RowTable, public_name
 
-_TABLES: dict[str, RowTable[Any]] = {"METHODS": METHODS, "METRICS": METRICS}
+_TABLES: dict[str, RowTable[Any]] = {"METHODS": METHODS, "METRICS": METRICS, "CALLBACKS": CALLBACKS}
 """What a plugin may define, a list of rows each."""
 
 
 def load_plugins(paths: Sequence[str]) -> None:
-    """Run plugin files; add the rows of their `METHODS` and `METRICS`, and their `BENCHMARKS` by name.
+    """Run plugin files, and add what they define.
+
+    `METHODS`, `METRICS` and `CALLBACKS` are lists of rows; `BENCHMARKS` are classes by name, `FAMILIES` model
+    families by `model_type`.
 
     Loading one again changes nothing. A row names its class as `FILE:Class`, by the file's name without
     `.py`.
@@ -65,8 +69,13 @@ def _load(path: Path) -> None:
             )
         for row in rows:
             table.add(row)
-    for key, cls in getattr(module, "BENCHMARKS", {}).items():
-        try:
+    try:
+        for key, cls in getattr(module, "BENCHMARKS", {}).items():
             add_benchmark(key, cls)
-        except DataError as error:
-            raise ConfigError([f"{where}: {error}"]) from error
+        if hasattr(module, "FAMILIES"):
+            from calm_pl.models.families.table import add_family
+
+            for model_type, family in module.FAMILIES.items():
+                add_family(model_type, family)
+    except (DataError, ModelError) as error:
+        raise ConfigError([f"{where}: {error}"]) from error

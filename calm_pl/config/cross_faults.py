@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from calm_pl.config.schema import CALLBACKS, PRIOR_METHOD, Config
+from calm_pl.config.callbacks import CALLBACKS
+from calm_pl.config.schema import PRIOR_METHOD, Config
 from calm_pl.methods import METHODS
 from calm_pl.pseudo.settings import JUDGE
 
@@ -19,7 +20,7 @@ def cross_faults(config: Config) -> list[str]:
         faults.append("voter.select: oracle reads the query twice and needs a bank; bank.dir is null")
     if (config.data.video.num_frames is None) == (config.data.video.fps is None):
         faults.append("data.video: must have either num_frames or fps, and the other null")
-    for name, known in (("methods", METHODS.keys()), ("callbacks", CALLBACKS)):
+    for name, known in (("methods", METHODS.keys()), ("callbacks", CALLBACKS.keys())):
         for value in getattr(config, name):
             if value not in known:
                 faults.append(f"{name}: must be among {', '.join(known)}, but holds {value!r}")

@@ -16,7 +16,7 @@ from calm_pl.validation import Rule, above_zero, as_in, at_least, one_of, settin
 from calm_pl.voters.settings import CalmSettings, SavSettings
 
 PRIOR_METHOD = "calm_auto_zero_shot"  # as calm_pl.evaluation.prior, which needs torch
-CALLBACKS = (
+_CALLBACKS = (
     "progress",
     "run_record",
     "predictions",
@@ -170,7 +170,7 @@ class Config:
     run: RunConfig = field(default_factory=RunConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     wandb: WandbConfig = field(default_factory=WandbConfig)
-    callbacks: list[str] = field(default_factory=lambda: list(CALLBACKS))
+    callbacks: list[str] = field(default_factory=lambda: list(_CALLBACKS))
     """What follows a job along: the progress bar, and the files it writes."""
     plugins: list[str] = field(default_factory=list)
     """Python files of your own that add methods; their code is run."""

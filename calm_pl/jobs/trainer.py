@@ -6,8 +6,9 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from calm_pl.config.callbacks import CALLBACKS, SHIPPED, JobCallback
 from calm_pl.config.schema import Config, TrainerConfig, WandbConfig
-from calm_pl.errors import RunError
+from calm_pl.errors import ConfigError, RunError
 from calm_pl.jobs.record import JobRecord
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def build_trainer(config: Config, record: JobRecord) -> Trainer:
         # Without the callback Lightning would show bars of its own.
         enable_progress_bar=config.trainer.enable_progress_bar and "progress" in config.callbacks,
         logger=build_loggers(config.wandb, record),
-        callbacks=[_build_callback(name, record) for name in _needed(config)],
+        callbacks=[_build_callback(row, record) for row in _needed(config)],
     )
 
 
@@ -58,31 +59,35 @@ def trainer_on(settings: TrainerConfig, **more: Any) -> Trainer:
         raise RunError(f"Lightning refuses the settings below trainer: {error}") from error
 
 
-def _needed(config: Config) -> list[str]:
-    """Callbacks in the order of their work: what reads the run folder comes after what writes it."""
-    order = (
-        "progress",
-        "pseudo_labels",
-        "predictions",
-        "figures",
-        "run_record",
-        "report",
-        "wandb_tables",
-    )
+def _needed(config: Config) -> list[JobCallback]:
+    """Return rows of the callbacks in the order of their work."""
     return [
-        name
-        for name in order
-        if name in config.callbacks and (name != "progress" or config.trainer.enable_progress_bar)
+        row
+        for row in CALLBACKS
+        if row.key in config.callbacks and (row.key != "progress" or config.trainer.enable_progress_bar)
     ]
 
 
-def _build_callback(name: str, record: JobRecord) -> Callback:
-    """A shipped callback by its file's name.
+def _build_callback(row: JobCallback, record: JobRecord) -> Callback:
+    """Make a callback.
 
-    Callbacks stand above this package: they import it, so here they are looked up rather than imported.
+    Shipped ones stand above this package: they import it, so here they are looked up rather than imported.
+
+    Raises:
+        ConfigError: one of a plugin or another package that is not there, or is no callback.
     """
-    module = importlib.import_module(f"{_callbacks_package()}.{name}")
-    return module.from_record(record)
+    from lightning.pytorch import Callback
+
+    module, _, name = row.make.partition(":")
+    if module.startswith(f"{SHIPPED}."):
+        module = _callbacks_package() + module.removeprefix(SHIPPED)
+    try:
+        made = getattr(importlib.import_module(module), name)(record)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError([f"callbacks: {row.key} cannot be made by {row.make}: {error}"]) from error
+    if not isinstance(made, Callback):
+        raise ConfigError([f"callbacks: {row.make} must make a Lightning Callback, but made {made!r}"])
+    return made
 
 
 def _callbacks_package() -> str:

@@ -14,7 +14,7 @@ import torch
 
 from calm_pl.errors import ModelError
 from calm_pl.models.checkpoint_path import local_path
-from calm_pl.models.families.table import FAMILIES, REFUSED, Family, find_family
+from calm_pl.models.families.table import REFUSED, Family, family_types, find_family
 from calm_pl.models.preparer import Preparer
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -94,7 +94,9 @@ def load_checkpoint(
         family = _family(path, local, source)
         processor = _processor(path, local, source)
         try:
-            model, report = getattr(transformers, family.model_class).from_pretrained(
+            named = family.model_class
+            model_class = getattr(transformers, named) if isinstance(named, str) else named
+            model, report = model_class.from_pretrained(
                 local,
                 **source,
                 **placement,
@@ -166,7 +168,7 @@ def _family(path: str, local: str, source: dict[str, Any]) -> Family:
         raise ModelError(f"{path!r} is a {model_type!r} model, which is not supported: {REFUSED[model_type]}")
     raise ModelError(
         f"{path!r} is a {model_type!r} model, not a supported audio language model. Supported:"
-        f" {', '.join(sorted(FAMILIES))}."
+        f" {', '.join(family_types())}."
     )
 
 

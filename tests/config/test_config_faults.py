@@ -5,8 +5,8 @@ import typing
 import pytest
 from config_helpers import DEMO, demo, faults, leaves
 
+from calm_pl.config.callbacks import CALLBACKS
 from calm_pl.config.compose import load_config
-from calm_pl.config.schema import CALLBACKS
 from calm_pl.data import BENCHMARKS
 from calm_pl.errors import ConfigError
 from calm_pl.methods import METHODS
@@ -138,7 +138,7 @@ def test_no_setting_takes_a_section(path):
         ),
         (
             "callbacks=[confetti]",
-            f"callbacks: must be among {', '.join(CALLBACKS)}, but holds 'confetti'",
+            f"callbacks: must be among {', '.join(CALLBACKS.keys())}, but holds 'confetti'",
         ),
         (
             "callbacks=[run_record,report]",

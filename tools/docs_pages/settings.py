@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 from omegaconf import MISSING
 
-from calm_pl.config.schema import CALLBACKS, Config
+from calm_pl.config.callbacks import CALLBACKS
+from calm_pl.config.schema import Config
 from calm_pl.methods import METHODS
 from calm_pl.validation import type_name
 
-_LISTS = {"methods": METHODS.keys(), "callbacks": CALLBACKS}  # what their entries may be
+_LISTS = {"methods": METHODS.keys(), "callbacks": CALLBACKS.keys()}  # what their entries may be
 
 
 class Setting(NamedTuple):

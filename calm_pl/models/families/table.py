@@ -6,6 +6,7 @@ import importlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class Family:
     """How the models of one family are prompted and run.
 
     Attributes:
-        model_class: name of the class in `transformers`.
+        model_class: name of the class in `transformers`, or the class itself.
         preparer: makes the family's `Preparer` from its processor.
         positions: (model, inputs) to position ids, (N, T) or (3, N, T).
         prefill: (model, inputs, positions, use_cache) to what the inner model returns: `last_hidden_state`
@@ -49,7 +50,7 @@ class Family:
         fault: why a model that was loaded would give wrong results all the same; None where it would not.
     """
 
-    model_class: str
+    model_class: str | type[Any]
     preparer: Callable[[Any], Preparer]
     positions: Callable[[Any, Inputs], Tensor] = counted_positions
     prefill: Callable[[Any, Inputs, Tensor, bool], Any] = plain_prefill
@@ -78,12 +79,57 @@ REFUSED: dict[str, str] = json.loads((Path(__file__).parent / "families.json").r
 ]
 
 
+ENTRY_POINTS = "calm_pl.families"
+_added: dict[str, Family] = {}
+"""Families of plugins, by `model_type`."""
+
+
+def family_types() -> list[str]:
+    """Return the `model_type` of every supported family, those of plugins and other packages too."""
+    return sorted({*FAMILIES, *_added, *_entry_points()})
+
+
+def add_family(model_type: str, family: Family) -> None:
+    """Add a family of a plugin.
+
+    Raises:
+        ModelError: the type is that of another family, or it is no `Family`.
+    """
+    if model_type in FAMILIES or _added.get(model_type, family) is not family:
+        raise ModelError(f"There is a family for {model_type!r} already.")
+    _added[model_type] = _checked(family, f"The family of {model_type!r}")
+
+
 def find_family(model_type: str) -> Family | None:
-    """The family of a configuration's `model_type`; None where there is none."""
-    if model_type not in FAMILIES:
+    """Return the family of a configuration's `model_type`; None where there is none.
+
+    Raises:
+        ModelError: that of another package cannot be loaded.
+    """
+    if model_type in FAMILIES:
+        module, name = FAMILIES[model_type]
+        family: Family = getattr(importlib.import_module(module), name)
+        return family
+    if model_type in _added:
+        return _added[model_type]
+    point = _entry_points().get(model_type)
+    if point is None:
         return None
-    module, name = FAMILIES[model_type]
-    family: Family = getattr(importlib.import_module(module), name)
+    where = f"The family {point.name!r} of the package {point.dist.name if point.dist else 'unknown'!r}"
+    try:
+        found = point.load()
+    except Exception as error:  # another's code may raise anything
+        raise ModelError(f"{where} cannot be loaded: {type(error).__name__}: {error}.") from error
+    return _checked(found, where)
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
+def _checked(family: Any, where: str) -> Family:
+    if not isinstance(family, Family):
+        raise ModelError(f"{where} must be a calm_pl.models.families.table.Family, but is {family!r}.")
     return family
 
 
@@ -97,7 +143,7 @@ def family_of(model: Any) -> Family:
     if family is None:
         raise ModelError(
             f"{type(model).__name__} ({model.config.model_type!r}) is of no supported family:"
-            f" {', '.join(sorted(FAMILIES))}."
+            f" {', '.join(family_types())}."
         )
     return family
 

@@ -41,6 +41,12 @@ def load_plugins(paths: Sequence[str]) -> None:
         _load(Path(text).expanduser())
 
 
+def _is_free(name: str, path: Path) -> bool:
+    """Return whether no module has the name but the plugin itself, in whose folder Python may look."""
+    found = importlib.util.find_spec(name)
+    return found is None or (found.origin is not None and Path(found.origin).resolve() == path.resolve())
+
+
 def _load(path: Path) -> None:
     where = f"plugins: {path}"
     if path.suffix != ".py" or not path.is_file():
@@ -48,7 +54,7 @@ def _load(path: Path) -> None:
     name, before = path.stem, sys.modules.get(path.stem)
     if before is not None and getattr(before, "__file__", None) == str(path.resolve()):
         return
-    if before is not None or importlib.util.find_spec(name) is not None:
+    if before is not None or not _is_free(name, path):
         raise ConfigError([f"{where}: a module of the name {name!r} is there already; rename the file"])
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:

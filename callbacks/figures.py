@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class FigureWriter(Callback):
-    """Draws the figures of a `FitFreeModule` after test, on rank 0, into `figures/` of a folder.
+    """Draw the figures of a `FitFreeModule` after test, on rank 0, into `figures/` of a folder.
 
     A figure that cannot be drawn is warned of, and the job goes on.
 
@@ -45,7 +45,7 @@ class FigureWriter(Callback):
 
 
 def run_facts(module: FitFreeModule) -> RunFacts:
-    """Facts about a module that was tested; those that `facts_of` finds in the folder of its run."""
+    """Return the facts about a tested module; those that `facts_of` finds in the folder of its run."""
     from calm_pl.figures.methods import Estimate
     from calm_pl.figures.run import Answered, RunFacts
     from calm_pl.figures.run_files import main_metric
@@ -89,7 +89,7 @@ def _head_facts(module: FitFreeModule) -> HeadFacts | None:
 
 
 def _agreement(module: FitFreeModule) -> dict[str, Agreement]:
-    """How far rounds agree on heads, for each method that ranks heads."""
+    """Return how well rounds agree on heads, for each method that ranks heads."""
     from calm_pl.figures.agreement import agreement
 
     found = {}
@@ -102,5 +102,5 @@ def _agreement(module: FitFreeModule) -> dict[str, Agreement]:
 
 
 def from_record(record: JobRecord) -> FigureWriter:
-    """For a job of the command line."""
+    """Make the callback of a command-line job."""
     return FigureWriter(record.run_dir)

@@ -1,4 +1,4 @@
-"""`predictions.csv`: every method's answer to every query."""
+"""`predictions.csv`: every method's prediction for every query."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from calm_pl.runs.predictions import cells_of, header_of, write_rows
 
 
 class PredictionWriter(Callback):
-    """Writes the predictions of a `FitFreeModule` after test, on rank 0.
+    """Write the predictions of a `FitFreeModule` after test, on rank 0.
 
     Args:
         run_dir: folder of `predictions.csv`.
@@ -31,7 +31,7 @@ class PredictionWriter(Callback):
 
 
 def prediction_rows(module: FitFreeModule) -> Iterator[list[str]]:
-    """A header, then a row for each answered question and draw: truth, options, answers, confidences.
+    """Return a header, then a row per question and draw: truth, options, predictions, confidences.
 
     `cluster` numbers what is not independent, such as the clips of one recording (see
     `calm_pl.metrics.clusters`).
@@ -56,5 +56,5 @@ def prediction_rows(module: FitFreeModule) -> Iterator[list[str]]:
 
 
 def from_record(record: JobRecord) -> PredictionWriter:
-    """For a job of the command line."""
+    """Make the callback of a command-line job."""
     return PredictionWriter(record.run_dir)

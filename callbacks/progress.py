@@ -1,4 +1,4 @@
-"""A progress bar that counts clips: rate, time left; plain lines where the output is no terminal."""
+"""Progress bar that counts clips, with rate and time left; plain lines if the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class ClipProgress(ProgressBar):
-    """One bar for the job: clips of all ranks, their rate, time left, bank hits, clips that failed."""
+    """One progress bar per job: clips of all ranks, rate, time left, cached and failed clips."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,11 +28,11 @@ class ClipProgress(ProgressBar):
         self._stages = 0
 
     def disable(self) -> None:
-        """Lightning's switch on ranks other than 0."""
+        """Turn the bar off; Lightning calls this on ranks other than 0."""
         self._enabled = False
 
     def enable(self) -> None:
-        """The reverse of `disable`."""
+        """Turn the bar on."""
         self._enabled = True
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -64,7 +64,7 @@ class ClipProgress(ProgressBar):
         self._end()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -121,13 +121,13 @@ class _Stage:
         self.started = self.last_line = time.monotonic()
 
     def asides(self, failed: int) -> str:
-        """What is worth saying beside the count."""
-        parts = [f"{self.banked:,} from the bank"] if self.banked else []
+        """Return the remarks beside the count."""
+        parts = [f"{self.banked:,} cached"] if self.banked else []
         parts += [f"{failed:,} failed"] if failed else []
         return ", ".join(parts)
 
     def print_line(self, done: int, failed: int) -> None:
-        """A line for outputs that are no terminal."""
+        """Print a line, for outputs that are not a terminal."""
         self.last_line = time.monotonic()
         elapsed = max(self.last_line - self.started, 1e-9)
         rate = done / elapsed
@@ -135,17 +135,17 @@ class _Stage:
         asides = self.asides(failed)
         print(
             f"{self.name}: {done:,} of {self.total:,} clips, {rate:.1f} clips/s,"
-            f" {elapsed:.0f} s gone, {left:.0f} s left{', ' if asides else ''}{asides}",
+            f" {elapsed:.0f} s elapsed, {left:.0f} s left{', ' if asides else ''}{asides}",
             file=sys.stderr,
             flush=True,
         )
 
 
 def _questions(module: LightningModule, split: str) -> int:
-    """How many there are; 0 for a module that is not ours."""
+    """Count a split's questions; 0 for a foreign module."""
     return len(getattr(getattr(module, "task", None), split, ()))
 
 
 def from_record(record: JobRecord) -> ClipProgress:
-    """For a job of the command line."""
+    """Make the callback of a command-line job."""
     return ClipProgress()

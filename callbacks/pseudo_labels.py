@@ -1,4 +1,4 @@
-"""`pseudo_labels.csv`, `rejected.csv`: labels that the model gave the support, and why others have none."""
+"""`pseudo_labels.csv`, `rejected.csv`: the model's labels of the support, and reasons for rejections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from calm_pl.pseudo.reporting import kept_rows, rejected_rows, summary
 
 
 class PseudoLabelWriter(Callback):
-    """Writes the labels of a `FitFreeModule` that has any, once the support is fitted, on rank 0.
+    """Write the pseudo-labels of a `FitFreeModule`, if it has any, once the support is fitted, on rank 0.
 
     Args:
         run_dir: folder of the two files, of `pseudo_labels.json`, the entry of `results.json`, and of
@@ -52,5 +52,5 @@ class PseudoLabelWriter(Callback):
 
 
 def from_record(record: JobRecord) -> PseudoLabelWriter:
-    """For a job of the command line."""
+    """Make the callback of a command-line job."""
     return PseudoLabelWriter(record.run_dir, record.config_yaml)

@@ -1,4 +1,4 @@
-"""`report.html`: a run's results on one page that needs nothing but itself."""
+"""`report.html`: a run's results on one self-contained page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .run_record import RunRecord
 
 
 class ReportWriter(Callback):
-    """Writes the page after test, on rank 0, from what `PredictionWriter` and `RunRecord` left in the folder.
+    """Write the page after test, on rank 0, from the files of `PredictionWriter` and `RunRecord`.
 
     Args:
         run_dir: folder of `report.html`.
@@ -54,6 +54,6 @@ class ReportWriter(Callback):
 
 
 def from_record(record: JobRecord) -> ReportWriter:
-    """For a job of the command line."""
+    """Make the callback of a command-line job."""
     settings = (yaml.safe_load(record.config_yaml) or {}).get("report", {})
     return ReportWriter(record.run_dir, **settings)

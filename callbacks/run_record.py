@@ -31,7 +31,7 @@ _PACKAGES = ("torch", "transformers", "lightning", "torchmetrics", "torchaudio",
 
 
 class RunRecord(Callback):
-    """Writes the records of a `FitFreeModule` after test, on rank 0; `results.json` last.
+    """Write the records of a `FitFreeModule` after test, on rank 0; `results.json` last.
 
     Args:
         run_dir: the run folder.
@@ -118,7 +118,7 @@ class RunRecord(Callback):
 
 
 def classifier(module: FitFreeModule, data: FewShotDataModule | None) -> Classifier | None:
-    """The voters of the first round, with the prompt and the model that they belong to.
+    """Return the voters of the first round, with the prompt and the model that they belong to.
 
     None where none can be stored, or the prompt is not known for want of a data module.
     """
@@ -129,7 +129,7 @@ def classifier(module: FitFreeModule, data: FewShotDataModule | None) -> Classif
 
 
 def pseudo_classifier(module: FitFreeModule, data: FewShotDataModule | None) -> Classifier | None:
-    """The same for voters on pseudo-labels; it knows the classes that have one."""
+    """Return the same for voters on pseudo-labels, with the classes that have any."""
     pseudo = pseudo_fit(module.sources)
     if pseudo is None:
         return None
@@ -195,7 +195,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def from_record(record: JobRecord) -> RunRecord:
-    """For a job of the command line."""
+    """Make the callback of a command-line job."""
     return RunRecord(
         record.run_dir,
         record.benchmark,

@@ -1,4 +1,4 @@
-"""What Weights & Biases gets beside the metrics: intervals, tables, sound, figures, the classifier."""
+"""Output for Weights & Biases beside the metrics: intervals, tables, audio, figures, the classifier."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MOST_ROWS = 10_000  # what W&B shows of a table
 
 
 class WandbTables(Callback):
-    """Logs to the Trainer's `WandbLogger`, on rank 0; without one it does nothing.
+    """Log to the Trainer's `WandbLogger`, on rank 0; do nothing without one.
 
     Args:
         config_yaml: the resolved configuration.
@@ -106,7 +106,7 @@ def _staged_below(run_dir: Path | None) -> Iterator[None]:
 
 
 def _log_rounds(run: Any, module: FitFreeModule) -> None:
-    """Accuracy over folds and draws, where there are several."""
+    """Log accuracy over folds and draws, if there are several."""
     rounds = module.task.rounds
     if len(rounds) < 2:
         return
@@ -135,7 +135,7 @@ def _log_predictions(run: Any, module: FitFreeModule) -> None:
 
 
 def _summarise(run: Any, folder: RunFolder) -> None:
-    """Intervals and counts as columns of the runs' table; differences as a table of their own."""
+    """Log intervals and counts as columns of the table of runs, and differences as a table."""
     import wandb
 
     found: dict[str, Any] = {"config_hash": folder.results["config_hash"]}
@@ -157,7 +157,7 @@ def _summarise(run: Any, folder: RunFolder) -> None:
 
 
 def _log_sound(run: Any, folder: RunFolder, module: FitFreeModule, most: int) -> None:
-    """A table of clips to listen to, with the answers of all methods."""
+    """Log a table of clips to listen to, with the predictions of all methods."""
     if not most:
         return
     import wandb
@@ -187,7 +187,7 @@ def _log_figures(run: Any, run_dir: Path) -> None:
 
 
 def _keep_classifier(run: Any, folder: RunFolder) -> None:
-    """The classifier with its configuration, as an artifact of type `model`."""
+    """Upload the classifier with its configuration, as an artifact of type `model`."""
     import wandb
 
     if not (folder.path / "classifier.safetensors").is_file():
@@ -207,7 +207,7 @@ def _kept(run_dir: Path) -> Iterator[Path]:
 
 
 def from_record(record: JobRecord) -> WandbTables:
-    """For a job of the command line."""
+    """Make the callback of a command-line job."""
     config = yaml.safe_load(record.config_yaml) or {}
     with_records = {"predictions", "run_record"} <= set(config.get("callbacks", ()))
     settings = config.get("wandb", {})

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 
 class CalmError(Exception):
-    """Base of every error that a user can mend."""
+    """Base of all errors that a user can fix."""
 
 
 class ConfigError(CalmError):
-    """One or more faults in a configuration, reported together."""
+    """One or more problems in a configuration, reported together."""
 
     def __init__(self, faults: list[str]) -> None:
         self.faults = list(faults)
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__(f"The configuration has {count}:\n" + "\n".join(f"  - {f}" for f in faults))
+        count = "1 problem" if len(faults) == 1 else f"{len(faults)} problems"
+        super().__init__(f"{count} in the configuration:\n" + "\n".join(f"  - {f}" for f in faults))
 
 
 class DataError(CalmError):
-    """A data set that cannot be used as it lies on disk."""
+    """A data set that cannot be used as it is on disk."""
 
 
 class BadClipError(CalmError):
@@ -32,11 +32,11 @@ class ModelError(CalmError):
 
 
 class RunError(CalmError):
-    """A run folder or job that cannot go on."""
+    """A run folder that cannot be used, or a job that cannot continue."""
 
 
 class StoppedRunError(RunError):
-    """A job that a signal ended.
+    """A job was ended by a signal.
 
     Attributes:
         signal: its number.

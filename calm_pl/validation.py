@@ -116,9 +116,15 @@ def check_settings(settings: Any) -> None:
 
 def type_name(kind: Any) -> str:
     """Return a setting's type in words, as in "must be ..."."""
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Any: "any value"}
+    names = {
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        str: "a string",
+        Any: "any value",
+    }
     if typing.get_origin(kind) is list:
-        return "a list of texts"
+        return "a list of strings"
     if typing.get_origin(kind) is dict:
         return "a section with keys"
     parts = [part for part in typing.get_args(kind) or (kind,) if part is not type(None)]

@@ -88,7 +88,7 @@ def make_run(
     }
     (folder / "results.json").write_text(json.dumps(results))
     (folder / "config.yaml").write_text(config)
-    (folder / "skipped.csv").write_text("split,clip,reason\nquery,<i>x</i>.wav,holds no samples\n")
+    (folder / "skipped.csv").write_text("split,clip,reason\nquery,<i>x</i>.wav,contains no samples\n")
     heads = layers * per_layer
     reliability_CH = rng.random((len(classes), heads)).astype(np.float32)
     weights_CH = (reliability_CH / reliability_CH.sum(1, keepdims=True)).astype(np.float32)

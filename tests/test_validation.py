@@ -86,7 +86,7 @@ class Knobs:
         ({"tau": "1"}, "`tau` to be a number, but got '1'."),
         ({"tau": math.nan}, "`tau` to be a finite number above 0, but got nan."),
         ({"word": "c"}, "`word` to be one of a, b, but got 'c'."),
-        ({"word": 1}, "`word` to be text, but got 1."),
+        ({"word": 1}, "`word` to be a string, but got 1."),
         ({"free": 1}, "`free` to be true or false, but got 1."),
     ],
 )

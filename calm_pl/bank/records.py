@@ -22,7 +22,7 @@ class Records:
         keys: N keys as `clip_key` makes them.
         vectors_NHD: head vectors, layer-major; float32, float16 or bfloat16.
         option_scores_NO: scores of the option letters at the last prompt token, float32; O may be 0. Entries
-        beyond a clip's own number of options are -inf.
+            beyond a clip's own number of options are -inf.
         meta: N dictionaries of JSON values, such as `id`, `path`, `label`, `seconds`, `prompt`.
         num_options_N: each clip's own number of options, int64; all O by default.
 

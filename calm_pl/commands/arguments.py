@@ -40,10 +40,10 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="a YAML file, or the name of a shipped one; may be given several times, later wins",
+        help="a YAML file, or the name of a shipped one; may be repeated, later files override earlier ones",
     )
     parser.add_argument(
-        "--print-config", action="store_true", help="show the resolved configuration and stop"
+        "--print-config", action="store_true", help="print the resolved configuration and exit"
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="override single settings")

@@ -36,7 +36,7 @@ def size_in_bytes(text: str) -> int:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?)B?", text.strip(), re.IGNORECASE)
     if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 500MB or 50GB")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500MB or 50GB")
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
@@ -48,36 +48,39 @@ def span_in_seconds(text: str) -> float:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([mhdw])", text.strip())
     if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no span such as 12h, 30d or 2w")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 12h, 30d or 2w")
     return float(match[1]) * _SPANS[match[2]]
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
     command = parser(
         program,
-        "Look at, check, shrink or export a head bank, the store of head vectors that extraction fills.",
+        "Inspect, check, prune or export a head bank, the cache of head vectors.",
         _EXAMPLES,
     )
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, what in (
         ("info", "clips, models, prompts, sizes and dates"),
         ("verify", "read every byte and compare it with its checksum"),
-        ("prune", "say what would go, or let it go with --yes; then merge small shards"),
+        ("prune", "show what would be removed, or remove it with --yes; then merge small shards"),
         ("export", "write the records for other tools"),
     ):
         action = actions.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
-        action.add_argument("folder", help="the bank: bank.dir of the runs that filled it")
+        action.add_argument("folder", help="the bank: bank.dir of your runs")
         action.add_argument("--debug", action="store_true", help="show the traceback of an error")
     prune = actions.choices["prune"]
     prune.add_argument(
-        "--older-than", type=span_in_seconds, metavar="SPAN", help="records older than 12h, 30d, 2w go"
+        "--older-than",
+        type=span_in_seconds,
+        metavar="SPAN",
+        help="remove records older than 12h, 30d, 2w",
     )
-    prune.add_argument("--model", metavar="HASH", help="records of that model go; `info` shows the hashes")
+    prune.add_argument("--model", metavar="HASH", help="remove this model's records; `info` shows the hashes")
     prune.add_argument(
-        "--max-size", type=size_in_bytes, metavar="SIZE", help="the oldest go until 50GB or so are left"
+        "--max-size", type=size_in_bytes, metavar="SIZE", help="remove the oldest records down to this size"
     )
-    prune.add_argument("--damaged", action="store_true", help="shards that cannot be read go")
-    prune.add_argument("--yes", action="store_true", help="do it; without, nothing is changed")
+    prune.add_argument("--damaged", action="store_true", help="remove shards that cannot be read")
+    prune.add_argument("--yes", action="store_true", help="do it; without --yes nothing is changed")
     export = actions.choices["export"]
     export.add_argument("--out", required=True, metavar="FOLDER", help="where to write")
     export.add_argument(
@@ -120,7 +123,7 @@ def _info(args: argparse.Namespace) -> int:
         f" {found.num_shards:,} shards, {_bytes(found.num_bytes)}."
     )
     if found.num_copies:
-        print(f"{found.num_copies:,} records are there more than once; prune --yes merges them.")
+        print(f"{found.num_copies:,} records have extra copies; prune --yes merges them.")
     for name, reason in found.damaged.items():
         print(f"damaged: {name}: {reason}")
     return 0
@@ -130,16 +133,13 @@ def _verify(args: argparse.Namespace) -> int:
     from calm_pl.bank import verify
 
     verdict = verify(args.folder)
-    print(f"{verdict.num_records:,} records are sound; {verdict.num_shards:,} shards without a fault.")
+    print(f"{verdict.num_records:,} records are sound; {verdict.num_shards:,} intact shards.")
     for fault in verdict.faults:
         lost = "an unknown number of" if fault.num_lost is None else f"{fault.num_lost:,}"
         clips = ", ".join(fault.clips[:_NAMED_CLIPS]) + (", ..." if len(fault.clips) > _NAMED_CLIPS else "")
         print(f"{fault.shard}: {fault.reason}; {lost} records lost{f' ({clips})' if clips else ''}")
     if verdict.faults:
-        print(
-            "Runs compute again what is lost, and nothing else."
-            " prune --damaged --yes removes what cannot be read."
-        )
+        print("Runs recompute only what is lost. prune --damaged --yes removes what cannot be read.")
     return 1 if verdict.faults else 0
 
 

@@ -24,27 +24,27 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     """The command; see `main`."""
     command = parser(
         program,
-        "Make a workspace in Weights & Biases: methods side by side, one setting against the results,\n"
-        "folds and draws, tables. It shows the runs that are there, and those that come.",
+        "Create a Weights & Biases workspace: methods side by side, results against settings, folds and\n"
+        "draws, tables. It shows the existing and future runs of the project.",
         _EXAMPLES,
     )
     command.add_argument("--entity", required=True, help="user or team")
     command.add_argument("--project", default="calm_pl")
-    command.add_argument("--name", default="calm_pl", help="of the workspace")
+    command.add_argument("--name", default="calm_pl", help="name of the workspace")
     command.add_argument(
         "--method",
         choices=METHODS.all_keys(),
         default="calm",
-        help="whose results are drawn against settings",
+        help="method whose results are plotted against settings",
     )
     command.add_argument("--metric", choices=METRICS.keys(), default="accuracy")
     command.add_argument(
         "--vary",
         action="append",
         metavar="SETTING",
-        help=f"a setting to draw the results against; by default {', '.join(_VARIED)}",
+        help=f"a setting to plot the results against; default: {', '.join(_VARIED)}",
     )
-    command.add_argument("--print", action="store_true", dest="show", help="print it, and send nothing")
+    command.add_argument("--print", action="store_true", dest="show", help="print it without uploading")
     command.add_argument("--debug", action="store_true", help="show the traceback of an error")
     args = command.parse_args(list(argv))
     made = workspace(

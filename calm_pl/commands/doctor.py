@@ -69,8 +69,9 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     """The command; see `main`. The status is 1 if a check failed."""
     command = parser(
         program,
-        "Check data, disk and model of a configuration. A model whose files are on this machine is loaded:\n"
-        "does it hear, and does batching leave its answers alone? Nothing is downloaded or written.",
+        "Check data, disk and model of a configuration before a long run. If the model's files are on this\n"
+        "machine, it is loaded to check that it hears clips and that batching does not change results.\n"
+        "Nothing is downloaded or written.",
         _EXAMPLES,
     )
     add_config_arguments(command)
@@ -122,7 +123,7 @@ def check_data(patient: Patient) -> Iterator[Finding]:
     guard = settings.leak_guard
     yield Finding(
         None if guard == "none" else True,
-        "leaks: not looked for (data.leak_guard=none)"
+        "leaks: not checked (data.leak_guard=none)"
         if guard == "none"
         else f"leaks: none in any round, by {'names and content' if guard == 'content' else 'names'}",
     )
@@ -131,7 +132,7 @@ def check_data(patient: Patient) -> Iterator[Finding]:
 def check_clips(patient: Patient) -> Iterator[Finding]:
     """A few clips by chance, always the same ones, are decoded as a model would have them."""
     if patient.data is None:
-        yield Finding(None, "clips: not tried, for want of data")
+        yield Finding(None, "clips: not checked, since there is no data")
         return
     from calm_pl.data.loading.batches import ClipDataset, Failure
 
@@ -199,7 +200,7 @@ def check_model(patient: Patient) -> Iterator[Finding]:
 
     m = patient.config.model
     if checkpoint_folder(m.path, m.revision) is None:
-        yield Finding(None, "model: its checks wait for its files")
+        yield Finding(None, "model: not checked, since its files are not here yet")
         return
     import torch
 

@@ -24,7 +24,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     command = parser(
         program,
         "Encode every clip of a benchmark into the head bank: pool and query, each with its question. Clips\n"
-        "that are there already are skipped, so the same command goes on where an earlier one ended.",
+        "that are already in the bank are skipped, so run the same command again to resume.",
         _EXAMPLES,
     )
     add_config_arguments(command)
@@ -60,7 +60,7 @@ def extract(config: Config, quiet: bool = True) -> None:
             return
         known = sum(loader.num_banked for loader in job.data.loaders.values())
         total = len(job.data.support) + len(job.data.query)
-        print(f"{total:,} questions, {known:,} of them in the bank before. Bank: {config.bank.dir}")
+        print(f"{total:,} questions, {known:,} of them already cached. Bank: {config.bank.dir}")
         for name, coverage in (("pool", module.support_coverage), ("query", module.query_coverage)):
             for failure in coverage.failures:
                 print(f"{name}: {failure.reason}")

@@ -31,7 +31,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     args = _parser(program).parse_args(list(argv))
     source = Path(args.source)
     if not source.exists():
-        raise RunError(f"{source}: is neither the folder of a run nor a sweep's table: it is not there.")
+        raise RunError(f"{source}: is neither the folder of a run nor a sweep's table: not found.")
     from calm_pl.figures.folder import USUAL, Kind, draw_into
 
     table = source / _SWEEP if source.is_dir() and not (source / "results.json").is_file() else source
@@ -107,16 +107,16 @@ def _parser(program: str) -> argparse.ArgumentParser:
     command.add_argument("source", help=f"folder of a run, or a sweep's CSV or the folder of {_SWEEP}")
     command.add_argument("--out", metavar="DIR", help="default: figures/ beside the source's files")
     command.add_argument(
-        "--format", nargs="+", choices=_FORMATS, help="default: all, and SVG in the dark theme too"
+        "--format", nargs="+", choices=_FORMATS, help="default: all, including SVG in the dark theme"
     )
     command.add_argument("--theme", nargs="+", choices=_THEMES)
-    command.add_argument("--width", choices=_WIDTHS, help="columns of a paper; default: what suits each")
-    command.add_argument("--only", nargs="+", metavar="NAME", help="these figures alone")
-    command.add_argument("--method", help="of a run: whose confusions, such as calm or SAVs")
+    command.add_argument("--width", choices=_WIDTHS, help="columns of a paper; default: as suits the figure")
+    command.add_argument("--only", nargs="+", metavar="NAME", help="draw only these figures")
+    command.add_argument("--method", help="for a run: method of the confusions, such as calm")
     command.add_argument(
-        "--where", action="append", default=[], metavar="COLUMN=VALUE", help="of a sweep: only these rows"
+        "--where", action="append", default=[], metavar="COLUMN=VALUE", help="for a sweep: only these rows"
     )
-    command.add_argument("--heads", type=int, metavar="H", help="of a sweep: the model's heads, for shares")
-    command.add_argument("--shots", type=int, help="of a sweep: for accuracy over heads; default: the most")
+    command.add_argument("--heads", type=int, metavar="H", help="for a sweep: the model's heads")
+    command.add_argument("--shots", type=int, help="for a sweep: shots to draw; default: the most")
     command.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return command

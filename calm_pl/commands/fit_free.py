@@ -23,8 +23,8 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     """The command; see `main`."""
     command = parser(
         program,
-        "Build a classifier from a frozen audio language model and a few labelled clips a class,\n"
-        "without training, and evaluate it beside zero-shot prompting.",
+        "Build classifiers from a frozen audio language model and a few labelled clips per class, without\n"
+        "training, and evaluate them beside zero-shot prompting.",
         _EXAMPLES,
     )
     add_config_arguments(command)

@@ -21,9 +21,9 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     """The command; see `main`."""
     command = parser(
         program,
-        "Learn a mask over the attention heads of a frozen audio language model, one number a head, that\n"
-        "makes it answer as a list of clips and texts does, with no instruction in the prompt. The same\n"
-        "command goes on where a killed one was.",
+        "Learn a mask over the attention heads of a frozen audio language model, one number per head, that\n"
+        "makes it perform the task of a manifest of clips and texts without an instruction in the prompt.\n"
+        "Run the same command again to resume an interrupted training.",
         _EXAMPLES,
     )
     add_config_arguments(command)

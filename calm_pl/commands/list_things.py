@@ -38,7 +38,7 @@ class Listing(NamedTuple):
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
     """Run the command; returns the exit status."""
     things = "\n".join(f"  {name:<10}  {listing.what}" for name, listing in LISTINGS.items())
-    arguments = parser(program, f"List what there is to choose from:\n\n{things}", _EXAMPLES)
+    arguments = parser(program, f"List what is available:\n\n{things}", _EXAMPLES)
     arguments.add_argument("thing", choices=list(LISTINGS), metavar="|".join(LISTINGS))
     arguments.add_argument("--json", action="store_true", help="as JSON")
     args = arguments.parse_args(list(argv))
@@ -102,7 +102,7 @@ def _first_comment(path: Path) -> str:
 
 
 LISTINGS = {
-    "benchmarks": Listing("data sets that can be evaluated", read_benchmarks, show_benchmarks),
-    "sweeps": Listing("ablations of the paper, for the command `sweep`", read_sweeps, show_sweeps),
+    "benchmarks": Listing("supported data sets", read_benchmarks, show_benchmarks),
+    "sweeps": Listing("the paper's ablations, for the command `sweep`", read_sweeps, show_sweeps),
     "models": Listing("families of audio language models", read_models, show_models),
 }

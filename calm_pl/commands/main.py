@@ -16,21 +16,21 @@ from calm_pl.errors import CalmError, StoppedRunError
 # name: (module, what it does); a module is imported only when its command is called
 COMMANDS = {
     "fit-free": ("calm_pl.commands.fit_free", "fit on the support, evaluate on the query, without training"),
-    "sweep": ("calm_pl.commands.sweep", "ablations: many settings of the methods from one pass of the model"),
+    "sweep": ("calm_pl.commands.sweep", "ablations: many settings from a single encoding of the clips"),
     "fit-mask": (
         "calm_pl.commands.fit_mask",
-        "learn which heads to switch off for a task without instruction",
+        "learn which heads to switch off to perform a task without an instruction",
     ),
-    "masks": ("calm_pl.commands.masks", "compare masks, or let a model answer under one"),
+    "masks": ("calm_pl.commands.masks", "compare masks, or run a model under one"),
     "extract": ("calm_pl.commands.extract", "encode clips into the head bank, for later runs"),
-    "pseudo-label": ("calm_pl.commands.pseudo_label", "label clips by sampled answers of the model"),
+    "pseudo-label": ("calm_pl.commands.pseudo_label", "label clips with the model's own sampled answers"),
     "doctor": ("calm_pl.commands.doctor", "check data, disk and model before a long run"),
-    "predict": ("calm_pl.commands.predict", "classify sound files with a fitted classifier"),
-    "report": ("calm_pl.commands.report", "write a run's page again, or compare runs"),
-    "dashboard": ("calm_pl.commands.dashboard", "make a Weights & Biases workspace for a project"),
-    "figures": ("calm_pl.commands.figures", "draw the figures of a run or a sweep again"),
-    "bank": ("calm_pl.commands.bank", "look at, check, shrink or export a head bank"),
-    "list": ("calm_pl.commands.list_things", "what there is to choose from: benchmarks, models"),
+    "predict": ("calm_pl.commands.predict", "classify audio files with a fitted classifier"),
+    "report": ("calm_pl.commands.report", "rewrite a run's report page, or compare runs"),
+    "dashboard": ("calm_pl.commands.dashboard", "create a Weights & Biases workspace for a project"),
+    "figures": ("calm_pl.commands.figures", "redraw the figures of a run or a sweep"),
+    "bank": ("calm_pl.commands.bank", "inspect, check, prune or export a head bank"),
+    "list": ("calm_pl.commands.list_things", "list benchmarks, models and sweeps"),
 }
 _RUNS = ("fit-free", "sweep", "fit-mask", "extract", "pseudo-label")
 """Commands whose results are files: what they print can be lost."""
@@ -50,13 +50,13 @@ examples:
   {program} predict --classifier runs/x/classifier.safetensors clip.wav
   {program} list models
 
-{program} COMMAND --help tells more. --debug shows the traceback of an error.
---plugins my_voter.py runs a file of your own first, which may add methods; it may come several times.
+{program} COMMAND --help shows its options. --debug shows the traceback of an error.
+--plugins my_voter.py first runs your own file, which may add methods; it may be given several times.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line; returns the exit status: 0, 1 for an error, 2 for a wrong call, 130 for Ctrl-C."""
+    """Run a command line; return 0, 1 for an error, 2 for wrong arguments, 130 for Ctrl-C."""
     with lenient_streams() as out:
         status = _run(argv)
     if out.fault is None:
@@ -80,7 +80,7 @@ def _run(argv: Sequence[str] | None) -> int:
         print(__version__)
         return 0
     if args[0] not in COMMANDS:
-        print(f"error: no command {args[0]!r}; there are: {', '.join(COMMANDS)}", file=sys.stderr)
+        print(f"error: unknown command {args[0]!r}; the commands are: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     # Before torch starts its threads: spinning, they starve each other and the DataLoader's processes where
     # cores are few or busy. Measured on two busy cores: the demo in 10 s rather than 61.
@@ -107,7 +107,7 @@ def _run(argv: Sequence[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        print("\nInterrupted. No results were written; what was encoded stays in the bank.", file=sys.stderr)
+        print("\nInterrupted. No results were written; encoded clips stay in the bank.", file=sys.stderr)
         return 130
 
 

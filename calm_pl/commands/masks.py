@@ -25,21 +25,21 @@ _EXAMPLES = """\
 
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
     """The command; see `main`."""
-    command = parser(program, "Look at masks over attention heads, or use one.", _EXAMPLES)
+    command = parser(program, "Compare masks over attention heads, or use one.", _EXAMPLES)
     actions = command.add_subparsers(dest="action", required=True, metavar="compare|answer")
-    compare = actions.add_parser("compare", help="how alike masks are, and where their heads are")
+    compare = actions.add_parser("compare", help="show the similarity of masks and their heads per layer")
     compare.add_argument("masks", nargs="+", help="mask.safetensors, or checkpoints of the released code")
-    compare.add_argument("--layers", type=int, help="of the model; released checkpoints do not say it")
+    compare.add_argument("--layers", type=int, help="layers of the model, for released checkpoints")
     compare.add_argument("--out", metavar="FILE", help="also draw them: .svg, .png or .pdf")
     compare.add_argument("--json", action="store_true", help="print JSON")
-    answer = actions.add_parser("answer", help="what the model says of sound files under a mask")
+    answer = actions.add_parser("answer", help="print the model's answers about audio files under a mask")
     answer.add_argument("mask", help="mask.safetensors, or a checkpoint of the released code")
-    answer.add_argument("clips", nargs="+", help="sound files, or folders that are searched for them")
-    answer.add_argument("--model", metavar="PATH", help="where the model is, if not where it was")
+    answer.add_argument("clips", nargs="+", help="audio files, or folders of them")
+    answer.add_argument("--model", metavar="PATH", help="path of the model, if it has moved")
     answer.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
-    answer.add_argument("--question", help="text beside the clip; default: that of the training")
-    answer.add_argument("--max-new-tokens", type=int, default=32, help="of an answer")
-    answer.add_argument("--batch-size", type=int, default=8, help="clips a forward pass")
+    answer.add_argument("--question", help="text beside the clip; default: as in training")
+    answer.add_argument("--max-new-tokens", type=int, default=32, help="maximum length of an answer")
+    answer.add_argument("--batch-size", type=int, default=8, help="clips per forward pass")
     for one in (compare, answer):
         one.add_argument("--debug", action="store_true", help="show the traceback of an error")
     args = command.parse_args(list(argv))
@@ -136,7 +136,7 @@ def _answer(args: argparse.Namespace) -> int:
     released = mask_path.suffix != ".safetensors"
     model = args.model or ("" if released else load_mask(mask_path).model.get("path"))
     if not model:
-        raise ModelError(f"{args.mask}: does not say whose heads it masks: give the model (--model).")
+        raise ModelError(f"{args.mask}: does not state the model it belongs to: give the model (--model).")
     files = list(find_files(args.clips))
     lalm = FrozenLALM.from_pretrained(model, dtype=args.dtype, mask=args.mask)
     lalm.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -61,45 +61,45 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     if not args.skip_bad:
         bad = next((row.error for row in rows if row.error), None)
         if bad:
-            raise BadClipError(f"{bad} (--skip-bad goes on without such clips.)")
+            raise BadClipError(f"{bad} (--skip-bad continues without such clips.)")
     _warn_of_options(classifier)
     {"json": _print_json, "csv": _print_csv, "table": _print_table}[args.format](rows, args.top)
     return 0
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
-    command = parser(program, "Print a label and probabilities for sound files.", _EXAMPLES)
+    command = parser(program, "Print labels and probabilities of audio files.", _EXAMPLES)
     command.add_argument(
         "--classifier", required=True, metavar="FILE", help="classifier.safetensors of a run folder"
     )
-    command.add_argument("clips", nargs="+", help="sound files, or folders that are searched for them")
+    command.add_argument("clips", nargs="+", help="audio files, or folders of them")
     best = ", ".join(METHODS.preferred())
-    command.add_argument("--method", metavar="METHOD", help=f"default: the first that there is of {best}")
+    command.add_argument("--method", metavar="METHOD", help=f"default: the first available of {best}")
     command.add_argument(
-        "--model", metavar="PATH", help="where the model is now; it must be the one that was fitted"
+        "--model", metavar="PATH", help="path of the model, if it has moved; it must be the model of the fit"
     )
-    command.add_argument("--question", help="must be the one that was fitted; a safeguard in scripts")
+    command.add_argument("--question", help="must be the question of the fit; a safeguard in scripts")
     command.add_argument(
         "--mask",
         metavar="FILE",
-        help="must be the mask over heads that was fitted with; a safeguard, since the classifier holds it",
+        help="must be the mask of the fit; a safeguard, since the classifier stores its mask",
     )
-    command.add_argument("--top", type=int, default=1, help="labels a file, most probable first")
+    command.add_argument("--top", type=int, default=1, help="labels per file, most probable first")
     command.add_argument(
         "--abstain",
         type=float,
         default=0.0,
         metavar="P",
-        help="give no label where its probability is below P; calm_auto and gda are calibrated for that",
+        help="print no label if its probability is below P; calm_auto and gda are calibrated for this",
     )
     command.add_argument(
         "--coverage",
         type=float,
         metavar="SHARE",
-        help="also give the labels that together hold the true one with this share, such as 0.9; with"
-        " calm_auto and gda, for recordings like those of the support",
+        help="also print the smallest set of labels that contains the true one with this probability, such as"
+        " 0.9; needs calm_auto or gda, and recordings like those of the support",
     )
-    command.add_argument("--batch-size", type=int, default=8, help="clips a forward pass")
+    command.add_argument("--batch-size", type=int, default=8, help="clips per forward pass")
     command.add_argument(
         "--skip-bad", action="store_true", help="list files that cannot be read instead of stopping"
     )
@@ -134,19 +134,19 @@ def _refuse_other_mask(classifier: Classifier, path: str | None) -> None:
 
 
 def _warn_of_options(classifier: Classifier) -> None:
-    """Say where the prompt of fitting cannot be had again."""
+    """Warn if the prompt of the fit cannot be reproduced."""
     options, classes = classifier.prompt["n_options"], len(classifier.classes)
     if 0 < options < classes:
         print(
-            f"note: this classifier was fitted on questions with {options} of {classes} options, the right"
-            " one among them; here nobody knows the right one, so options are drawn at random. For your own"
-            f" recordings fit with data.n_options={classes} or data.n_options=0.",
+            f"note: this classifier was fitted on questions with {options} of {classes} classes as options,"
+            " including the correct one. Here the correct class is unknown, so options are drawn at random."
+            f" For your own recordings, fit with data.n_options={classes} or data.n_options=0.",
             file=sys.stderr,
         )
 
 
 def _best(row: Prediction, top: int) -> list[tuple[str, float]]:
-    """Labels with probabilities, most probable first, the winner before its equals."""
+    """Return labels with probabilities, most probable first, the prediction before ties."""
     ranked = sorted(row.probabilities.items(), key=lambda item: (-item[1], item[0] != row.label))
     return ranked[:top]
 

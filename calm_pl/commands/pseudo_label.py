@@ -31,9 +31,9 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     """The command; see `main`."""
     command = parser(
         program,
-        "Label the support clips of a benchmark, or clips of your own, by majority over sampled answers of\n"
-        "the model. Writes pseudo_labels.csv, which data.benchmark=manifest reads, and rejected.csv with\n"
-        "reasons. What was sampled is kept in the bank, so that another threshold samples nothing again.",
+        "Label the support clips of a benchmark, or your own clips, by majority vote over sampled answers\n"
+        "of the model. Writes pseudo_labels.csv, which data.benchmark=manifest reads, and rejected.csv with\n"
+        "reasons. Answers are cached in the bank, so that another threshold needs no new sampling.",
         _EXAMPLES,
     )
     add_config_arguments(command)
@@ -41,14 +41,14 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     what.add_argument(
         "--whole-pool",
         action="store_true",
-        help="label every clip that support may be drawn from, not data.shots a class",
+        help="label every clip of the support pool, not only data.shots per class",
     )
     what.add_argument(
         "--unlabelled",
         action="append",
         metavar="PATH",
-        help="label these sound files, or those in this folder, instead; every class is then an option. May"
-        " come several times",
+        help="label these audio files, or those in this folder, instead; every class is then an option."
+        " May be repeated",
     )
     args, config = read_config(command, argv, _load, "--config esc50.yaml")
     if config is None:

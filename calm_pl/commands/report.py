@@ -29,22 +29,22 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     """The command; see `main`."""
     command = parser(
         program,
-        "Write the page of a finished run again from its folder, or compare several runs with the first,\n"
+        "Rewrite the report page of a finished run from its folder, or compare several runs with the first,\n"
         "on the clips that they share.",
         _EXAMPLES,
     )
     command.add_argument("runs", nargs="+", metavar="RUN", help="folder of a finished run")
-    command.add_argument("--out", metavar="FILE", help="the page; of one run, its report.html by default")
+    command.add_argument("--out", metavar="FILE", help="output page; default for one run: its report.html")
     command.add_argument(
         "--audio",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="embed clips in the page of one run, or not; as its configuration says by default",
+        help="embed audio clips in the page of one run, or not; default: as in its configuration",
     )
     command.add_argument("--debug", action="store_true", help="show the traceback of an error")
     args = command.parse_args(list(argv))
     if args.audio is not None and len(args.runs) > 1:
-        command.error("--audio goes with one run")
+        command.error("--audio needs a single run")
     from calm_pl.report import read_run
 
     runs = [read_run(path) for path in args.runs]
@@ -78,7 +78,7 @@ def print_comparison(comparison: Comparison) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("method", no_wrap=True)
     table.add_column("run", overflow="fold", min_width=8)
-    for head in (main.title, "95 %", *(one.title for one in others), "points", "95 %", ""):
+    for head in (main.title, "95 %", *(one.title for one in others), "points", "95 %", "sig."):
         table.add_column(head, justify="right", no_wrap=True)
     for method in comparison.methods:
         for number, (name, one) in enumerate(zip(comparison.names, comparison.runs, strict=True)):
@@ -101,7 +101,7 @@ def print_comparison(comparison: Comparison) -> None:
 
 
 def _told(found: RunDifference) -> list[str]:
-    return [f"{100 * found.difference:+.1f}", points(found.interval), "holds" if found.holds else "open"]
+    return [f"{100 * found.difference:+.1f}", points(found.interval), "yes" if found.holds else "no"]
 
 
 def _write_again(one: RunFolder, out: str | None, audio: bool | None) -> Path:

@@ -31,8 +31,8 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     """The command; see `main`."""
     command = parser(
         program,
-        "Evaluate many settings of the methods. Each clip is encoded once, or comes from the bank; every\n"
-        "setting, fold and draw is a row of sweep.csv. The same command goes on where an earlier one ended.",
+        "Evaluate many settings of the methods. Each clip is encoded once or read from the bank; every\n"
+        "setting, fold and draw is a row of sweep.csv. Run the same command again to resume.",
         _EXAMPLES,
     )
     add_config_arguments(command)

@@ -1,4 +1,4 @@
-"""From YAML and `key=value` to one checked configuration: sections, rules, composing. Floor 3."""
+"""Compose and check a configuration from YAML and `key=value`: sections, rules, composition. Floor 3."""
 
 from calm_pl.config.callbacks import JobCallback
 

@@ -1,4 +1,4 @@
-"""How a configuration is composed of files and overrides, and checked.
+"""Composition of a configuration from files and overrides, and its checks.
 
 A `DictConfig` stops here: everything below gets plain values.
 """
@@ -57,7 +57,7 @@ def load_config(files: Sequence[str], overrides: Sequence[str], schema: type = C
 def compose(
     schema: type[Schema], files: Sequence[str], overrides: Sequence[str], faults: list[str]
 ) -> Schema:
-    """`load_config` for a schema with further sections; faults are noted, not raised."""
+    """Compose a schema with further sections, as `load_config`; problems are collected, not raised."""
     layers = [layer for name in files if (layer := read_file(name, schema, faults)) is not None]
     unread = bool(faults)  # what an unread file would have set is not known
     layers += [layer for text in overrides if (layer := read_override(text, schema, faults)) is not None]
@@ -77,12 +77,12 @@ def compose(
 
 
 def to_yaml(config: Any) -> str:
-    """The resolved configuration as YAML."""
+    """Return the resolved configuration as YAML."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))
 
 
 def config_hash(config: Config) -> str:
-    """SHA-256 over what can change results: model, data, voter, methods.
+    """Return the SHA-256 of what can change results: model, data, voter, methods.
 
     Where a job runs, how it is batched and where it writes is left out.
     """
@@ -104,14 +104,14 @@ def config_hash(config: Config) -> str:
 
 
 def _merged(base: Any, layer: Any) -> Any:
-    """Sections merge key by key; anything else in a later layer replaces what was there."""
+    """Merge sections key by key; any other value in a later layer replaces the earlier one."""
     if not isinstance(base, dict) or not isinstance(layer, dict):
         return layer
     return {**base, **{key: _merged(base.get(key), value) for key, value in layer.items()}}
 
 
 def _resolved(schema: type, layers: list[DictConfig], faults: list[str]) -> dict[str, Any]:
-    """Defaults and all layers as one plain dictionary, interpolations resolved."""
+    """Merge defaults and all layers into one plain dictionary, with interpolations resolved."""
     merged: Any = _defaults(schema)
     for layer in layers:
         merged = _merged(merged, OmegaConf.to_container(layer))
@@ -122,12 +122,12 @@ def _resolved(schema: type, layers: list[DictConfig], faults: list[str]) -> dict
 
 @functools.cache
 def _defaults(schema: type) -> Any:
-    """A schema's defaults as plain values; not to be changed."""
+    """Return a schema's defaults as plain values; do not modify them."""
     return OmegaConf.to_container(OmegaConf.structured(schema))
 
 
 def _interpolates(value: Any) -> bool:
-    """Whether any text refers to another setting; resolving takes longer than all else."""
+    """Return whether any string refers to another setting; resolving takes longer than everything else."""
     if isinstance(value, dict):
         return any(_interpolates(one) for one in value.values())
     if isinstance(value, list):
@@ -136,7 +136,7 @@ def _interpolates(value: Any) -> bool:
 
 
 def _with_text_keys(section: dict[Any, Any]) -> dict[str, Any]:
-    """As `_plain` does without interpolations: a section's values, keys as text."""
+    """Return a section's values with string keys, as `_plain` does without interpolations."""
     return {
         str(key): _with_text_keys(value) if isinstance(value, dict) else copy.deepcopy(value)
         for key, value in section.items()
@@ -144,7 +144,7 @@ def _with_text_keys(section: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _plain(section: DictConfig, path: str, faults: list[str]) -> dict[str, Any]:
-    """A section's values; those that cannot be resolved are noted."""
+    """Return a section's values; those that cannot be resolved are collected as problems."""
     plain: dict[str, Any] = {}
     for key in section:
         name = str(key)
@@ -164,7 +164,7 @@ def _plain(section: DictConfig, path: str, faults: list[str]) -> dict[str, Any]:
 
 
 def _fill(schema: type, raw: Any, path: str, faults: list[str], root: type) -> Any:
-    """An instance of a schema dataclass, part of `root`, from plain values; faults are noted with paths."""
+    """Build a schema dataclass, part of `root`, from plain values; problems are collected with paths."""
     if not isinstance(raw, Mapping):
         faults.append(f"{path.rstrip('.')}: must be a section with keys, but is {raw!r}")
         return schema()
@@ -188,7 +188,7 @@ def _fill(schema: type, raw: Any, path: str, faults: list[str], root: type) -> A
 
 
 def _leaf(schema: type, spec: Any, value: Any, kind: Any, path: str, faults: list[str]) -> Any:
-    """`checked`, but once for each default: a configuration is mostly defaults."""
+    """Check a leaf, but each default only once: a configuration is mostly defaults."""
     default = spec.default if spec.default is not dataclasses.MISSING else spec.default_factory()
     if type(value) is not type(default) or value != default:
         return checked(value, kind, spec, path, faults)
@@ -203,7 +203,7 @@ def _leaf(schema: type, spec: Any, value: Any, kind: Any, path: str, faults: lis
 
 
 def checked(value: Any, kind: Any, spec: Any, path: str, faults: list[str]) -> Any:
-    """A leaf's value converted to its type, if it obeys its rule."""
+    """Convert a leaf's value to its type, if it obeys its rule."""
     node = OmegaConf.structured(_leaf_class(kind))
     try:
         OmegaConf.update(node, "value", value)
@@ -223,12 +223,12 @@ def checked(value: Any, kind: Any, spec: Any, path: str, faults: list[str]) -> A
 
 @functools.cache
 def _leaf_class(kind: Any) -> type:
-    """A schema of one value, which OmegaConf converts by."""
+    """Return a schema of one value, which OmegaConf uses for conversion."""
     return dataclasses.make_dataclass("Leaf", [("value", kind)])
 
 
 def _nearest(key: str, path: str, fields: Mapping[str, Any], root: type) -> str:
-    """A hint at the right key: the same one in another section, or one like it, here first."""
+    """Suggest the right key: the same one in another section, or a similar one, in this section first."""
     everywhere: dict[str, str] = {}
     for name, where in _leaves(root, ""):
         everywhere.setdefault(name, where)

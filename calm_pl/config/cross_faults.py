@@ -1,4 +1,4 @@
-"""Faults of a configuration that no single value shows."""
+"""Problems of a configuration that involve several settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from calm_pl.pseudo.settings import JUDGE
 
 
 def cross_faults(config: Config) -> list[str]:
-    """Faults that no single value shows."""
+    """Return problems that involve several settings."""
     faults = []
     if (config.voter.reliability_split == "heldout") != (config.data.heldout_shots > 0):
         faults.append(
@@ -53,7 +53,7 @@ def cross_faults(config: Config) -> list[str]:
 
 
 def _pseudo_faults(config: Config) -> list[str]:
-    """Faults of settings that do not go with pseudo-labels."""
+    """Return problems of settings that do not work with pseudo-labels."""
     faults = []
     if config.data.n_options < 2:
         faults.append(

@@ -1,4 +1,4 @@
-"""Where the layers of a configuration come from: files and `key=value`, texts as they were written."""
+"""Layers of a configuration: files and `key=value`, with strings as they were written."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def config_dir() -> Path:
-    """Folder of the shipped configurations: inside the installed package, beside it in the source tree."""
+    """Return the folder of the shipped configurations: in the installed package, or beside it."""
     installed = Path(__file__).parents[1] / "configs"
     return installed if installed.is_dir() else Path(__file__).parents[2] / "configs"
 
 
 def shipped_configs() -> list[str]:
-    """Names of the shipped configurations."""
+    """Return the names of the shipped configurations."""
     return sorted(path.name for path in config_dir().glob("*.yaml"))
 
 
 def shipped_sweeps() -> list[str]:
-    """Names of the shipped sweeps, as `--config` takes them."""
+    """Return the names of the shipped sweeps, as `--config` takes them."""
     return sorted(f"sweeps/{path.name}" for path in config_dir().glob("sweeps/*.yaml"))
 
 
@@ -129,5 +129,5 @@ def _is_name_of_digits(kind: Any, value: str) -> bool:
 
 
 def _is_texts(kind: Any) -> bool:
-    """Return whether a setting is a list of texts."""
+    """Return whether a setting is a list of strings."""
     return typing.get_origin(kind) is list and typing.get_args(kind) == (str,)

@@ -32,34 +32,36 @@ class ModelConfig:
     """The frozen model."""
 
     path: str = setting(MISSING, is_path=True)
-    """Local folder, hub id, or `bundled:NAME`."""
+    """Local folder, Hugging Face id, or `bundled:NAME`."""
     revision: Optional[str] = None
-    """Branch, tag or commit of a hub id."""
+    """Branch, tag or commit of a Hugging Face id."""
     dtype: str = setting("auto", one_of("auto", "float32", "bfloat16", "float16"))
-    """`auto` is the checkpoint's own on a GPU, float32 on a CPU."""
+    """`auto` is the checkpoint's own dtype on a GPU, float32 on a CPU."""
     attn: str = setting("sdpa", one_of("sdpa", "eager", "flash_attention_2"))
     """Attention implementation."""
     self_check: bool = True
-    """Before its first batch: does the model hear, and does batching leave its answers alone?"""
+    """Check before the first batch that the model hears its clips and that batching does not change
+    results."""
     last_n_tokens: int = setting(1, at_least(1))
-    """Prompt tokens, from the last one back, whose head vectors are averaged."""
+    """Number of last prompt tokens whose head vectors are averaged."""
     device_map: Optional[str] = None
-    """`auto` spreads a model too large for one GPU over those of this process (with one process a model);
-    null leaves it whole, one copy a process."""
+    """`auto` spreads a model that is too large for one GPU over several (one process per model); null keeps a
+    complete copy per process."""
     quantization: Optional[str] = setting(None, one_of("8bit", "4bit"))
-    """Weights in fewer bits, with bitsandbytes; null leaves them as they are."""
+    """Quantise the weights with bitsandbytes; null does not."""
     trust_remote_code: bool = False
-    """Let the checkpoint run code of its own."""
+    """Allow the checkpoint to run its own code."""
     offline: bool = False
-    """Make no network call for the model: it is in a folder or was fetched before."""
+    """Make no network call for the model: it is a local folder or was downloaded before."""
     mask: Optional[str] = setting(None, is_path=True)
-    """Heads that are on, as fit-mask found them: a mask.safetensors, or a checkpoint of the released AHAMask
-    code; null leaves all on."""
+    """Mask over heads: mask.safetensors from fit-mask, or a checkpoint of the released AHAMask code; null
+    leaves
+    all heads on."""
 
 
 @dataclass
 class DataConfig(DataSettings):
-    """The benchmark, its support and its query."""
+    """The benchmark, its support set and its query set."""
 
     benchmark: str = setting(
         MISSING,
@@ -71,7 +73,8 @@ class DataConfig(DataSettings):
     )
     """Which data set; `list benchmarks` describes them."""
     support_labels: str = setting("truth", one_of("truth", "pseudo"))
-    """`pseudo` also fits every voter on labels that the model gave the support itself; see `pseudo`."""
+    """`pseudo` also fits every voter on labels that the model assigned to the support itself; see
+    `pseudo`."""
 
 
 @dataclass
@@ -80,8 +83,9 @@ class VoterConfig(CalmSettings):
 
     sav_top_k: Optional[int] = as_in(SavSettings, "top_k")
     select: str = setting(CalmSettings.select, one_of("none", "loo", "oracle"))
-    """`loo` chooses `tau_p`, `tau_w`, `top_k`, `weight_map` and `shrinkage` on the support clips. `oracle`
-    does too, and adds rows whose settings were chosen on the query set itself: the gap, not a result."""
+    """`loo` selects `tau_p`, `tau_w`, `top_k`, `weight_map` and `shrinkage` on the support clips. `oracle`
+    does
+    too, and adds rows with settings selected on the query set itself: an upper bound, not a result."""
 
 
 @dataclass
@@ -97,22 +101,22 @@ class TrainerConfig:
 
 @dataclass
 class RunConfig:
-    """Where results go."""
+    """Where results are written."""
 
     dir: Optional[str] = setting(None, is_path=True)
     """The run folder; null is `runs/<name>`."""
     name: Optional[str] = None
-    """null is made of benchmark, model and the configuration's hash."""
+    """null is built from benchmark, model and the configuration's hash."""
     overwrite: bool = False
     """Replace the results of another configuration in `dir`."""
 
 
 @dataclass
 class BankConfig:
-    """Where head vectors are kept, so that a second run with other voters or shots needs no model."""
+    """Where head vectors are cached, so that a second run with other voters or shots needs no model."""
 
     dir: Optional[str] = setting("runs/.bank", is_path=True)
-    """Folder; several jobs may share one. null keeps nothing."""
+    """Folder; several jobs may share one. null disables the bank."""
     dtype: Optional[str] = setting(None, one_of("float16", "bfloat16"))
     """Rounds head vectors, also in the run that fills the bank; null keeps the model's dtype."""
 
@@ -122,35 +126,36 @@ class ReportConfig:
     """`report.html`."""
 
     audio: bool = False
-    """Embed clips, so that mistakes can be heard. Off, since recordings may be private or licensed and a page
-    is easily passed on; `report RUN --audio` embeds them later."""
+    """Embed clips, to listen to mistakes. Off by default, since recordings may be private or licensed and a
+    page
+    is easily shared; `report RUN --audio` embeds them later."""
     clips_per_class: int = setting(3, at_least(1))
-    """Those that are answered worst."""
+    """Clips per class, the worst first."""
     max_megabytes: float = setting(4.0, above_zero())
-    """Of all embedded clips together."""
+    """Total size of the embedded clips."""
 
 
 @dataclass
 class WandbConfig:
-    """Weights & Biases; one run a job, from rank 0.
+    """Weights & Biases; one run per job, from rank 0.
 
-    `mode` offline writes into the run folder, to be synced later; `project` and `tags` are the dashboard's.
+    `mode` offline writes into the run folder, to be synced later; `project` and `tags` are those of W&B.
     """
 
     mode: str = setting("offline", one_of("online", "offline", "disabled"))
     entity: Optional[str] = None
-    """User or team; null is the account's own."""
+    """User or team; null is the account's default."""
     project: str = "calm_pl"
     group: Optional[str] = None
     """Runs that belong together, such as those of an ablation."""
     name: Optional[str] = None
-    """null is the run folder's."""
+    """null is the name of the run folder."""
     tags: list[str] = field(default_factory=list)
     audio_clips: int = setting(0, at_least(0))
-    """Clips that can be heard in the table `test/listen`, those that are answered worst; 0, since they leave
-    the machine."""
+    """Number of audio clips in the table `test/listen`, the worst first; 0 by default, since they leave the
+    machine."""
     classifier: bool = True
-    """Keep the classifier as an artifact."""
+    """Upload the classifier as an artifact."""
 
 
 @dataclass
@@ -162,7 +167,7 @@ class Config:
     voter: VoterConfig = field(default_factory=VoterConfig)
     pseudo: PseudoSettings = field(default_factory=PseudoSettings)
     methods: list[str] = field(default_factory=lambda: [row.key for row in METHODS if row.by_default])
-    """Rows of the table."""
+    """Methods to evaluate, the rows of the table."""
     zero_shot: str = setting("letters", one_of(*ZERO_SHOT_MODES))
     """How zero-shot answers: the likeliest option letter, the likeliest option text, or generated words."""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
@@ -171,6 +176,6 @@ class Config:
     report: ReportConfig = field(default_factory=ReportConfig)
     wandb: WandbConfig = field(default_factory=WandbConfig)
     callbacks: list[str] = field(default_factory=lambda: list(_CALLBACKS))
-    """What follows a job along: the progress bar, and the files it writes."""
+    """The progress bar, and what writes each output file."""
     plugins: list[str] = field(default_factory=list)
-    """Python files of your own that add methods; their code is run."""
+    """Your own Python files that add methods; their code is run."""

@@ -86,7 +86,7 @@ def read_json(path: Path) -> list[Row]:
         items = json.loads(_text(path))
     except (ValueError, RecursionError) as error:
         hint = " One object a line belongs in a .jsonl file." if "Extra data" in str(error) else ""
-        raise DataError(f"{path}: is no JSON: {error}.{hint}") from error
+        raise DataError(f"{path}: is not valid JSON: {error}.{hint}") from error
     if not isinstance(items, list):
         raise DataError(f"{path}: must hold a list of objects, but holds {_kind(items)}.")
     return [_object(item, f"{path}, item {number}") for number, item in enumerate(items, 1)]
@@ -105,7 +105,7 @@ def read_jsonl(path: Path) -> list[Row]:
             try:
                 rows.append(_object(json.loads(line), where))
             except (ValueError, RecursionError) as error:
-                raise DataError(f"{where}: is no JSON: {error}.") from error
+                raise DataError(f"{where}: is not valid JSON: {error}.") from error
     return rows
 
 

@@ -1,1 +1,1 @@
-"""One pass over support and query, and what every method makes of it. Floor 3."""
+"""One pass over support and query, evaluated by every method. Floor 3."""

@@ -1,4 +1,4 @@
-"""What methods say of clips, and what of it a user hears about."""
+"""Predictions of methods about clips, and what of them is reported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from calm_pl.metrics import MetricSizes
 
 
 class Answer(NamedTuple):
-    """What a method says of a batch.
+    """Predictions of one method for a batch.
 
     Attributes:
         winner_N: class index; C where there is no answer.
@@ -37,21 +37,21 @@ def explained(what: str) -> Iterator[None]:
 
 
 def zero_shot_answer(scores_NO: Tensor, options_NO: Tensor, num_classes: int) -> Answer:
-    """The model's own answers, from the scores of options; class C where it named none."""
+    """Return the model's own answers, from the scores of options; class C if it named none."""
     proba_NC = class_probabilities(scores_NO, options_NO, num_classes)
     answered_N = proba_NC.amax(-1) > 0
     return Answer(torch.where(answered_N, proba_NC.argmax(-1), num_classes), proba_NC)
 
 
 def confidence(winner_N: Tensor, proba_NC: Tensor) -> Tensor:
-    """Probability of each answer, (N,); 0 where there is none."""
+    """Return the probability of each prediction, (N,); 0 if there is none."""
     known_N = winner_N < proba_NC.shape[1]
     of_winner_N = proba_NC.gather(1, winner_N.clamp(max=proba_NC.shape[1] - 1)[:, None]).squeeze(1)
     return torch.where(known_N, of_winner_N, 0.0)
 
 
 def listed(options_NO: Tensor, num_classes: int) -> Tensor:
-    """Classes that are among a question's options, (N, C) bool; all where it has none."""
+    """Return which classes are among a question's options, (N, C) bool; all if it has none."""
     shown_NO = options_NO >= 0
     listed_NC = torch.zeros(len(options_NO), num_classes, dtype=torch.int32, device=options_NO.device)
     listed_NC = listed_NC.scatter_add(1, options_NO.clamp(min=0), shown_NO.to(torch.int32)) > 0
@@ -59,7 +59,7 @@ def listed(options_NO: Tensor, num_classes: int) -> Tensor:
 
 
 def metric_sizes(task: Task, may_abstain: bool) -> MetricSizes:
-    """What the metrics of a task must know of it."""
+    """Return the sizes of a task that its metrics need."""
     return MetricSizes(
         len(task.classes),
         len(task.query),

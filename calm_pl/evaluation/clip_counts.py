@@ -1,4 +1,4 @@
-"""What became of a split's clips: read, cut, failed."""
+"""Counts of a split's clips: read, truncated, failed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from calm_pl.errors import BadClipError, DataError, RunError
 
 
 class SkipPolicy(NamedTuple):
-    """What happens at clips that cannot be read.
+    """What to do about clips that cannot be read.
 
     Attributes:
         skip: go on without them; else the first one stops the job.
@@ -27,7 +27,7 @@ STOP = SkipPolicy()
 
 
 class Coverage(NamedTuple):
-    """What became of a split's questions, over all ranks.
+    """Counts of a split's questions, over all ranks.
 
     Attributes:
         used: questions that counted.
@@ -41,7 +41,7 @@ class Coverage(NamedTuple):
 
 
 class Account:
-    """Counts what a rank reads, and stops where the policy says so.
+    """Counter of what a rank reads, which stops the job when the policy says so.
 
     Args:
         expected: questions of the split, over all ranks.
@@ -68,12 +68,12 @@ class Account:
             return
         if not self.policy.skip:
             raise BadClipError(
-                f"{self.failures[0].reason} (data.on_bad_clip=skip goes on without such clips.)"
+                f"{self.failures[0].reason} (data.on_bad_clip=skip continues without such clips.)"
             )
         self._refuse_too_many(self.failures)
 
     def over_ranks(self, device: torch.device) -> Coverage:
-        """Bring together what the ranks read and failed to read; every rank must call it.
+        """Combine the counts of all ranks; every rank must call it.
 
         Raises:
             RunError: a question came twice or never.

@@ -1,4 +1,4 @@
-"""What a rank has encoded of a split: its clips are counted, and vectors stay where they were made."""
+"""Collection of what a rank has encoded of a split: clips are counted, vectors stay on their rank."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from calm_pl.pseudo.sampling import RolloutSampler
 
 
 class Collector:
-    """Encodes the batches of one split, counts their clips, and keeps the vectors that it is given.
+    """Encoder of the batches of one split that counts their clips and keeps the vectors.
 
     Args:
         lalm: the frozen model.

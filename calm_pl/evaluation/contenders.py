@@ -1,4 +1,4 @@
-"""Contenders: everything that answers a query, in three moves: collect, fit, answer.
+"""Contenders: everything that predicts a query, in three steps: collect, fit, answer.
 
 The LightningModule owns a list of them and knows none by name. What several share stands in a `Source`
 (pseudo-labels), in `RoundSupport` (the support of a round) and in `Asked` (votes on a batch), and is computed
@@ -32,7 +32,7 @@ from calm_pl.voters.oracle import OracleSearch
 
 
 class RoundSupport:
-    """The support of one round, each form of it made once, when a contender first asks for it.
+    """The support of one round; each form of it is made once, when a contender first needs it.
 
     Args:
         number: of the round among `task.rounds`.
@@ -88,7 +88,7 @@ class RoundSupport:
 
 
 class Asked:
-    """The rows of a query batch that belong to one round.
+    """Rows of a query batch that belong to one round.
 
     Args:
         number: of the round.
@@ -140,7 +140,7 @@ def read_by(hidden: bool, vectors_NHD: Tensor, num_heads: int) -> Tensor:
 
 
 class Source:
-    """What several contenders are made from, fitted once per round before them.
+    """Something that several contenders depend on, fitted once per round before them.
 
     Attributes:
         keeps_vectors: whether its fit needs the vectors of the support.
@@ -164,7 +164,7 @@ class Source:
 
 
 class Contender(Source):
-    """Something that answers a query; a row of the table.
+    """Something that predicts a query; a row of the table.
 
     Args:
         name: of the row.
@@ -222,7 +222,7 @@ class ZeroShot(Contender):
 
 
 class FittedVoter(Contender):
-    """A voter; the first round fits it itself, the others fit copies.
+    """A voter; the first round fits the voter itself, the others fit copies.
 
     Args:
         name: of the row.
@@ -258,7 +258,7 @@ class FittedVoter(Contender):
 
 
 class Oracle(FittedVoter):
-    """A voter whose settings are chosen on the query set: the most that choosing could give, no result.
+    """A voter whose settings are selected on the query set: an upper bound, not a result.
 
     Args:
         base: the voter that is fitted before it, on the same support.

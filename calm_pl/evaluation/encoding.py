@@ -1,4 +1,4 @@
-"""From a batch to what every method needs: head vectors and the scores of option letters."""
+"""Encode batches into what every method needs: head vectors and the scores of option letters."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _LOG = logging.getLogger("calm_pl")
 
 
 class Remake(Protocol):
-    """Decodes clips again; see `QuestionLoader.remake`."""
+    """Function that decodes clips again; see `QuestionLoader.remake`."""
 
     def __call__(self, positions: Sequence[int], max_rows: int | None = None) -> Batch:
-        """A batch of the clips at these positions, in passes of at most `max_rows`, now and later."""
+        """Return a batch of the clips at these positions, with at most `max_rows` per pass from now on."""
         ...
 
 
 class Encoded(NamedTuple):
-    """Clips as the model sees them.
+    """Encoded clips.
 
     Attributes:
         vectors_NHD: head vectors, in the model's dtype or the bank's; the mean over a clip's windows. Where
@@ -48,7 +48,7 @@ class Encoded(NamedTuple):
 
 
 class Encoder:
-    """Encodes batches: from the bank where it has the clips, else with the model, and then into the bank.
+    """Encoder of batches: reads clips from the bank, or encodes them with the model and stores them there.
 
     Args:
         lalm: the model.
@@ -91,7 +91,7 @@ class Encoder:
                 return encoded._replace(answers=self.sampler.kept(batch)) if self.sampler else encoded
             except LostRecords as error:
                 lost = set(error.keys)
-            _LOG.warning("Head bank: %d damaged records are computed again.", len(lost))
+            _LOG.warning("Head bank: %d damaged records are recomputed.", len(lost))
             rows = [n for n, key in enumerate(batch.keys) if key in lost]
             self._run(_again(batch, remake, rows=rows), remake)
             return self(batch, remake)
@@ -117,7 +117,7 @@ class Encoder:
             # Outside of the handler: its traceback holds the tensors that did not fit.
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-            _LOG.warning("Out of memory with %d clips a pass; going on with %d.", rows, rows // 2)
+            _LOG.warning("Out of memory with %d clips per pass; continuing with %d.", rows, rows // 2)
             batch = _again(batch, remake, max_rows=rows // 2)
         if self.link is None:
             return encoded
@@ -127,7 +127,7 @@ class Encoder:
 
 
 def read_banked(link: BankLink, batch: Batch) -> Encoded:
-    """What the bank holds of a batch, on the batch's device.
+    """Read a batch from the bank, on the batch's device.
 
     Raises:
         LostRecords: it does not hold all of it any more.
@@ -145,7 +145,7 @@ def read_banked(link: BankLink, batch: Batch) -> Encoded:
 
 
 def write_banked(link: BankLink, batch: Batch, encoded: Encoded) -> Encoded:
-    """Put a batch into the bank; returns it as a later run will read it.
+    """Write a batch to the bank; return it as a later run will read it.
 
     Raises:
         RunError: the disk is full, or vectors that the bank's dtype cannot hold.
@@ -208,7 +208,7 @@ def encode(
 
 
 def hidden_states(vectors_NHD: Tensor, num_heads: int) -> Tensor:
-    """The hidden states that follow the head vectors, as voters take them: (N, 1, E), zeros at the end."""
+    """Return the hidden states that follow the head vectors, as (N, 1, E) with zeros at the end."""
     return vectors_NHD[:, num_heads:].flatten(1)[:, None]
 
 
@@ -221,7 +221,7 @@ def _with_hidden(output: LalmOutput) -> Tensor:
 def _again(
     batch: Batch, remake: Remake, rows: Sequence[int] | None = None, max_rows: int | None = None
 ) -> Batch:
-    """The batch, or some of its rows, decoded again."""
+    """Decode the batch, or some of its rows, again."""
     positions = batch.index_N.tolist()
     again = remake(positions if rows is None else [positions[n] for n in rows], max_rows)
     if again.failures:
@@ -230,12 +230,12 @@ def _again(
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    """CUDA has a type for it, the CPU only words."""
+    """Return whether memory ran out: CUDA has an exception type for it, the CPU only a message."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _mean_by_clip(values: Tensor, clip_R: Tensor, num_clips: int) -> Tensor:
-    """Mean over the rows of each clip, in float32."""
+    """Average the rows of each clip, in float32."""
     total = values.new_zeros(num_clips, *values.shape[1:], dtype=torch.float32)
     total.index_add_(0, clip_R, values.to(torch.float32))
     counts = torch.bincount(clip_R, minlength=num_clips)

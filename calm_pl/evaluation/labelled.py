@@ -1,4 +1,4 @@
-"""Support vectors with what is known of their clips."""
+"""Support vectors with their labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from calm_pl.data.questions.task import Task
 
 
 class Labelled(NamedTuple):
-    """Support clips as voters are fitted on them.
+    """Support clips as voters take them.
 
     Attributes:
         vectors_NHD: head vectors.
@@ -26,7 +26,7 @@ class Labelled(NamedTuple):
 
 
 def label_clips(task: Task, vectors_NHD: Tensor, positions: Sequence[int]) -> Labelled:
-    """Vectors of the support questions at these positions, with their true labels."""
+    """Return the vectors of the support questions at these positions, with their true labels."""
     labels = [task.classes[task.support[n].label] for n in positions]
     also_NC = None
     if task.also_SC is not None:

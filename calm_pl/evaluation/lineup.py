@@ -1,4 +1,4 @@
-"""From voters and what is asked for beside them to contenders, in the order of a table."""
+"""Build the contenders from voters and further methods, in the order of the table."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class FitFreeModule(LightningModule):
 
     @property
     def fitted(self) -> dict[str, list[HeadVoter]]:
-        """Fitted voters that a classifier file can hold, by method name, then by round."""
+        """Fitted voters that a classifier file can store, by method name, then by round."""
         return {one.name: one.fitted for one in self.contenders if one.fitted}
 
     # Support
@@ -181,7 +181,7 @@ class FitFreeModule(LightningModule):
 
     @property
     def differences(self) -> list[Difference]:
-        """Every pair of methods after test, but for those whose settings the query set chose."""
+        """Differences of every pair of methods after test, except with settings selected on the query set."""
         if self._differences is None:
             fair = [name for name in self.methods if not name.endswith(ORACLE_SUFFIX)]
             places = [self.methods.index(name) for name in fair]

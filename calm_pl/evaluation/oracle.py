@@ -1,4 +1,4 @@
-"""The pass over the query set that `voter.select=oracle` takes before its results."""
+"""The additional pass over the query set for `voter.select=oracle`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from calm_pl.evaluation.module import FitFreeModule
 
 
 class OraclePass(LightningModule):
-    """`trainer.test` on the query lets contenders that search it choose their settings.
+    """Module whose `trainer.test` lets oracle contenders select their settings on the query set.
 
     Args:
         fitted: after validation.
@@ -23,7 +23,7 @@ class OraclePass(LightningModule):
 
     @property
     def is_needed(self) -> bool:
-        """Whether any contender searches the query."""
+        """Whether any contender selects settings on the query set."""
         return bool(self._searching)
 
     def on_test_epoch_start(self) -> None:
@@ -31,7 +31,7 @@ class OraclePass(LightningModule):
         self.fitted.query.begin(self.trainer)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Judge every setting in every round."""
+        """Evaluate every setting in every round."""
         encoded = self.fitted.query.encode(batch)
         if encoded is None:
             return

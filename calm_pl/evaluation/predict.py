@@ -1,4 +1,4 @@
-"""Classify sound files with a stored classifier and the model that it was fitted with."""
+"""Classify audio files with a stored classifier and the model that it was fitted with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Prediction(NamedTuple):
-    """What a classifier says of a file.
+    """Prediction of a classifier for a file.
 
     Attributes:
         path: the file.
@@ -72,7 +72,7 @@ def choose_method(classifier: Classifier, method: str | None = None, coverage: b
     preferred = [*METHODS.preferred(), *classifier.voters]  # a program's own voters come last
     method = method or next(one for one in preferred if one in classifier.voters)
     if method not in classifier.voters:
-        raise ModelError(f"The classifier holds the methods {', '.join(classifier.voters)}, not {method!r}.")
+        raise ModelError(f"The classifier has the methods {', '.join(classifier.voters)}, not {method!r}.")
     if coverage and not hasattr(classifier.voters[method], "prediction_sets"):
         raise ModelError(
             f"Prediction sets (--coverage) need a classifier with calm_auto or gda, not {method}: fit one"
@@ -192,6 +192,6 @@ def _questions(classifier: Classifier, files: Sequence[Path]) -> list[Query]:
 
 
 def _abstained(row: Prediction, threshold: float) -> Prediction:
-    """The prediction, without a label where that is too improbable."""
+    """Return the prediction, without a label if that is too improbable."""
     sure = row.label is None or row.probabilities[row.label] >= threshold
     return row if sure else row._replace(label=None)

@@ -1,4 +1,4 @@
-"""Every answer of every method, and what can be read from them once all ranks have them."""
+"""Predictions of every method, and the results computed once all ranks have them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from calm_pl.metrics import (
 
 
 class Predictions(NamedTuple):
-    """Answers on the CPU.
+    """Predictions of all methods, on the CPU.
 
     Attributes:
         seen_Q: whether the question was answered, 0 or 1; its clip may have failed.
@@ -32,7 +32,7 @@ class Predictions(NamedTuple):
 
 
 def answers_of(task: Task, predictions: Predictions, method: int) -> Answers:
-    """One method's answers to the questions that were seen."""
+    """Return one method's predictions for the questions that were seen."""
     seen_Q = predictions.seen_Q.numpy() > 0
     return Answers(
         task.label_Q[seen_Q],
@@ -44,7 +44,7 @@ def answers_of(task: Task, predictions: Predictions, method: int) -> Answers:
 
 
 def by_subset(task: Task, predictions: Predictions, method: int) -> dict[str, SubsetResult]:
-    """One method's results by subset of the query."""
+    """Return one method's results by subset of the query."""
     seen_Q = predictions.seen_Q.numpy() > 0
     return break_down(
         [subset for subset, seen in zip(task.subset_Q, seen_Q, strict=True) if seen],
@@ -56,7 +56,7 @@ def by_subset(task: Task, predictions: Predictions, method: int) -> dict[str, Su
 
 
 def calibration_error(task: Task, predictions: Predictions, method: int) -> float:
-    """Expected calibration error of one method's answers, over all draws."""
+    """Compute the expected calibration error of one method's predictions, over all draws."""
     seen_Q = predictions.seen_Q > 0
     label_QD = predictions.label_QDM[seen_Q][..., method]
     truth_Q = predictions.label_QDM.new_tensor(task.label_Q)[seen_Q]
@@ -65,7 +65,7 @@ def calibration_error(task: Task, predictions: Predictions, method: int) -> floa
 
 
 def method_differences(task: Task, predictions: Predictions, methods: list[str]) -> list[Difference]:
-    """Every pair of methods, the largest difference first."""
+    """Compare every pair of methods, the largest difference first."""
     seen_Q = predictions.seen_Q.numpy() > 0
     truth_Q = task.label_Q[seen_Q]
     label_QDM = predictions.label_QDM.numpy()[seen_Q]

@@ -1,4 +1,4 @@
-"""The model's own answers as a prior of CALM-Auto, as far as they foretell support clips."""
+"""The model's own answers as a prior of CALM-Auto, weighted by how well they predict support clips."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LEAST_P = 1e-30
 
 
 class Prior(NamedTuple):
-    """How zero-shot answers join those of CALM-Auto, log p ∝ (1 - share)·log p_auto + share·gain·log p_zero.
+    """Combination of zero-shot and CALM-Auto: log p ∝ (1 - share)·log p_auto + share·gain·log p_zero.
 
     Attributes:
         share: of zero-shot, 0 to 1.
@@ -38,7 +38,7 @@ class Prior(NamedTuple):
     gain: float
 
     def decide(self, base: Decision, scores_NO: Tensor, options_NO: Tensor) -> Decision:
-        """Both answers as one.
+        """Combine both predictions.
 
         Args:
             base: CALM-Auto's; log-probabilities, -inf where a class is no candidate.
@@ -81,7 +81,7 @@ class SupportAnswers:
         self._log_p_SC[index_N] = _log_p(scores_NO, options_NO, len(self.task.classes)).cpu()
 
     def fit(self, base: CalmAuto, positions: Sequence[int]) -> Prior:
-        """The prior of one round, the same on every rank; every rank must call it.
+        """Fit the prior of one round, the same on every rank; every rank must call it.
 
         Both are judged on clips that did not fit them: zero-shot has no fit, and CALM-Auto's clips were left
         out. With one clip a class both count alike.
@@ -132,7 +132,7 @@ class WithPrior(Contender):
         self._answers.add(batch.index_N, encoded.options_NO, batch.options_NO)
 
     def fit(self, part: RoundSupport) -> None:
-        """Judge both kinds of answers on the round's support."""
+        """Evaluate both predictions on the round's support."""
         base = self._base.fitted[part.number]
         assert isinstance(base, CalmAuto)
         with explained("The support cannot be fitted"):
@@ -146,6 +146,6 @@ class WithPrior(Contender):
 
 
 def _log_p(scores_NO: Tensor, options_NO: Tensor, num_classes: int) -> Tensor:
-    """Logarithms of zero-shot class probabilities, (N, C) float64."""
+    """Return the logarithms of zero-shot class probabilities, (N, C) float64."""
     p_NC = class_probabilities(scores_NO, options_NO, num_classes)
     return p_NC.to(torch.float64).clamp(min=_LEAST_P).log()

@@ -1,4 +1,4 @@
-"""Voters on pseudo-labels as contenders: what they share is one fit of all of them."""
+"""Voters on pseudo-labels as contenders, which share a single fit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from calm_pl.pseudo.fitting import PseudoFit
 
 
 class PseudoLabelled(Source):
-    """Labels that the model gave the support, and the voters fitted on them.
+    """Labels that the model assigned to the support, and the voters fitted on them.
 
     Args:
         fit: the labels and voters.

@@ -1,4 +1,4 @@
-"""What a run found, as `results.json` holds it."""
+"""Results of a run, as in `results.json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from calm_pl.pseudo.reporting import summary
 
 
 def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[str, Any]:
-    """Metrics, intervals, differences, counts, after test; plain values that JSON can hold."""
+    """Return metrics, intervals, differences and counts after test, as plain values for JSON."""
     support, query = module.support_coverage, module.query_coverage
     pseudo = pseudo_fit(module.sources)
     return {
@@ -55,7 +55,7 @@ def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[st
 
 
 def _method(result: MethodResult, task: Task) -> dict[str, Any]:
-    """A method's entry: means, intervals, and where there are several rounds their spread and each one."""
+    """Return a method's entry: means, intervals and, with several rounds, their spread and each round."""
     entry: dict[str, Any] = {
         **{metric: _number(value) for metric, value in result.values.items()},
         "ci95": {metric: list(ends) for metric, ends in result.ci95.items()},
@@ -84,7 +84,7 @@ def _method(result: MethodResult, task: Task) -> dict[str, Any]:
 
 
 def _failures(name: str, result: MethodResult, module: FitFreeModule) -> dict[str, Any]:
-    """How zero-shot answered, and the share of generated answers that named no option."""
+    """Return how zero-shot answered, and the share of generated answers that named no option."""
     mode = module.contenders[module.methods.index(name)].scored_by
     if mode is None:
         return {}
@@ -93,7 +93,7 @@ def _failures(name: str, result: MethodResult, module: FitFreeModule) -> dict[st
 
 
 def _settings(name: str, module: FitFreeModule) -> dict[str, Any]:
-    """Which settings were chosen in each round, and on which clips, where any were."""
+    """Return which settings were selected in each round, and on which clips, if any."""
     rounds = module.fitted.get(name, [])
     oracle = name.endswith(ORACLE_SUFFIX)
     if not rounds or not (oracle or rounds[0].get_params().get("select") == "loo"):
@@ -106,7 +106,7 @@ def _settings(name: str, module: FitFreeModule) -> dict[str, Any]:
 
 
 def _breakdown(module: FitFreeModule) -> dict[str, Any]:
-    """Results of each subset, where the benchmark has any."""
+    """Return the results of each subset, if the benchmark has any."""
     kind = module.task.by_subset
     if kind is None or not any(module.task.subset_Q):
         return {}
@@ -130,13 +130,13 @@ def _breakdown(module: FitFreeModule) -> dict[str, Any]:
 
 
 def _self_check(module: FitFreeModule) -> dict[str, Any] | None:
-    """What the model's checks found; None where they were off, or all clips came from the bank."""
+    """Return the results of the model's checks; None if they were off, or all clips were cached."""
     found = getattr(module.lalm, "self_check", None)
     return None if found is None else {**found.hearing._asdict(), **found.invariance._asdict()}
 
 
 def _heads(module: FitFreeModule) -> dict[str, int]:
-    """Where each head of a layer-major index is."""
+    """Return the numbers that locate a head from its layer-major index."""
     layout = module.lalm.layout
     return {
         "layers": layout.num_layers,
@@ -146,5 +146,5 @@ def _heads(module: FitFreeModule) -> dict[str, int]:
 
 
 def _number(value: float | None) -> float | None:
-    """JSON has no NaN."""
+    """Return a number, or None for NaN, which JSON does not have."""
     return None if value is None or math.isnan(value) else value

@@ -1,4 +1,4 @@
-"""Head vectors of the support on one rank: in memory, or on disk once there are too many."""
+"""Store of the support's head vectors on one rank: in memory, or on disk if there are too many."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHUNK_ROWS = 256
 
 
 class SupportStore:
-    """Collects vectors batch by batch.
+    """Store of vectors, filled batch by batch.
 
     Up to `spill_bytes` they stay on their device; past that they go to a file without a name, and come back
     as memory-mapped tensors on the CPU, of which the system keeps in memory what it has room for.
@@ -43,7 +43,7 @@ class SupportStore:
 
     @property
     def num_rows(self) -> int:
-        """Rows of a clip, H or more where hidden states are kept; 0 before the first clip."""
+        """Rows per clip: H, or more if hidden states are kept; 0 before the first clip."""
         return int(self._held[0].shape[1]) if self._held else 0
 
     def add(self, index_N: Tensor, vectors_NHD: Tensor) -> None:
@@ -58,7 +58,7 @@ class SupportStore:
             self._held = [self._held[-1][:0]]  # remembers shape and dtype
 
     def vectors(self, rows: Sequence[int], nothing_0HD: Tensor) -> Tensor:
-        """Vectors of some rows, in their order, (n, H, D).
+        """Return the vectors of some rows, in their order, (n, H, D).
 
         Args:
             rows: places in `index`.
@@ -88,7 +88,7 @@ class SupportStore:
 
 
 def _nameless(folder: Path) -> BinaryIO:
-    """A file that is gone when nothing uses it any more, however this process ends."""
+    """Create a file that disappears when it is no longer used, however this process ends."""
     folder.mkdir(parents=True, exist_ok=True)
     return tempfile.TemporaryFile(dir=folder)
 
@@ -99,7 +99,7 @@ def _append(file: BinaryIO, block_NHD: Tensor) -> None:
 
 
 def _mapped(file: BinaryIO, num_rows: int, like_0HD: Tensor) -> Tensor:
-    """The file's rows as a tensor that is read when it is used, (N, H, D)."""
+    """Map the file's rows to a tensor that is read on use, (N, H, D)."""
     file.flush()
     shape = (num_rows, *like_0HD.shape[1:])
     size = num_rows * like_0HD.shape[1] * like_0HD.shape[2]

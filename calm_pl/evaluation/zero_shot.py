@@ -1,4 +1,4 @@
-"""How the model itself chooses among the options of a question: by letter, by text, or in words."""
+"""Zero-shot prompting: the model chooses an option by letter, by text, or in generated words."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def option_scores(
 
 
 def turned_options(options_RO: Tensor, turn: int) -> Tensor:
-    """Options moved on by `turn` places: what letter A stands for is now at place `turn`."""
+    """Rotate the options by `turn` places: the option that had letter A is now at place `turn`."""
     return torch.roll(options_RO, -turn, dims=1)
 
 
@@ -76,7 +76,7 @@ def mean_over_orders(scores: Sequence[Tensor]) -> Tensor:
 
 
 def class_probabilities(scores_NO: Tensor, options_NO: Tensor, num_classes: int) -> Tensor:
-    """Zero-shot probability of each class: that of its place among the options, (N, C) float32.
+    """Return the zero-shot probability of each class: that of its place among the options, (N, C) float32.
 
     Classes that were no option have 0; all have where no option was chosen.
 
@@ -91,6 +91,6 @@ def class_probabilities(scores_NO: Tensor, options_NO: Tensor, num_classes: int)
 
 
 def _probabilities(scores_NO: Tensor) -> Tensor:
-    """Softmax over the options; 0 throughout where all are -inf."""
+    """Return the softmax over the options; all 0 if all scores are -inf."""
     none_N1 = (scores_NO == -torch.inf).all(1, keepdim=True)
     return torch.softmax(scores_NO.masked_fill(none_N1, 0.0), -1).masked_fill(none_N1, 0.0)

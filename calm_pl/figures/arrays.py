@@ -19,5 +19,5 @@ def as_array(values: Any, name: str, dims: int, dtype: Any = np.float64) -> np.n
     if array.ndim != dims or not array.size:
         raise ValueError(f"Expected argument `{name}` to have {dims} dimensions, but got {array.shape}.")
     if not np.isfinite(array).all():
-        raise ValueError(f"Expected argument `{name}` to be finite, but it holds NaN or infinity.")
+        raise ValueError(f"Expected argument `{name}` to be finite, but it contains NaN or infinity.")
     return array

@@ -91,7 +91,7 @@ def _json(path: Path) -> Any:
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}. Is this the folder of a run?") from error
     except ValueError as error:
-        raise RunError(f"{path}: is no JSON: {error}.") from error
+        raise RunError(f"{path}: is not valid JSON: {error}.") from error
 
 
 def write_agreement(folder: str | Path, agreement: Mapping[str, Agreement]) -> None:

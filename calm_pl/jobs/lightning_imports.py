@@ -18,7 +18,7 @@ _UNUSED = ("torchvision", "transformers", "matplotlib", "scipy")
 
 
 def import_lightning(quiet: bool = True) -> None:
-    """Import Lightning without PyTorch's compiler and what torchmetrics imports for pictures and texts.
+    """Import Lightning without PyTorch's compiler and without torchmetrics' imports for images and text.
 
     The import then takes 2 CPU seconds rather than 5.6. In a process that begins so, torchmetrics lacks
     those metrics (`torchmetrics.image`, `torchmetrics.detection`, `torchmetrics.multimodal`); only command
@@ -85,7 +85,7 @@ class _OptimizedModule(metaclass=_Compiled):
 
 
 def _as_it_is(function: Any, recursive: bool = True, **options: Any) -> Any:
-    """Stand in for the compiler's `disable`: what is never compiled need not be kept from it."""
+    """Stand in for the compiler's `disable`, which code that is never compiled does not need."""
     return function
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Job:
-    """What a command works with.
+    """An opened job, as commands use it.
 
     Attributes:
         config: the configuration.
@@ -41,7 +41,7 @@ class Job:
 
     @property
     def policy(self) -> SkipPolicy:
-        """What happens at clips that cannot be read."""
+        """What to do about clips that cannot be read."""
         from calm_pl.evaluation.clip_counts import SkipPolicy
 
         return SkipPolicy(self.config.data.on_bad_clip == "skip", self.config.data.max_skipped_fraction)
@@ -77,7 +77,7 @@ def opened(
 
     Args:
         config: the configuration.
-        quiet: leave out what is no news.
+        quiet: suppress routine output.
         record: that of a job of which this one is a part; opened from the configuration where None.
         prepare: what is done to the data, or asked of them, before the model is touched.
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def build_model(config: Config) -> DeferredLALM:
-    """The frozen model; its weights are loaded when they are needed."""
+    """Build the frozen model; its weights are loaded when they are needed."""
     from calm_pl.models.deferred import DeferredLALM
 
     memory = Path(config.bank.dir).expanduser() / "models" if config.bank.dir else None
@@ -46,7 +46,7 @@ def build_data(config: Config) -> FewShotDataModule:
 
 
 def open_bank(config: Config, lalm: DeferredLALM) -> BankLink | None:
-    """The head bank for this model, where one is configured."""
+    """Open the head bank for this model, if one is configured."""
     if config.bank.dir is None:
         return None
     import torch
@@ -80,17 +80,17 @@ def refuse_no_options(config: Config, data: FewShotDataModule) -> None:
 
 
 def scored_by(config: Config) -> str:
-    """How options are scored in every pass; by letters, which cost nothing, where zero-shot is no method."""
+    """Return how options are scored in every pass; by letters, at no cost, if zero-shot is not a method."""
     return config.zero_shot if "zero_shot" in config.methods else "letters"
 
 
 def keeps_hidden(config: Config) -> bool:
-    """Whether a configured method reads the hidden states of the last layer."""
+    """Return whether a configured method reads the hidden states of the last layer."""
     return any(METHODS[name].reads is Reads.HIDDEN for name in config.methods)
 
 
 def voters_of(config: Config) -> dict[str, HeadVoter]:
-    """Unfitted voters of the configured methods, in the order of the table.
+    """Return unfitted voters of the configured methods, in the order of the table.
 
     Raises:
         RunError: a method whose package is not installed.
@@ -103,7 +103,7 @@ def voters_of(config: Config) -> dict[str, HeadVoter]:
 def build_pseudo(
     config: Config, data: FewShotDataModule, task: Task, voters: dict[str, HeadVoter]
 ) -> PseudoFit | None:
-    """What labels the support by the model's own answers, where it is asked for; the bank keeps its answers.
+    """Build the pseudo-labeller of the support, if configured; its answers are cached in the bank.
 
     Voters on hidden states are left out: pseudo-labels are for heads.
 

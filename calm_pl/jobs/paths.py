@@ -1,4 +1,4 @@
-"""Paths of a configuration and of a command line, looked for before torch is imported."""
+"""Paths of a configuration and of a command line, checked before torch is imported."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def require_paths(config: Config) -> None:
 
 
 def find_files(paths: Sequence[str]) -> Iterator[Path]:
-    """Yield files as given, and all sound files below folders, by name.
+    """Yield files as given, and all audio files below folders, by name.
 
     Raises:
         DataError: a path that is not there, or a folder without sound files.
@@ -63,7 +63,7 @@ def find_files(paths: Sequence[str]) -> Iterator[Path]:
             continue
         found = sorted(p for p in path.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
         if not found:
-            raise DataError(f"{path}: holds no sound file ({', '.join(sorted(MEDIA_SUFFIXES))}).")
+            raise DataError(f"{path}: contains no sound file ({', '.join(sorted(MEDIA_SUFFIXES))}).")
         yield from found
 
 

@@ -1,4 +1,4 @@
-"""The run folder of a job, and what the records in it say about the job."""
+"""The run folder of a job, and what its records say about the job."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def claim_folder(run_dir: Path, digest: str, overwrite: bool) -> None:
 
 
 def hash_of_results(path: Path) -> str | None:
-    """The configuration's hash in a run folder's JSON file; None where there is none."""
+    """Return the configuration's hash in a run folder's JSON file; None if there is none."""
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["config_hash"])
     except FileNotFoundError:
@@ -91,7 +91,7 @@ def hash_of_results(path: Path) -> str | None:
 
 
 def is_rank_zero() -> bool:
-    """Whether this process is the one that writes and prints; known before the ranks are started."""
+    """Return whether this process writes and prints; known before the ranks are started."""
     from lightning.pytorch.utilities import rank_zero_only
 
     return getattr(rank_zero_only, "rank", 0) == 0

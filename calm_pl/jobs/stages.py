@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def finish_dashboards(trainer: Trainer) -> None:
-    """Have Weights & Biases write all it was given, now rather than when the process ends."""
+    """Flush Weights & Biases now rather than when the process ends."""
     from lightning.pytorch.loggers import WandbLogger
 
     for logger in trainer.loggers:
@@ -44,9 +44,9 @@ def run_stages(
                 trainer.test(module, datamodule=data, verbose=False)
     except StoppedError as stop:
         if data.bank is None:
-            kept = "Nothing was kept, since bank.dir is null"
+            kept = "Nothing was saved, since bank.dir is null"
         else:
-            kept = f"What was encoded is in {data.bank.bank.folder}; the same command goes on from there"
+            kept = f"Encoded clips are in {data.bank.bank.folder}; run the same command again to resume"
         raise StoppedRunError(f"Stopped by {stop}. {kept}.", stop.signal) from None
 
 

@@ -1,4 +1,4 @@
-"""What ends a job from outside: signals, and the end of the process that started it."""
+"""Stop a job on signals, and when the process that started it ends."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def stoppable() -> Iterator[None]:
 
 
 def end_with_parent() -> None:
-    """On a rank that Lightning started: end when its first process does, however that ends.
+    """End a rank that Lightning started when the main process ends, however that ends.
 
     Without it a rank whose first process was killed waits for it as long as the communication's own time
     limit, half an hour for NCCL. torchrun and SLURM watch their ranks themselves.

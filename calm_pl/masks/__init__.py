@@ -1,1 +1,1 @@
-"""AHAMask: a mask over heads, trained on texts, and what comes of it. Floor 4."""
+"""AHAMask: training of masks over heads on clips and texts, and their results. Floor 4."""

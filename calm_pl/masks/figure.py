@@ -1,4 +1,4 @@
-"""Masks as a figure: which heads are on, how many a layer, and how alike they are."""
+"""Figure of masks: which heads are on, how many per layer, and the similarity of masks."""
 
 from __future__ import annotations
 

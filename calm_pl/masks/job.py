@@ -1,4 +1,4 @@
-"""Training of a mask: its run folder, its trainer, and what it writes."""
+"""The job that trains a mask: its run folder, its trainer, and what it writes."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def fit_mask(config: MaskConfig, quiet: bool = True) -> None:
             trainer.fit(module, datamodule=data)
     except StoppedError as stop:
         module.save_state()
-        kept = "Nothing was kept: no step was over."
+        kept = "Nothing was saved: no step was complete."
         if module.saved:
             kept = (
-                f"The state after step {module.saved} of {config.mask.steps} is in {state_file}; the same"
-                " command goes on from there."
+                f"The state after step {module.saved} of {config.mask.steps} is in {state_file}; run the same"
+                " command again to resume."
             )
         raise StoppedRunError(f"Stopped by {stop}. {kept}", stop.signal) from None
     if trainer.is_global_zero:
@@ -88,7 +88,7 @@ def _load_model(config: MaskConfig) -> FrozenLALM:
 
 
 def _open_record(config: MaskConfig) -> JobRecord:
-    """The run folder; rank 0 makes sure that it can be written."""
+    """Open the run folder; rank 0 checks that it can be written."""
     digest = _job_hash(config)
     name = config.run.name or f"mask-{config.task.name}-{digest[:8]}"
     folder = Path(config.run.dir or Path("runs") / name)
@@ -99,7 +99,7 @@ def _open_record(config: MaskConfig) -> JobRecord:
 
 
 def _job_hash(config: MaskConfig) -> str:
-    """SHA-256 over the settings that shape the mask.
+    """Return the SHA-256 of the settings that affect the mask.
 
     Not over the number of ranks: a training may go on with more or fewer, though its noise is then another.
     """
@@ -116,7 +116,7 @@ def _job_hash(config: MaskConfig) -> str:
 
 
 def _state_hash(record: JobRecord, lalm: FrozenLALM, data: TextDataModule) -> str:
-    """SHA-256 over settings, weights and clips: what a state may be gone on from with."""
+    """Return the SHA-256 of settings, weights and clips, which a resumed training must match."""
     clips = [[[one.clip.id, one.text] for one in part] for part in (data.train, data.validation)]
     return hashlib.sha256(json.dumps([record.config_hash, lalm.checkpoint(), clips]).encode()).hexdigest()
 
@@ -141,7 +141,7 @@ def _build_trainer(config: MaskConfig, record: JobRecord, module: MaskModule, va
 
 
 def _write(config: MaskConfig, record: JobRecord, module: MaskModule, data: TextDataModule) -> None:
-    """Mask, results and configuration, and a few lines about them."""
+    """Write mask, results and configuration, and print a few lines about them."""
     from calm_pl.functional.masks import trained_mask
     from calm_pl.models.masks import HeadMask
 

@@ -14,7 +14,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class MaskLines(Callback):
-    """A line every ten seconds and after every validation, from the first rank."""
+    """Callback that prints a line every ten seconds and after every validation, on rank 0."""
 
     def __init__(self) -> None:
         self._began = self._last = time.monotonic()

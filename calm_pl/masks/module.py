@@ -30,7 +30,7 @@ from calm_pl.models.gates import HeadGates, SteppedLayers
 
 
 class Validation(NamedTuple):
-    """How the trained mask does on the validation clips.
+    """Results of the mask on the validation clips.
 
     Attributes:
         step: steps done.
@@ -46,7 +46,7 @@ class Validation(NamedTuple):
 
 
 class MaskModule(LightningModule):
-    """Learns one logit a head; everything else is frozen, and only the logits are parameters here.
+    """Module that trains one logit per head; everything else is frozen, and only the logits are parameters.
 
     Args:
         lalm: the frozen model, without a mask.
@@ -107,11 +107,11 @@ class MaskModule(LightningModule):
 
     @property
     def step(self) -> int:
-        """Steps done, those before a resumption too."""
+        """Steps done, including those before resuming."""
         return self.first + self.global_step
 
     def configure_optimizers(self) -> Any:
-        """AdamW on the logits; where a training is resumed, with its averages."""
+        """Return AdamW on the logits, with its averages if the training is resumed."""
         r, state = self.recipe, self._resumed
         optimizer = torch.optim.AdamW([self.logits_LA], lr=r.lr, weight_decay=r.weight_decay)
         if state is not None:
@@ -123,7 +123,7 @@ class MaskModule(LightningModule):
         return optimizer
 
     def on_fit_start(self) -> None:
-        """Bring the model to this rank's device, check it there, and put the gates in."""
+        """Move the model to this rank's device, check it there, and install the gates."""
         self.lalm.to(self.device)
         if self._self_check:
             hearing_check(self.lalm)
@@ -146,7 +146,7 @@ class MaskModule(LightningModule):
             group["lr"] = rate
 
     def training_step(self, batch: TextBatch, batch_idx: int) -> Tensor:
-        """Cross-entropy of the answers under one sampled mask a clip, and λ times the heads that are on."""
+        """Return the answers' cross-entropy under sampled masks, plus λ times the active heads."""
         r, step = self.recipe, self.step
         noise_NLA = left_gumbel(
             (len(batch.texts), *self.logits_LA.shape), self._generator(step, self.global_rank)
@@ -175,7 +175,7 @@ class MaskModule(LightningModule):
         return loss
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
-        """From here on logits and averages do not belong together, until the step is over."""
+        """Note that logits and averages are inconsistent until the step is over."""
         self._mid_step = True
 
     def on_train_batch_end(self, outputs: Any, batch: TextBatch, batch_idx: int) -> None:
@@ -211,7 +211,7 @@ class MaskModule(LightningModule):
         self._sums[3] += len(exact_N)
 
     def on_validation_epoch_end(self) -> None:
-        """Means over all ranks' clips."""
+        """Average over the clips of all ranks."""
         log_p, tokens, exact, clips = sum_over_ranks(self._sums).tolist()
         if clips:
             found = Validation(self.step, -log_p / tokens, exact / clips, int(clips))
@@ -229,6 +229,6 @@ class MaskModule(LightningModule):
         return self.lalm.answer_scores(batch.inputs, batch.texts)
 
     def _generator(self, *parts: object) -> torch.Generator:
-        """Random numbers of their own for each purpose, step and rank, on the CPU: the same on any device."""
+        """Return a generator for a purpose, step and rank, on the CPU: the same on any device."""
         number = stable_number(self.seed, "mask", *parts)
         return torch.Generator().manual_seed(number % 2**63)

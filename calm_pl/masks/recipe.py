@@ -9,33 +9,33 @@ from calm_pl.validation import above_zero, at_least, finite_at_least, fraction, 
 
 @dataclass
 class MaskRecipe:
-    """How a mask is learned. The defaults suit small tasks; the paper's own are in docs/ahamask.md."""
+    """How a mask is trained. The defaults suit small tasks; the paper's settings are in docs/ahamask.md."""
 
     steps: int = setting(600, at_least(1))
     """Optimizer steps."""
     lr: float = setting(0.05, above_zero())
-    """Highest learning rate. A logit starts at 4 and moves by about as much a step."""
+    """Peak learning rate. A logit starts at 4 and moves by about this much per step."""
     last_lr: float = setting(1e-4, above_zero())
     """Learning rate of the last step, reached by a cosine."""
     warmup: int = setting(60, at_least(0))
-    """Steps up to the highest learning rate."""
+    """Warm-up steps to the peak learning rate."""
     weight_decay: float = setting(0.0, finite_at_least(0))
-    """Of AdamW; it draws logits to 0."""
+    """Weight decay of AdamW; it pulls logits towards 0."""
     sparsity: float = setting(0.0, finite_at_least(0))
-    """λ: what each head that is on costs."""
+    """λ: penalty per active head."""
     tau_start: float = setting(4.0, above_zero())
-    """Temperature of the straight-through gradient at first ..."""
+    """Initial temperature of the straight-through gradient."""
     tau_end: float = setting(0.5, above_zero())
-    """... and in the end; 0.05 in the released code."""
+    """Final temperature; 0.05 in the released code."""
     tau_share: float = setting(0.3, fraction())
-    """Share of the steps over which it falls."""
+    """Share of the steps over which the temperature falls."""
     init_mean: float = 4.0
     """Logits start at N(mean, std); at 4 a head is on 98.2 % of the time."""
     init_std: float = setting(0.02, finite_at_least(0))
     checkpoint_layers: bool = True
     """Gradient checkpointing: less memory for a second forward pass."""
     save_every: int = setting(100, at_least(1))
-    """Steps between states that a killed training goes on from."""
+    """Steps between checkpoints from which an interrupted training resumes."""
     validate_every: int = setting(100, at_least(1))
     """Steps between validations; the last step is always validated."""
     log_every: int = setting(10, at_least(1))

@@ -11,10 +11,10 @@ from calm_pl.masks.text_settings import TextSettings
 
 @dataclass
 class TaskConfig(TextSettings):
-    """What the mask makes the model do, by clips and their answers."""
+    """The task that the mask is trained for, as clips and their answers."""
 
     name: str = "task"
-    """What to call it; it is kept in the mask's file."""
+    """Name of the task; it is stored in the mask's file."""
 
 
 @dataclass
@@ -25,7 +25,7 @@ class MaskConfig:
     task: TaskConfig = field(default_factory=TaskConfig)
     mask: MaskRecipe = field(default_factory=MaskRecipe)
     seed: int = 0
-    """Of start values, noise and the order of clips."""
+    """Seed for initial values, noise and the order of clips."""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     run: RunConfig = field(default_factory=RunConfig)
     wandb: WandbConfig = field(default_factory=WandbConfig)

@@ -1,4 +1,4 @@
-"""A mask's training as it stands after a step: what a killed training goes on from."""
+"""Checkpoint of a mask's training, from which an interrupted training resumes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class MaskState(NamedTuple):
 
 
 def load_state(path: Path, job: str) -> MaskState | None:
-    """Where a training was; None where it has not begun.
+    """Load a checkpoint; None if training has not begun.
 
     Raises:
         RunError: the file belongs to other settings, or cannot be read.

@@ -13,26 +13,28 @@ class TextSettings:
     """A task as clips and their answers."""
 
     manifest: str = "???"
-    """List of the clips to train on: CSV, TSV, JSON or JSONL, with the columns of a path and of a text."""
+    """Manifest of the training clips: CSV, TSV, JSON or JSONL, with a column of paths and one of texts."""
     val_manifest: Optional[str] = None
-    """List of the clips to validate on; null takes the rows of `manifest` whose split is `validation`."""
+    """Manifest of the validation clips; null takes the rows of `manifest` whose split is `validation`."""
     root: Optional[str] = None
-    """The folder that paths are below; null is that of each list."""
+    """The folder that paths are relative to; null is that of each manifest."""
     allow_outside: bool = False
-    """Let paths lead out of `root`."""
+    """Allow paths outside `root`."""
     path_column: Optional[str] = None
-    """null finds `path`, `wav`, `audio`, `file`, `filename` or `video`."""
+    """null takes the first of `path`, `wav`, `audio`, `file`, `filename` and `video` that exists."""
     text_column: Optional[str] = None
-    """null finds `text`, `target`, `answer`, `transcript`, `sentence` or `label`."""
+    """null takes the first of `text`, `target`, `answer`, `transcript`, `sentence` and `label` that
+    exists."""
     split_column: str = "split"
-    """Rows of other splits than `train` and `validation` are left out; without it all are trained on."""
+    """Rows with splits other than `train` and `validation` are ignored; without the column all rows are for
+    training."""
     question: str = ""
-    """Text beside the clip in the prompt; a mask is there to do without."""
+    """Text beside the clip in the prompt; normally empty, since a mask replaces it."""
     batch_size: int = setting(8, at_least(1))
-    """Clips a step on each rank."""
+    """Clips per step on each rank."""
     num_workers: int = setting(2, at_least(0))
     """Processes that decode audio on each rank."""
     long_clips: str = setting("start", one_of("start", "center", "stop"))
-    """What is heard of a clip over the model's window; `stop` refuses it."""
+    """Part of a clip longer than the model's window to use; `stop` refuses it."""
     decode_seconds: float = setting(60.0, above_zero())
-    """A file that takes longer to decode is a bad clip."""
+    """A file that takes longer to decode counts as unreadable."""

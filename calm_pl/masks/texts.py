@@ -1,4 +1,4 @@
-"""Clips with the text that a model is to answer: lists of them, in batches of steps and of validation."""
+"""Clips with the text that a model should answer: manifests, and batches for training and validation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TRAIN, _VALIDATION = ("", "train"), ("validation", "val", "valid", "dev")
 
 
 class TextClip(NamedTuple):
-    """A clip and what the model is to say of it."""
+    """A clip and the answer that the model should give."""
 
     clip: Clip
     text: str
@@ -49,7 +49,7 @@ class TextBatch:
 
 
 class StepBatches(Sampler[list[int]]):
-    """Which clips a rank trains on in which step: epoch after epoch in a new order, from any step on.
+    """Sampler of the clips a rank trains on in each step: a new order per epoch, starting at any step.
 
     The order is one stream for all ranks, of which each step takes `batch_size` clips a rank; it depends on
     the seed alone, so a training that is resumed goes on with the clips that were next.
@@ -148,7 +148,7 @@ class TextDataModule(LightningDataModule):
                 raise DataError(f"{one.clip.path}: no such file.")
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Clips of this rank for the steps to run."""
+        """Return a loader of this rank's clips for the steps to run."""
         rank, size = self._place()
         batches = StepBatches(
             len(self.train), self.settings.batch_size, self.seed, rank, size, self.first, self.num_steps
@@ -156,7 +156,7 @@ class TextDataModule(LightningDataModule):
         return self._loader(self.train, batches)
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
-        """Validation clips of this rank, each once over all ranks."""
+        """Return a loader of this rank's validation clips, each once over all ranks."""
         rank, size = self._place()
         mine, width = list(range(rank, len(self.validation), size)), self.settings.batch_size
         batches = [mine[start : start + width] for start in range(0, len(mine), width)]
@@ -202,7 +202,7 @@ class TextDataModule(LightningDataModule):
 
 
 class TextCollator:
-    """Makes a `TextBatch` of decoded clips.
+    """Collator that makes a `TextBatch` of decoded clips.
 
     Args:
         texts: the data set's answers.

@@ -65,7 +65,7 @@ def identify(path: Path) -> Kind:
     except OSError as error:
         raise BadClipError(f"{path}: cannot be read: {error.strerror or error}.") from error
     except UnicodeError as error:
-        raise BadClipError(f"{path}: cannot be read: its name is no UTF-8; rename it.") from error
+        raise BadClipError(f"{path}: cannot be read: its name is not UTF-8; rename it.") from error
     if not head:
         raise BadClipError(f"{path}: is empty (0 bytes).")
     return Kind(_container(head, path.suffix.lower()), _stranger(head))

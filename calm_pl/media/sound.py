@@ -44,7 +44,7 @@ def read_sound(path: str | Path) -> Sound:
     else:
         samples_T, rate = _file_sound(path, kind)
     if len(samples_T) == 0:
-        raise BadClipError(f"{path}: holds no samples.")
+        raise BadClipError(f"{path}: contains no samples.")
     if not np.isfinite(samples_T).all():
         raise BadClipError(f"{path}: holds samples that are NaN or infinite.")
     return Sound(samples_T, rate)
@@ -64,7 +64,7 @@ def _file_sound(path: Path, kind: Kind) -> tuple[np.ndarray, int]:
     except (soundfile.SoundFileRuntimeError, TypeError) as error:  # TypeError: a headerless format, by suffix
         told = str(getattr(error, "error_string", error)).rstrip(".")
         reason = f"it is {kind.looks_like}" if kind.looks_like else told
-        raise BadClipError(f"{path}: is no sound file that can be decoded ({reason}).") from error
+        raise BadClipError(f"{path}: is not a sound file that can be decoded ({reason}).") from error
     if 0 < len(frames_TC) < expected:
         raise BadClipError(f"{path}: is truncated: {len(frames_TC)} of {expected} frames could be read.")
     return _mono(frames_TC, axis=1), int(rate)

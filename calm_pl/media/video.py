@@ -58,7 +58,7 @@ def read_frames(path: str | Path, rule: FrameRule, seconds: float | None, use_de
     kind = identify(path)
     if not kind.container:
         what = f" (it is {kind.looks_like})" if kind.looks_like else ""
-        raise BadClipError(f"{path}: is no video that can be decoded{what}.")
+        raise BadClipError(f"{path}: is not a video that can be decoded{what}.")
     refuse_truncated(path, kind.container)
     track = read_track(path, kind.container)
     positions, fps = pick(track.times_F, track.duration, rule, seconds)

@@ -1,4 +1,4 @@
-"""Methods: what each row of a user's table is. Floor 1, without torch; voters are imported on use."""
+"""Methods: one row each of the results table. Floor 1, without torch; voters are imported on use."""
 
 from calm_pl.methods.table import METHODS, Method, MethodTable, Reads
 

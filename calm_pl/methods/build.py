@@ -1,4 +1,4 @@
-"""From rows and settings to unfitted voters."""
+"""Build unfitted voters from rows and settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fitted classifier as one safetensors file: centroids, reliabilities, weights, and what they belong to."""
+"""A fitted classifier as one safetensors file: centroids, reliabilities, weights, prompt and model."""
 
 from __future__ import annotations
 

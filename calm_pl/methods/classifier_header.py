@@ -1,4 +1,4 @@
-"""What a classifier file says beside its tensors; read with care, as it may come from anywhere."""
+"""The header of a classifier file, validated strictly since the file is untrusted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Header(NamedTuple):
         """Return the labels in class order; also looks at the format, which comes first."""
         if self.texts.get("format") != FORMAT:
             raise ModelError(
-                f"{self.path}: is no classifier of this version (format {FORMAT!r}), but of the format"
+                f"{self.path}: is not a classifier of this version (format {FORMAT!r}), but of the format"
                 f" {self.texts.get('format')!r}."
             )
         classes = self._json("classes", list)
@@ -132,7 +132,7 @@ class Header(NamedTuple):
             if not fits or (kind is int and value < (1 if kinds[name] == "positive" else 0)):
                 raise self._fault(f"{section}.{name}", f"must be {words}, but is {_shown(value)}")
             if isinstance(value, str) and not _is_unicode(value):
-                raise self._fault(f"{section}.{name}", f"must be text, but is {_shown(value)}")
+                raise self._fault(f"{section}.{name}", f"must be a string, but is {_shown(value)}")
 
     def _fault(self, key: str, what: str) -> ModelError:
         return fault(self.path, key, what)
@@ -167,11 +167,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 def _is_unicode(text: str) -> bool:
-    """Whether a text can be written: JSON may hold halves of characters."""
+    """Return whether a string can be encoded: JSON may contain lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""The table of methods: one row says all that the rest of the house must know about a method."""
+"""The table of methods: one row has everything that the other packages need to know about a method."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Method:
 
     @property
     def searches(self) -> bool:
-        """Whether `voter.select` chooses its settings, on the support or, as an oracle, on the query."""
+        """Whether `voter.select` selects its settings, on the support or, as an oracle, on the query."""
         return "select" in self.settings
 
     def __post_init__(self) -> None:
@@ -134,7 +134,7 @@ _CALM_SETTINGS = MappingProxyType({one.name: f"voter.{one.name}" for one in fiel
 
 
 def _comparison(key: str, title: str, description: str, classifier: str, features: str) -> Method:
-    """A row of scikit-learn's."""
+    """Make the row of a scikit-learn classifier."""
     return Method(
         key,
         title,
@@ -159,7 +159,7 @@ METHODS = MethodTable(
         Method(
             "sav",
             "SAVs",
-            "The heads that are best on the support vote, one vote each.",
+            "The heads that are most accurate on the support vote, one vote each.",
             voter="calm_pl.voters:Sav",
             settings=MappingProxyType({"top_k": "voter.sav_top_k", "score": "voter.score"}),
             by_default=True,
@@ -170,7 +170,7 @@ METHODS = MethodTable(
         Method(
             "calm_global",
             "CALM-Global",
-            "All heads vote with posteriors, weighted by how reliable each is.",
+            "All heads vote with their posteriors, weighted by reliability.",
             voter="calm_pl.voters:CalmGlobal",
             settings=_CALM_SETTINGS,
             by_default=True,
@@ -181,7 +181,7 @@ METHODS = MethodTable(
         Method(
             "calm",
             "CALM",
-            "As CALM-Global, with a reliability for each head and class.",
+            "As CALM-Global, with a reliability per head and class.",
             voter="calm_pl.voters:Calm",
             settings=_CALM_SETTINGS,
             by_default=True,
@@ -192,7 +192,7 @@ METHODS = MethodTable(
         Method(
             "calm_auto",
             "CALM-Auto",
-            "Whitened heads, discriminant analyses and logistic regression, averaged; nothing to tune.",
+            "Mean of whitened heads, discriminant analysis and logistic regression; nothing to tune.",
             voter="calm_pl.voters:CalmAuto",
             stored=True,
             rank=1,

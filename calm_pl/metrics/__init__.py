@@ -1,4 +1,4 @@
-"""Metrics as torchmetrics, and intervals. Floor 2. States are sums, so any number of ranks gives the same."""
+"""Metrics based on torchmetrics, and intervals. Floor 2. States are sums, whatever the number of ranks."""
 
 from __future__ import annotations
 

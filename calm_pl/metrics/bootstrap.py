@@ -46,7 +46,7 @@ class Chance(NamedTuple):
 def bootstrap_clips(
     answers: Answers, num_classes: int, resamples: int = 1000, seed: int = 0
 ) -> dict[str, Chance]:
-    """95 % intervals of accuracy, Macro-F1 and clip exact match, each a mean over folds and draws.
+    """Bootstrap 95 % intervals of accuracy, Macro-F1 and exact match, each a mean over folds and draws.
 
     Args:
         answers: Q questions by D draws.
@@ -80,7 +80,7 @@ def bootstrap_clips(
 
 
 class _Fold:
-    """One fold's counts, ready to be weighed."""
+    """One fold's counts, ready to be weighted."""
 
     def __init__(self, answers: Answers, fold: int, num_classes: int) -> None:
         rows = answers.fold_Q == fold
@@ -101,11 +101,11 @@ class _Fold:
         self.guess_Dq = list(predicted_qD.T)
 
     def resampled(self, rng: np.random.Generator, size: int) -> np.ndarray:
-        """How often each cluster comes in each of `size` samples, (size, K)."""
+        """Draw how often each cluster occurs in each of `size` samples, (size, K)."""
         return rng.multinomial(self.num_clusters, np.full(self.num_clusters, 1 / self.num_clusters), size)
 
     def weighed(self, weight_RK: np.ndarray) -> dict[str, np.ndarray]:
-        """Each metric of each draw in R samples, (D, R)."""
+        """Compute each metric of each draw in R samples, (D, R)."""
         weight_Rq = weight_RK[:, self.cluster_q].astype(np.float64)
         total_R = weight_Rq.sum(1)
         truth_RC = self._by_class(weight_Rq, self.truth_q)

@@ -32,7 +32,7 @@ def break_down(
     confidence_QD: np.ndarray,
     positive: int | None = None,
 ) -> dict[str, SubsetResult]:
-    """Results by subset, in alphabetical order; questions without a subset are in none.
+    """Return results by subset, in alphabetical order; questions without a subset are left out.
 
     Args:
         subset_Q: the subset of each question, or an empty text.

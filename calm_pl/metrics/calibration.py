@@ -1,4 +1,4 @@
-"""How far probabilities can be taken at their word."""
+"""Calibration of probabilities, abstention and prediction sets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CalibrationResult(NamedTuple):
 
 
 def calibration_scores(p_NC: Tensor, y_N: Tensor, bins: int = 15) -> CalibrationResult:
-    """Calibration errors of N clips.
+    """Compute calibration errors of N clips.
 
     Args:
         p_NC: probabilities, rows sum to 1.
@@ -42,7 +42,7 @@ def calibration_scores(p_NC: Tensor, y_N: Tensor, bins: int = 15) -> Calibration
 
 
 def winner_calibration_error(confidence_N: Tensor, right_N: Tensor, bins: int = 15) -> float:
-    """Expected calibration error (L1) of the winners' probabilities alone.
+    """Compute the expected calibration error (L1) of the predictions' probabilities.
 
     Args:
         confidence_N: probability of each answer.
@@ -55,7 +55,7 @@ def winner_calibration_error(confidence_N: Tensor, right_N: Tensor, bins: int = 
 
 
 class Abstention(NamedTuple):
-    """What answering only where confident gives.
+    """Results of predicting only if confident.
 
     Attributes:
         coverage: share of clips that were answered.
@@ -67,7 +67,7 @@ class Abstention(NamedTuple):
 
 
 def abstention(p_NC: Tensor, y_N: Tensor, threshold: float) -> Abstention:
-    """Answer where the winner's probability is at least `threshold`."""
+    """Predict only if the predicted class's probability is at least `threshold`."""
     confidence_N, winner_N = p_NC.max(-1)
     answered_N = confidence_N >= threshold
     right_N = (winner_N == y_N)[answered_N].to(torch.float64)
@@ -75,7 +75,7 @@ def abstention(p_NC: Tensor, y_N: Tensor, threshold: float) -> Abstention:
 
 
 class SetCoverage(NamedTuple):
-    """What prediction sets hold.
+    """Coverage and size of prediction sets.
 
     Attributes:
         coverage: share of clips whose set holds the true class.
@@ -87,6 +87,6 @@ class SetCoverage(NamedTuple):
 
 
 def set_coverage(sets_NC: Tensor, y_N: Tensor) -> SetCoverage:
-    """Measured coverage and size of prediction sets (N, C) bool."""
+    """Measure coverage and size of prediction sets (N, C) bool."""
     inside_N = sets_NC.gather(1, y_N[:, None])[:, 0].to(torch.float64)
     return SetCoverage(float(inside_N.mean()), float(sets_NC.sum(-1).to(torch.float64).mean()))

@@ -1,4 +1,4 @@
-"""Which method is better than which, on the same clips and support draws."""
+"""Differences between methods, on the same clips and support draws."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LEAST_CLUSTERS = 10  # fewer say too little about others
 
 
 class Difference(NamedTuple):
-    """Accuracy of one method less that of another.
+    """Accuracy of one method minus that of another.
 
     Attributes:
         better: the method with the higher accuracy.
@@ -34,12 +34,12 @@ class Difference(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether chance alone is an unlikely reason."""
+        """Whether the difference is significant: its interval lies above 0."""
         return self.interval.low > 0
 
 
 def pairwise_differences(right: Mapping[str, np.ndarray], cluster_N: np.ndarray) -> list[Difference]:
-    """Every pair of methods, the largest difference first.
+    """Compare every pair of methods, the largest difference first.
 
     Args:
         right: by method, which questions were answered rightly in each draw, (R, N) bool.
@@ -60,7 +60,7 @@ def pairwise_differences(right: Mapping[str, np.ndarray], cluster_N: np.ndarray)
 
 
 def clusters(groups_N: Sequence[Sequence[str]], clips_N: Sequence[str]) -> np.ndarray:
-    """Number of the cluster of each question: its recording, speaker or the like, else its clip.
+    """Return the cluster number of each question: its source recording or speaker, else its clip.
 
     Of several kinds of groups the coarsest is taken that still makes `_LEAST_CLUSTERS`.
 

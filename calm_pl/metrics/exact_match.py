@@ -1,4 +1,4 @@
-"""Strict exact match: a clip counts only if every one of its queries is right."""
+"""Strict exact match: a clip counts only if all of its questions are predicted correctly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ExactMatch(NamedTuple):
 
 
 class ClipExactMatch(Metric):
-    """Share of clips all of whose queries are right.
+    """Share of clips with every question predicted correctly.
 
     Queries of one clip may fall into different batches and ranks: the states count right queries and asked
     queries of each clip, (N,), and add up.
@@ -53,7 +53,7 @@ class ClipExactMatch(Metric):
         self.right_N.index_add_(0, clip_Q, right_Q.to(torch.int64))
 
     def compute(self) -> ExactMatch:
-        """Share of the clips that were asked about, and its counts."""
+        """Return the share of the clips that were asked about, and its counts."""
         asked_N = self.asked_N > 0
         exact = ((self.right_N == self.asked_N) & asked_N).sum()
         clips = asked_N.sum()

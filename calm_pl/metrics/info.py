@@ -1,4 +1,4 @@
-"""The table of metrics: one row says all that the rest of the house must know about a metric. No torch."""
+"""The table of metrics: one row has everything that other packages need to know of a metric. No torch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SIZES = ("num_classes", "num_answers", "num_questions", "num_clips", "positive")
 
 
 class TaskKind(Enum):
-    """What kind of answers a task has."""
+    """Kind of labels a task has."""
 
     ONE_LABEL = "one label"
     """Each clip has one class."""

@@ -24,13 +24,13 @@ class Interval(NamedTuple):
 
 
 def middle95(values_B: np.ndarray) -> Interval:
-    """The middle 95 % of bootstrap values."""
+    """Return the middle 95 % of bootstrap values."""
     low, high = np.quantile(values_B, [0.025, 0.975])
     return Interval(float(low), float(high))
 
 
 def wilson(successes: int, total: int) -> Interval:
-    """Wilson's score interval of a share (E. B. Wilson, JASA 1927), which stays inside [0, 1].
+    """Compute Wilson's score interval of a share (E. B. Wilson, JASA 1927), which stays inside [0, 1].
 
     Raises:
         ValueError: no trial.
@@ -46,7 +46,7 @@ def wilson(successes: int, total: int) -> Interval:
 
 
 def macro_f1(confusion: np.ndarray) -> np.ndarray:
-    """Unweighted mean of F1 over the classes that occur as truth or prediction.
+    """Compute the unweighted mean of F1 over the classes that occur as truth or prediction.
 
     Args:
         confusion: counts (..., C, C) or, with a last column of questions without an answer, (..., C, C + 1);
@@ -62,7 +62,7 @@ def macro_f1(confusion: np.ndarray) -> np.ndarray:
 
 
 def bootstrap_macro_f1(confusion: np.ndarray, resamples: int = 1000, seed: int = 0) -> Interval:
-    """Percentile bootstrap over clips.
+    """Compute a percentile bootstrap interval of Macro-F1 over clips.
 
     Drawing N clips with replacement is a multinomial draw over the cells of their confusion matrix, so the
     matrix is all that is needed.

@@ -1,4 +1,4 @@
-"""Macro-F1 over the classes that occur, where answers may be none."""
+"""Macro-F1 over the classes that occur, where predictions may be missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torchmetrics.classification import MulticlassF1Score
 
 
 class MacroF1(MulticlassF1Score):
-    """Mean F1 over the classes that are the truth or the answer of a question, as torchmetrics does.
+    """Mean F1 over the classes that are the truth or the prediction of a question, as in torchmetrics.
 
     Args:
         num_classes: C.

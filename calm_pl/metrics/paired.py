@@ -31,7 +31,7 @@ class McNemar(NamedTuple):
 
 
 def mcnemar(first_N: np.ndarray, second_N: np.ndarray) -> McNemar:
-    """McNemar's test, exact (binomial), on which clips each classifier got right.
+    """Run McNemar's exact (binomial) test on which clips each classifier predicted correctly.
 
     It takes clips for independent: for clustered clips the paired bootstrap is the one to go by.
 
@@ -73,7 +73,7 @@ class Estimate(NamedTuple):
 def estimate(
     values_RN: np.ndarray, cluster_N: np.ndarray | None = None, resamples: int = 2000, seed: int = 0
 ) -> Estimate:
-    """Percentile bootstrap of a mean over R support draws and N clips.
+    """Estimate the mean over R support draws and N clips by percentile bootstrap.
 
     Accuracy is the mean of which clips were right; the difference of two methods is the mean of their
     difference on the same clips and draws (paired), and holds where its interval does not contain 0.
@@ -112,7 +112,7 @@ def resampled_means(
     resamples: int = 2000,
     seed: int = 0,
 ) -> list[ResampledMeans]:
-    """Means of several kinds of values in the same bootstrap samples, which are drawn once for all.
+    """Compute means of several kinds of values in the same bootstrap samples, drawn once for all.
 
     Means are linear, so differences of two kinds need no samples of their own.
 
@@ -160,7 +160,7 @@ def paired_difference(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Estimate:
-    """`estimate` of first - second on the same draws and clips."""
+    """Estimate first - second on the same draws and clips; see `estimate`."""
     first_RN, second_RN = _same_shape(first_RN, second_RN)
     difference_RN = first_RN.astype(np.float64) - second_RN.astype(np.float64)
     return estimate(difference_RN, cluster_N, resamples, seed)

@@ -8,7 +8,7 @@ from torchmetrics import Metric
 
 
 class PredictionTable(Metric):
-    """A table of Q questions by D draws by M methods: each rank fills its questions, the rest are zero.
+    """A table of Q questions by D draws by M methods: each rank fills its own questions, the rest are zero.
 
     Args:
         num_questions: Q.
@@ -29,7 +29,7 @@ class PredictionTable(Metric):
         self.add_state("confidence_QDM", torch.zeros(shape), dist_reduce_fx="sum")
 
     def update(self, index_q: Tensor, label_qDM: Tensor, confidence_qDM: Tensor) -> None:
-        """Enter the rows of a batch.
+        """Add the rows of a batch.
 
         Args:
             index_q: positions in the data set.
@@ -41,5 +41,5 @@ class PredictionTable(Metric):
         self.confidence_QDM.index_add_(0, index_q, confidence_qDM)
 
     def compute(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Times each question was seen (Q,), labels and confidences (Q, D, M), over all ranks."""
+        """Return how often each question was seen (Q,), labels and confidences (Q, D, M), over all ranks."""
         return self.seen_Q, self.label_QDM, self.confidence_QDM

@@ -1,4 +1,4 @@
-"""Metrics of class scores rather than of decisions: mean average precision, equal error rate."""
+"""Metrics of class scores rather than of predictions: mean average precision, equal error rate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torchmetrics.functional.classification import binary_average_precision, bin
 
 
 class ClipAveragePrecision(Metric):
-    """Mean average precision over classes, of clips with several labels.
+    """Mean average precision over classes, for clips with several labels.
 
     A clip is asked about several times, and not always on one rank: its class scores are averaged over its
     questions. The states are sums, (N, C) and (N,), and add up. Classes that no clip has are left out of
@@ -46,7 +46,7 @@ class ClipAveragePrecision(Metric):
         self.truth_NC.index_put_((clip_Q, label_Q), one, accumulate=True)
 
     def compute(self) -> Tensor:
-        """The mean over classes, a float32 scalar; NaN where no class has a clip."""
+        """Return the mean over classes, a float32 scalar; NaN if no class has a clip."""
         asked_N = self.asked_N > 0
         scores_NC = self.scores_NC[asked_N] / self.asked_N[asked_N, None]
         truth_NC = (self.truth_NC[asked_N] > 0).to(torch.int64)
@@ -81,17 +81,17 @@ class EqualErrorRate(Metric):
         self.add_state("seen_Q", torch.zeros(num_questions, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, scores_qC: Tensor, label_q: Tensor, index_q: Tensor) -> None:
-        """Enter a batch of questions: class scores in [0, 1], true classes, positions in the table."""
+        """Add a batch of questions: class scores in [0, 1], true classes, positions in the table."""
         self.score_Q.index_add_(0, index_q, scores_qC[:, self.positive].to(self.score_Q.dtype))
         self.truth_Q.index_add_(0, index_q, (label_q == self.positive).to(torch.int64))
         self.seen_Q.index_add_(0, index_q, torch.ones_like(index_q))
 
     def compute(self) -> Tensor:
-        """The rate over all questions, a float32 scalar; NaN where one of the two sides is empty."""
+        """Return the rate over all questions, a float32 scalar; NaN if one of the two classes is empty."""
         return self.of(torch.ones_like(self.seen_Q, dtype=torch.bool))
 
     def of(self, chosen_Q: Tensor) -> Tensor:
-        """The rate over some questions, a bool mask (Q,); on synchronised states."""
+        """Return the rate over some questions, a bool mask (Q,); needs synchronised states."""
         kept_Q = (self.seen_Q > 0) & chosen_Q
         score_Q, truth_Q = self.score_Q[kept_Q], self.truth_Q[kept_Q]
         if len(torch.unique(truth_Q)) < 2:

@@ -13,7 +13,7 @@ from calm_pl.metrics.info import METRICS, TaskKind, kinds_of
 
 
 class MetricSizes(NamedTuple):
-    """What the metrics of a task must know of it.
+    """Sizes of a task that its metrics need.
 
     Attributes:
         num_classes: C.
@@ -33,17 +33,17 @@ class MetricSizes(NamedTuple):
 
     @property
     def num_answers(self) -> int:
-        """C, and one more where answers may be none."""
+        """C, plus one if predictions may be missing."""
         return self.num_classes + self.may_abstain
 
     @property
     def kinds(self) -> frozenset[TaskKind]:
-        """What kinds the task is of."""
+        """Kinds of the task."""
         return kinds_of(self.multi_label, self.positive)
 
 
 class RoundResult(NamedTuple):
-    """What a method reached in one round; fractions in [0, 1].
+    """Results of a method in one round; fractions in [0, 1].
 
     Attributes:
         values: by key of the metrics that are computed for the task, see `calm_pl.metrics.METRICS`.
@@ -61,7 +61,7 @@ class RoundResult(NamedTuple):
 
 
 class MethodMetrics(nn.Module):
-    """Every metric of the table that is computed for the task, and the confusion matrix.
+    """All metrics of the table that apply to the task, and the confusion matrix.
 
     Args:
         sizes: of the task.
@@ -76,7 +76,7 @@ class MethodMetrics(nn.Module):
         self.confusion = MulticlassConfusionMatrix(sizes.num_answers)
 
     def reset(self) -> None:
-        """Forget all counts."""
+        """Reset all counts."""
         for metric in (*self.measures, self.confusion):
             metric.reset()
 
@@ -105,7 +105,7 @@ class MethodMetrics(nn.Module):
         self.confusion.update(predicted_q, label_q)
 
     def result(self) -> RoundResult:
-        """Metrics over all ranks; every rank must call it."""
+        """Return the metrics over all ranks; every rank must call it."""
         found = {row.key: one.compute() for row, one in zip(self.rows, self.measures, strict=True)}
         exact: ExactMatch = found["exact_match"]
         found["exact_match"] = exact.share
@@ -120,5 +120,5 @@ class MethodMetrics(nn.Module):
 
 
 def _fraction(value: Tensor) -> float:
-    """A float32 metric without the digits that float32 does not hold."""
+    """Return a float32 metric rounded to the digits that float32 can represent."""
     return round(float(value), 6)

@@ -1,4 +1,4 @@
-"""What a method reached over all folds and draws."""
+"""Results of a method over all folds and draws."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from calm_pl.metrics.suite import RoundResult
 
 
 class Spread(NamedTuple):
-    """Standard deviations (n - 1) of a metric; None where there is one of them only.
+    """Standard deviations (n - 1) of a metric; None if there is only one.
 
     Attributes:
         draws: over draws, of the means over folds.
@@ -25,7 +25,7 @@ class Spread(NamedTuple):
 
 
 class MethodResult(NamedTuple):
-    """What a method reached; fractions in [0, 1], means over folds and draws.
+    """Results of a method; fractions in [0, 1], means over folds and draws.
 
     Attributes:
         values: by metric; see `RoundResult`.
@@ -50,7 +50,7 @@ class MethodResult(NamedTuple):
 
     @property
     def accuracy(self) -> float:
-        """Share of right questions."""
+        """Share of questions predicted correctly."""
         return self.values["accuracy"]
 
     @property
@@ -60,12 +60,12 @@ class MethodResult(NamedTuple):
 
     @property
     def exact_match(self) -> float:
-        """Share of clips all of whose questions are right."""
+        """Share of clips with every question predicted correctly."""
         return self.values["exact_match"]
 
 
 def summarise(rounds: Sequence[Sequence[RoundResult]], answers: Answers) -> MethodResult:
-    """Means, spreads and intervals.
+    """Summarise rounds by means, spreads and intervals.
 
     Args:
         rounds: results by fold, then by draw.
@@ -102,13 +102,13 @@ def summarise(rounds: Sequence[Sequence[RoundResult]], answers: Answers) -> Meth
 
 
 def _independent(answers: Answers) -> bool:
-    """Whether each question is about a clip and a recording of its own."""
+    """Return whether each question has a clip and a source recording of its own."""
     whole_Q = answers.clip_Q if answers.cluster_Q is None else answers.cluster_Q
     return len(np.unique(whole_Q)) == len(whole_Q) == len(np.unique(answers.clip_Q))
 
 
 def _never_certain(interval: Interval, answers: Answers) -> Interval:
-    """Where all or none are right resampling sees no chance; Wilson's interval over clusters does."""
+    """Replace degenerate intervals: if all or none are correct, use Wilson's interval over clusters."""
     if interval not in ((0.0, 0.0), (1.0, 1.0)):
         return interval
     total = len(np.unique(answers.clip_Q if answers.cluster_Q is None else answers.cluster_Q))
@@ -116,7 +116,7 @@ def _never_certain(interval: Interval, answers: Answers) -> Interval:
 
 
 def spread_of(values_FD: np.ndarray) -> Spread:
-    """Spread of a metric by fold, then by draw."""
+    """Return the spread of a metric by fold, then by draw."""
     return Spread(_deviation(values_FD.mean(0)), _deviation(values_FD.mean(1)))
 
 

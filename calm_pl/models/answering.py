@@ -49,13 +49,13 @@ class CachedPrompt:
         return len(self._mask_NT)
 
     def branch(self) -> CachedPrompt:
-        """A copy that can be continued without touching this one."""
+        """Return a copy that can be continued without changing this one."""
         other = copy.copy(self)
         other._cache = copy.deepcopy(self._cache)
         return other
 
     def take(self, rows_R: Tensor) -> None:
-        """Go on with these rows only, in their order; a row may come several times. In place.
+        """Keep only these rows, in their order; a row may occur several times. In place.
 
         Args:
             rows_R: int64 indices of the present rows.
@@ -66,7 +66,7 @@ class CachedPrompt:
         self.logits_NV = self.logits_NV[rows_R]
 
     def extend(self, ids_NS: Tensor, mask_NS: Tensor) -> Tensor:
-        """Go on by S tokens, real where `mask_NS` is 1, padded at the right; logits (N, S, V) after each."""
+        """Append S tokens, real where `mask_NS` is 1, right-padded; return logits (N, S, V) after each."""
         steps = mask_NS.cumsum(-1) - 1
         positions = self._next_N[:, None] + steps.clamp(min=0)
         if self._dimensions is not None:
@@ -87,7 +87,7 @@ class CachedPrompt:
 def option_text_scores(
     model: Any, family: Family, tokenizer: Any, inputs: Inputs, options: Sequence[Sequence[str]]
 ) -> Tensor:
-    """Mean log-likelihood (N, O) of each option's tokens; see `FrozenLALM.option_text_scores`."""
+    """Return the mean log-likelihood (N, O) of each option's tokens; see `FrozenLALM.option_text_scores`."""
     num_options = {len(texts) for texts in options}
     if len(options) != len(inputs["input_ids"]) or len(num_options) != 1:
         raise ModelError(
@@ -100,7 +100,7 @@ def option_text_scores(
 
 
 def _score_texts(prompt: CachedPrompt, tokenizer: Any, texts_N: Sequence[str]) -> Tensor:
-    """Mean log-likelihood (N,) of one text a clip."""
+    """Return the mean log-likelihood (N,) of one text per clip."""
     spelt = [tokenizer.encode(text, add_special_tokens=False) for text in texts_N]
     if not all(spelt):
         raise ModelError(f"An option is empty: {list(texts_N)}.")
@@ -116,7 +116,7 @@ def _score_texts(prompt: CachedPrompt, tokenizer: Any, texts_N: Sequence[str]) -
 
 
 def generate(model: Any, family: Family, tokenizer: Any, inputs: Inputs, max_new_tokens: int) -> list[str]:
-    """Greedy answers to N prompts; see `FrozenLALM.generate`."""
+    """Generate greedy answers to N prompts; see `FrozenLALM.generate`."""
     prompt = CachedPrompt(model, family, inputs)
     ends = end_tokens(model, tokenizer).to(prompt.logits_NV.device)
     token_N = prompt.logits_NV.argmax(-1)
@@ -134,7 +134,7 @@ def generate(model: Any, family: Family, tokenizer: Any, inputs: Inputs, max_new
 
 
 def end_tokens(model: Any, tokenizer: Any) -> Tensor:
-    """Tokens that end an answer, by the checkpoint's generation settings and its tokenizer; int64."""
+    """Return the tokens that end an answer, from generation settings and tokenizer; int64."""
     configured = getattr(model.generation_config, "eos_token_id", None)
     ends = set(configured) if isinstance(configured, (list, tuple)) else {configured}
     known = sorted(int(one) for one in ends | {tokenizer.eos_token_id} if one is not None)

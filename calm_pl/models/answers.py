@@ -1,4 +1,4 @@
-"""From a generated answer to the option it names."""
+"""Find the option that a generated answer names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NEGATION = re.compile(r"\b(?:not|never|neither|nor|except|cannot|\w+n't)\b")
 
 
 def parse_answer(text: str, letters: Sequence[str], labels: Sequence[str]) -> int | None:
-    """Index of the one option that an answer names; None where it names none, or more than one.
+    """Return the index of the option that an answer names; None if it names none, or more than one.
 
     In this order: a letter that opens the answer (`B`, `(B)`, `B. rain`, `The answer is B`), unless another
     letter or only another's label follows; the one label that is named, alone or within a sentence; the one
@@ -51,7 +51,7 @@ def _opening_letter(said: str, letters: Sequence[str]) -> int | None:
 
 
 def _named_labels(said: str, labels: Sequence[str]) -> set[int]:
-    """Labels that occur as whole words, longer ones first, each place read once."""
+    """Return the labels that occur as whole words, longer ones first, each position read once."""
     named = set()
     for index, label in sorted(enumerate(labels), key=lambda item: -len(item[1])):
         words = re.escape(label.replace("_", " ").strip().casefold())
@@ -62,7 +62,7 @@ def _named_labels(said: str, labels: Sequence[str]) -> set[int]:
 
 
 def _marked_letters(said: str, letters: Sequence[str]) -> set[int]:
-    """Letters in brackets, or after words such as `option`."""
+    """Return letters in brackets, or after words such as `option`."""
     return {
         index
         for index, letter in enumerate(letters)

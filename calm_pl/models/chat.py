@@ -1,4 +1,4 @@
-"""Inputs by the model's own chat template and processor: what all families share."""
+"""Inputs by the model's own chat template and processor, shared by all families."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ChatPreparer:
 
     modalities: tuple[str, ...] = ("audio",)
     has_own_template = False
-    """Whether the template is no part of the checkpoint."""
+    """Whether the template is not part of the checkpoint."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class ChatPreparer:
         self.tokenizer.padding_side = "left"
 
     def prompt(self, question: str) -> str:
-        """The user turn with one clip and the question, and the opened answer."""
+        """Return the user turn with one clip and the question, and the opened answer."""
         return self._render(question, ("audio",))
 
     def __call__(
@@ -71,7 +71,7 @@ class ChatPreparer:
         questions: Sequence[str],
         videos: Sequence[Video] | None = None,
     ) -> dict[str, Tensor]:
-        """Token ids, mask and features of N clips; see `Preparer.__call__`."""
+        """Return token ids, mask and features of N clips; see `Preparer.__call__`."""
         if videos is not None and "video" not in self.modalities:
             raise ModelError("This model takes no video: choose an audio benchmark, or a model that sees.")
         audio = self._audio_settings(self.extractor, waveforms) if self._audio_settings else {}
@@ -89,13 +89,13 @@ class ChatPreparer:
     def _process_one(
         self, waveform: np.ndarray, question: str, video: Video | None, audio: dict[str, Any]
     ) -> Mapping[str, Any]:
-        """The processor's result for one clip."""
+        """Process one clip."""
         return self._process([waveform], [question], audio)
 
     def _process(
         self, waveforms: Sequence[np.ndarray], questions: Sequence[str], audio: dict[str, Any]
     ) -> Mapping[str, Any]:
-        """The processor's result for N clips."""
+        """Process N clips."""
         text = [self.prompt(question) for question in questions]
         try:
             result: Mapping[str, Any] = self.processor(
@@ -127,7 +127,7 @@ class ChatPreparer:
         return text
 
     def _check_hears(self, inputs: Mapping[str, Any], waveforms: Sequence[np.ndarray]) -> None:
-        """A processor that drops audio leaves a model that answers from the text alone."""
+        """Check that the processor keeps the audio; without it a model answers from the text alone."""
         features = inputs.get("input_features")
         if features is None or len(features) < len(waveforms):
             raise ModelError("The processor dropped the audio: the model would not hear its clips.")
@@ -149,11 +149,11 @@ class ChatPreparer:
                 )
 
     def audio_tokens(self, num_samples: int) -> int | None:
-        """Placeholders that the prompt of a clip of that length must have; None where no rule is known."""
+        """Return the placeholders that a prompt needs for a clip of this length; None if no rule is known."""
         return None if self._token_rule is None else self._token_rule(self.extractor, num_samples)
 
     def option_tokens(self, letter: str) -> list[int]:
-        """Ids of the tokens "A" and " A"; whichever are single tokens."""
+        """Return the ids of the tokens "A" and " A", whichever are single tokens."""
         spellings = (self.tokenizer.encode(text, add_special_tokens=False) for text in (letter, f" {letter}"))
         ids = sorted({spelling[0] for spelling in spellings if len(spelling) == 1})
         if not ids:
@@ -161,7 +161,7 @@ class ChatPreparer:
         return ids
 
     def answer_end(self) -> int:
-        """Id of the token that the chat template puts behind an answer, else the tokenizer's own end."""
+        """Return the token that the chat template puts after an answer, else the tokenizer's end token."""
         mark = "answer"
         try:
             said = self.processor.apply_chat_template(
@@ -174,7 +174,7 @@ class ChatPreparer:
         return int(behind[0] if behind and behind[0] in special else self.tokenizer.eos_token_id)
 
     def describe(self) -> dict[str, Any]:
-        """The prompt around the question and the features' settings, as hashes of them."""
+        """Return the prompt around the question and the features' settings, as hashes."""
         return {
             "template_sha256": _sha256(self.prompt("{question}")),
             "sample_rate": self.sample_rate,
@@ -184,7 +184,7 @@ class ChatPreparer:
 
 
 def sound_extractor(processor: Any) -> Any:
-    """The feature extractor of a processor; families name it differently."""
+    """Return the feature extractor of a processor; its name differs between families."""
     for name in ("feature_extractor", "audio_processor"):
         extractor = getattr(processor, name, None)
         if extractor is not None:
@@ -193,7 +193,7 @@ def sound_extractor(processor: Any) -> Any:
 
 
 def settings_hash(part: Any) -> str:
-    """SHA-256 over the numbers and sizes that a processor's part was set up with."""
+    """Return the SHA-256 of the numbers and sizes in a processor part's settings."""
     kept = {name: value for name, value in vars(part).items() if isinstance(value, (int, float, list, dict))}
     return _sha256(json.dumps(kept, sort_keys=True, default=str))
 

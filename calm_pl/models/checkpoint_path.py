@@ -1,4 +1,4 @@
-"""What `model.path` means. Without torch, so that a wrong one is reported at once."""
+"""Interpretation of `model.path`. Without torch, so that a wrong path is reported at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Self-checks of a loaded model, a few seconds each: does it hear, and does batching change its answers?
+"""Self-checks of a loaded model, a few seconds each: it hears its clips, and batching changes no results.
 
 They make their own clips, so they need no data set.
 """
@@ -30,7 +30,7 @@ _DRIFT_LIMITS = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
 
 
 class HearingReport(NamedTuple):
-    """How much of the sound reaches the head vectors; changes are relative to the vectors' norm.
+    """How much the audio affects the head vectors; changes are relative to the vectors' norm.
 
     Attributes:
         silence_change: with silence in place of the clip.
@@ -46,7 +46,7 @@ class HearingReport(NamedTuple):
 
 
 class InvarianceReport(NamedTuple):
-    """What batching changes.
+    """Effect of batching.
 
     Attributes:
         dtype: of the model.
@@ -64,7 +64,7 @@ class InvarianceReport(NamedTuple):
 
 
 def sample_clips(preparer: Preparer, seed: int = 0) -> list[np.ndarray]:
-    """Three clips of different lengths, tones within noise, as long as the model's window or 3 s."""
+    """Return three clips of different lengths, tones in noise, as long as the model's window or 3 s."""
     rng = np.random.default_rng(seed)
     longest = min(3.0, preparer.max_seconds)
     clips = []
@@ -111,7 +111,7 @@ def hearing_check(lalm: FrozenLALM, waveforms: Sequence[np.ndarray] | None = Non
         if not change > least:
             raise ModelError(
                 f"The model does not hear: {what} changes its head vectors by {change:.1e} of their norm, and"
-                f" {least:.1e} is the least that counts. Its answers would come from the text alone. The"
+                f" at least {least:.1e} is expected. Its answers would come from the text alone. The"
                 " processor or its version is the usual cause (transformers that calm_pl was tested with:"
                 " `list models`)."
             )
@@ -162,13 +162,13 @@ def invariance_check(
 
 
 def relative_drift(changed_NHD: Tensor, original_NHD: Tensor) -> Tensor:
-    """How far each clip's head vectors moved, relative to their norm, (N,) float64."""
+    """Return how far each clip's head vectors moved, relative to their norm, (N,) float64."""
     original_NX = original_NHD.to(torch.float64).flatten(1)
     return (changed_NHD.to(torch.float64).flatten(1) - original_NX).norm(dim=1) / original_NX.norm(dim=1)
 
 
 def _count_tokens(preparer: Preparer, clips: Sequence[np.ndarray]) -> dict[int, int]:
-    """Audio placeholders by clip length, checked against the model's rule."""
+    """Return audio placeholders by clip length, checked against the model's rule."""
     inputs = preparer(clips, [QUESTIONS[0]] * len(clips))
     counts_N = (inputs["input_ids"] == preparer.audio_token_id).sum(-1).tolist()
     for clip, count in zip(clips, counts_N, strict=True):

@@ -1,4 +1,4 @@
-"""Inputs of single clips as one batch."""
+"""Collate inputs of single clips into a batch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PER_TOKEN = ("input_ids", "attention_mask")
 
 
 def together(tokenizer: Any, parts: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-    """One batch of N parts: tokens padded on the tokenizer's side, the rest with zeros behind."""
+    """Collate N parts: tokens padded on the tokenizer's side, everything else with trailing zeros."""
     tokens = tokenizer.pad(
         {name: [part[name][0].tolist() for part in parts] for name in _PER_TOKEN},
         padding=True,
@@ -26,7 +26,7 @@ def together(tokenizer: Any, parts: Sequence[Mapping[str, Any]]) -> dict[str, Te
 
 
 def _stacked(rows: Sequence[Tensor]) -> Tensor:
-    """Rows one below the other, each padded behind to the longest in every other dimension."""
+    """Stack rows, each padded at the end to the longest in every other dimension."""
     sizes = [max(row.shape[d] for row in rows) for d in range(1, rows[0].dim())]
     padded = []
     for row in rows:

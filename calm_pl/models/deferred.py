@@ -1,4 +1,4 @@
-"""A model that is loaded with its first batch: where the bank holds all clips, it needs no weights."""
+"""A model that is loaded with its first batch: if the bank has all clips, no weights are needed."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ class Portrait(NamedTuple):
 
 
 class SelfCheck(NamedTuple):
-    """What the checks before the first batch found."""
+    """Results of the checks before the first batch."""
 
     hearing: HearingReport
     invariance: InvarianceReport
 
 
 class DeferredLALM:
-    """Stands for a `FrozenLALM`, which is loaded at once only where nothing is remembered of it.
+    """Stand-in for a `FrozenLALM` that is loaded at once only if nothing is stored about it.
 
     No module on purpose: Lightning would send a module's weights from rank to rank, and not every rank need
     have loaded them.
@@ -128,11 +128,11 @@ class DeferredLALM:
             self._identity = self._identity | {"mask": self.mask.code()}
 
     def identity(self) -> dict[str, Any]:
-        """See `FrozenLALM.identity`."""
+        """Return the identity; see `FrozenLALM.identity`."""
         return self._identity
 
     def __call__(self, inputs: dict[str, Tensor]) -> LalmOutput:
-        """See `FrozenLALM.forward`; the first call loads the model to the inputs' device and checks it.
+        """Run `FrozenLALM.forward`; the first call loads the model to the inputs' device and checks it.
 
         Raises:
             ModelError: the model cannot be loaded, does not hear, or answers by its batch.
@@ -140,15 +140,15 @@ class DeferredLALM:
         return self._ready(inputs)(inputs)
 
     def option_text_scores(self, inputs: dict[str, Tensor], options: Sequence[Sequence[str]]) -> Tensor:
-        """See `FrozenLALM.option_text_scores`."""
+        """Score option texts; see `FrozenLALM.option_text_scores`."""
         return self._ready(inputs).option_text_scores(inputs, options)
 
     def generate(self, inputs: dict[str, Tensor], max_new_tokens: int = 32) -> list[str]:
-        """See `FrozenLALM.generate`."""
+        """Generate answers; see `FrozenLALM.generate`."""
         return self._ready(inputs).generate(inputs, max_new_tokens)
 
     def sample(self, inputs: dict[str, Tensor], draws: Draws) -> Sampled:
-        """See `FrozenLALM.sample`."""
+        """Sample answers; see `FrozenLALM.sample`."""
         return self._ready(inputs).sample(inputs, draws)
 
     def _ready(self, inputs: dict[str, Tensor]) -> FrozenLALM:
@@ -165,7 +165,7 @@ class DeferredLALM:
 
 
 def _note_file(arguments: LoadArguments, memory: Path | None) -> Path | None:
-    """Where this model is remembered: by its files' names, sizes and times, and by how it is loaded."""
+    """Return the file of facts about this model, by its files' names, sizes, times and loading."""
     folder = checkpoint_folder(arguments.path, arguments.revision) if memory else None
     if memory is None or folder is None:
         return None

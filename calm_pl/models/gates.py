@@ -1,4 +1,4 @@
-"""Heads switched on and off: each query head's output, before `o_proj`, times its value in a mask."""
+"""Gates that switch heads on and off: each query head's output, before `o_proj`, times its mask value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from calm_pl.models.heads import HeadLayout, head_layout, output_projections
 
 
 class HeadGates:
-    """Hooks on a text decoder that multiply what enters every `o_proj`, at every position, by a mask.
+    """Hooks on a text decoder that multiply the input of every `o_proj`, at every position, by a mask.
 
     They come before any other hook on `o_proj`, so whoever catches head vectors catches masked ones. With
     ones everywhere nothing changes, bit for bit.
@@ -58,7 +58,7 @@ class HeadGates:
         return gate
 
     def _factors(self, layer: int, x: Tensor) -> Tensor:
-        """The mask of a layer for each number of `x`, (A·D,) or (N, 1, A·D); kept: generation asks often."""
+        """Return a layer's mask expanded to `x`, (A·D,) or (N, 1, A·D); cached for generation."""
         assert self._mask is not None
         key = (layer, x.device, x.dtype)
         if key not in self._ready:

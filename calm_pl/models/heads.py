@@ -1,4 +1,4 @@
-"""Where the heads are, and how their vectors are caught on the way."""
+"""Locate the heads of a model and capture their vectors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class HeadLayout(NamedTuple):
 
 
 def output_projections(decoder: Any) -> list[nn.Linear]:
-    """`self_attn.o_proj` of each layer of a text decoder, first layer first.
+    """Return `self_attn.o_proj` of each layer of a text decoder, first layer first.
 
     Found through the decoder, never by name over the whole model: audio encoders have modules of that name
     too.
@@ -73,7 +73,7 @@ def head_layout(decoder: Any) -> HeadLayout:
 
 
 def last_positions(attention_mask_NT: Tensor, last_n: int) -> Tensor:
-    """Indices of the last `last_n` prompt tokens of each row, (N, last_n); padding on either side.
+    """Return the indices of the last `last_n` prompt tokens of each row, (N, last_n); padding on either side.
 
     Raises:
         ModelError: a prompt shorter than `last_n`.
@@ -87,12 +87,12 @@ def last_positions(attention_mask_NT: Tensor, last_n: int) -> Tensor:
 
 
 class StoppedEarly(Exception):
-    """Raised inside a pass once the last layer's vectors are caught."""
+    """Raised inside a pass once the last layer's vectors are captured."""
 
 
 @contextmanager
 def tapped(decoder: Any, positions_NK: Tensor, stop: bool = False) -> Iterator[list[Tensor]]:
-    """Catch what enters every `o_proj` at `positions_NK` while the block runs.
+    """Capture the input of every `o_proj` at `positions_NK` while the block runs.
 
     Only those positions are copied, (N, K, A·D) a layer; the whole layer is never kept.
 
@@ -120,7 +120,7 @@ def tapped(decoder: Any, positions_NK: Tensor, stop: bool = False) -> Iterator[l
 
 
 def stack_heads(caught: list[Tensor], layout: HeadLayout) -> Tensor:
-    """Caught layers as head vectors (N, H, D), layer-major, in the model's dtype.
+    """Stack captured layers as head vectors (N, H, D), layer-major, in the model's dtype.
 
     Several positions are averaged in float32.
     """

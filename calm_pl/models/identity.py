@@ -1,4 +1,4 @@
-"""Which weights a model has, without reading all of them."""
+"""Identify a model's weights without reading all of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SAMPLE = 512
 
 
 def weights_fingerprint(model: nn.Module, whatever_dtype: bool = False) -> str:
-    """SHA-256 over every parameter's name, shape, dtype and `_SAMPLE` values from its start and middle.
+    """Hash every parameter's name, shape, dtype and `_SAMPLE` values from its start and middle (SHA-256).
 
     Tells apart any two checkpoints that differ in whole tensors, as trained ones do, in a second at 7B. A
     change of single values elsewhere in a tensor goes unseen; `parameters_hash` sees it.
@@ -35,7 +35,7 @@ def weights_fingerprint(model: nn.Module, whatever_dtype: bool = False) -> str:
 
 
 def parameters_hash(model: nn.Module) -> str:
-    """SHA-256 over all values of all parameters and buffers: proves that nothing was trained."""
+    """Hash all values of all parameters and buffers (SHA-256): proves that nothing was trained."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())

@@ -1,4 +1,4 @@
-"""What the installed transformers calls a key-value cache: `cache` since 5.24, `past_key_values` before."""
+"""Name of the key-value cache in the installed transformers: `cache` since 5.24, `past_key_values` before."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from calm_pl.models.teacher import AnswerScores, answer_scores
 
 
 class LalmOutput(NamedTuple):
-    """What one forward pass gives.
+    """Result of one forward pass.
 
     Attributes:
         vectors_NHD: head vectors at the last prompt token, layer-major, in the model's dtype.
@@ -38,7 +38,7 @@ class LalmOutput(NamedTuple):
 
 
 class Sampled(NamedTuple):
-    """What one prefill gives with answers sampled after it.
+    """Result of one prefill with answers sampled after it.
 
     Attributes:
         output: as `FrozenLALM.forward` gives it.
@@ -135,7 +135,7 @@ class FrozenLALM(nn.Module):
         return self.model.get_decoder()
 
     def use_mask(self, mask: HeadMask | None) -> None:
-        """Switch heads off, in everything the model does from now on; None switches all on again.
+        """Switch heads off in everything the model does from now on; None switches all on again.
 
         Head vectors are then caught behind the mask: those of a head that is off are zero.
 
@@ -153,7 +153,7 @@ class FrozenLALM(nn.Module):
 
     @property
     def is_placed(self) -> bool:
-        """Whether the model sits where its loading put it: spread over devices, or quantized."""
+        """Whether the model is where its loading put it: spread over devices, or quantised."""
         return getattr(self.model, "hf_device_map", None) is not None or bool(
             getattr(self.model, "is_quantized", False)
         )
@@ -164,7 +164,7 @@ class FrozenLALM(nn.Module):
 
     @torch.inference_mode()
     def forward(self, inputs: dict[str, Tensor]) -> LalmOutput:
-        """Head vectors and next-token logits of N prompts from one pass.
+        """Compute head vectors and next-token logits of N prompts in one pass.
 
         Args:
             inputs: what `preparer` made.
@@ -184,7 +184,7 @@ class FrozenLALM(nn.Module):
 
     @torch.inference_mode()
     def head_vectors(self, inputs: dict[str, Tensor]) -> Tensor:
-        """`forward`'s head vectors (N, H, D) alone: the pass stops once the last layer's are caught."""
+        """Compute only the head vectors (N, H, D): the pass stops once the last layer's are captured."""
         home = inputs["attention_mask"].device
         inputs = self._placed(inputs)
         positions_NK = last_positions(inputs["attention_mask"], self.last_n_tokens)
@@ -194,7 +194,7 @@ class FrozenLALM(nn.Module):
 
     @torch.inference_mode()
     def option_text_scores(self, inputs: dict[str, Tensor], options: Sequence[Sequence[str]]) -> Tensor:
-        """How likely each option's text is as the answer, (N, O) float32.
+        """Score the likelihood of each option's text as the answer, (N, O) float32.
 
         Mean log-likelihood of the option's tokens after the prompt; audio and prompt are run once for all of
         a clip's options.
@@ -213,7 +213,7 @@ class FrozenLALM(nn.Module):
 
     @torch.inference_mode()
     def generate(self, inputs: dict[str, Tensor], max_new_tokens: int = 32) -> list[str]:
-        """The model's greedy answers to N prompts, special tokens left out.
+        """Generate the model's greedy answers to N prompts, without special tokens.
 
         Plain argmax: repetition penalties and the like of the checkpoint's generation settings are not used.
         """
@@ -223,7 +223,7 @@ class FrozenLALM(nn.Module):
 
     @torch.inference_mode()
     def sample(self, inputs: dict[str, Tensor], draws: Draws) -> Sampled:
-        """Head vectors, logits and M sampled answers of N prompts; audio and prompt are run once.
+        """Compute head vectors, logits and M sampled answers of N prompts; audio and prompt are run once.
 
         Args:
             inputs: what `preparer` made of N clips.
@@ -240,7 +240,7 @@ class FrozenLALM(nn.Module):
         return Sampled(output, sample_answers(self.model, self.preparer.tokenizer, prompt, draws))
 
     def answer_scores(self, inputs: dict[str, Tensor], answers: Sequence[str]) -> AnswerScores:
-        """How likely N given answers are, token by token, the end of the answer included.
+        """Score the likelihood of N given answers, token by token, including the end of the answer.
 
         Gradients are kept where the caller lets them be: those of a mask's logits go through it.
 
@@ -251,11 +251,11 @@ class FrozenLALM(nn.Module):
         return answer_scores(self.model, self.family, self.preparer, self._placed(inputs), answers)
 
     def checkpoint(self) -> str:
-        """Fingerprint of the weights, the same in whatever dtype they are loaded."""
+        """Return the fingerprint of the weights, independent of the dtype they are loaded in."""
         return self._fingerprint(whatever_dtype=True)
 
     def identity(self) -> dict[str, Any]:
-        """What makes head vectors of this model comparable with others.
+        """Return what makes head vectors of this model comparable with others.
 
         That is weights, dtype, prompt, features, and the mask where there is one.
         """
@@ -280,7 +280,7 @@ class FrozenLALM(nn.Module):
         return self.family.prefill(self.model, inputs, positions, False)
 
     def _placed(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Inputs on the model's first device; features and pixels, but no times, in its dtype."""
+        """Move inputs to the model's first device; features and pixels, but not times, in its dtype."""
         device, dtype = self.model.device, self.model.dtype
         moved = {name: value.to(device) for name, value in inputs.items()}
         media = moved.keys() & {"input_features", "pixel_values_videos"}

@@ -65,7 +65,7 @@ class HeadMask:
             on = [bit == "1" for bit in bits[: layers * heads]]
             return cls(torch.tensor(on).reshape(layers, heads))
         except (ValueError, RuntimeError) as error:
-            raise ModelError(f"{code!r} is no mask as `HeadMask.code` writes it.") from error
+            raise ModelError(f"{code!r} is not a mask as `HeadMask.code` writes it.") from error
 
     def check(self, layout: HeadLayout, checkpoint: str, where: str) -> None:
         """Raise unless the mask belongs to a model.
@@ -133,7 +133,7 @@ def load_mask(path: str | Path, num_layers: int | None = None) -> HeadMask:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             if header.get("format") != _FORMAT:
-                raise ModelError(f"{path}: is no mask of this version (format {_FORMAT!r}).")
+                raise ModelError(f"{path}: is not a mask of this version (format {_FORMAT!r}).")
             tensors = {key: file.get_tensor(key) for key in list(file.keys())}
         on_LA, logits_LA = tensors["mask"] > 0, tensors.get("logits")
         if on_LA.dim() != 2 or (logits_LA is not None and logits_LA.shape != on_LA.shape):
@@ -159,7 +159,7 @@ def _read_released(path: Path, num_layers: int | None) -> HeadMask:
         numbers = content["model"]["tensor"].detach().to(torch.float32).flatten()
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"{path}: is no checkpoint of the released AHAMask code: it must hold"
+            f"{path}: is not a checkpoint of the released AHAMask code: it must hold"
             ' {"model": {"tensor": numbers}}.'
         ) from error
     if num_layers is None:

@@ -1,4 +1,4 @@
-"""A voter that was fitted on some of a task's classes only."""
+"""A voter that was fitted on only some of a task's classes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from calm_pl.voters import HeadVoter
 
 
 class CoveredAnswer(NamedTuple):
-    """What it says, in the task's classes.
+    """Its prediction, in the task's classes.
 
     Attributes:
         winner_N: class index; C where none of the candidates is covered.

@@ -1,4 +1,4 @@
-"""Voters fitted on pseudo-labels, round by round, with self-training where it is asked for."""
+"""Voters fitted on pseudo-labels, round by round, optionally with self-training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from calm_pl.voters import HeadVoter, Support, gather_support
 
 
 class Held(NamedTuple):
-    """Head vectors of this rank's clips among those that were asked for.
+    """Head vectors of this rank's clips among those requested.
 
     Attributes:
         vectors_NHD: the vectors.
@@ -48,7 +48,7 @@ class RoundLabels(NamedTuple):
 
 
 class Relabelled(NamedTuple):
-    """What a voter makes of clips that it is sure enough of.
+    """Clips that a voter labels with enough confidence.
 
     Attributes:
         labels: class index by position.
@@ -60,7 +60,7 @@ class Relabelled(NamedTuple):
 
 
 class PseudoFit:
-    """Collects rollouts, votes, and fits voters on the result.
+    """Collector of rollouts that votes, and fits voters on the result.
 
     Args:
         settings: see `PseudoSettings`.
@@ -138,7 +138,7 @@ class PseudoFit:
         held: Callable[[Sequence[int]], Held],
         support: Support | None = None,
     ) -> CoveredVoter:
-        """A copy of a voter, fitted on labels."""
+        """Return a copy of a voter, fitted on labels."""
         covered = tuple(sorted(set(labels.values())))
         heldout = None
         if one.heldout and voter.get_params().get("reliability_split") == "heldout":
@@ -171,7 +171,7 @@ class PseudoFit:
     def _labelled_by(
         self, judge: CoveredVoter, one: Round, held: Callable[[Sequence[int]], Held]
     ) -> Relabelled:
-        """What a voter makes of all clips of a round."""
+        """Label all clips of a round with a voter."""
         vectors_NHD, positions = held(one.support)
         winner_N, proba_NC = judge.answer(vectors_NHD)
         p_N = proba_NC.gather(1, winner_N[:, None]).squeeze(1)

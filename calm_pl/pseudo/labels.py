@@ -1,4 +1,4 @@
-"""From rollouts to labels, and how good these are where the truth is known."""
+"""From rollouts to labels, and their quality if the truth is known."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROUNDING = 1e-9  # 3 of 10 is 30 %, whatever floats make of it
 
 
 class Vote(NamedTuple):
-    """What the rollouts of a clip say.
+    """Result of the rollouts of a clip.
 
     Attributes:
         label: class index with the most votes; -1 where there is none, or several.
@@ -40,7 +40,7 @@ class Vote(NamedTuple):
 
 
 class Quality(NamedTuple):
-    """How good labels are.
+    """Quality of labels.
 
     Attributes:
         asked: clips that were to be labelled.
@@ -58,7 +58,7 @@ class Quality(NamedTuple):
 
     @property
     def accuracy(self) -> float:
-        """Share of right labels among those whose truth is known; NaN where none is."""
+        """Share of correct labels among those whose truth is known; NaN if there are none."""
         return self.right / self.known if self.known else float("nan")
 
 
@@ -69,7 +69,7 @@ class PseudoLabels:
     votes: tuple[Vote, ...]
 
     def kept(self, positions: Sequence[int]) -> dict[int, int]:
-        """Labels of those among the positions that have one."""
+        """Return the labels of those positions that have one."""
         return {n: self.votes[n].label for n in positions if self.votes[n].outcome == KEPT}
 
     @property

@@ -1,4 +1,4 @@
-"""What is told of pseudo-labels: rows of files, an entry of `results.json`, sentences."""
+"""Reports about pseudo-labels: rows of files, an entry of `results.json`, sentences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REASONS = {
 
 
 class FinalLabel(NamedTuple):
-    """What became of a support question in the end.
+    """Final outcome for a support question.
 
     Attributes:
         label: class index; -1 where there is none.
@@ -38,7 +38,7 @@ class FinalLabel(NamedTuple):
 
 
 def final_labels(fit: PseudoFit) -> list[FinalLabel]:
-    """By position: after self-training where there is one round, by the votes where there are several."""
+    """Return labels by position: after self-training if there is one round, else by the votes."""
     finals = [
         FinalLabel(vote.label if vote.outcome == KEPT else -1, vote.outcome) for vote in fit.labels.votes
     ]
@@ -53,7 +53,7 @@ def final_labels(fit: PseudoFit) -> list[FinalLabel]:
 
 
 def overall(fit: PseudoFit) -> Quality:
-    """Quality of the final labels over all support questions."""
+    """Return the quality of the final labels over all support questions."""
     labels = {n: one.label for n, one in enumerate(final_labels(fit)) if one.outcome == KEPT}
     return quality(labels, len(fit.task.support), fit.task.support, fit.task.classes)
 
@@ -74,7 +74,7 @@ class Outcome(NamedTuple):
 
 
 def outcomes(fit: PseudoFit) -> list[Outcome]:
-    """Every outcome that occurred, kept clips first."""
+    """Return every outcome that occurred, kept clips first."""
     finals = final_labels(fit)
     found = []
     for name in (KEPT, *_REASONS):
@@ -89,7 +89,7 @@ def outcomes(fit: PseudoFit) -> list[Outcome]:
 
 
 def summary(fit: PseudoFit) -> dict[str, Any]:
-    """An entry of `results.json`; shares are fractions in [0, 1], null where they are of nothing."""
+    """Return an entry of `results.json`; shares are fractions in [0, 1], null if undefined."""
     every = overall(fit)
     rejected = Counter(one.outcome for one in final_labels(fit) if one.outcome != KEPT)
     return {
@@ -110,7 +110,7 @@ def summary(fit: PseudoFit) -> dict[str, Any]:
 
 
 def sentences(fit: PseudoFit) -> list[str]:
-    """What a reader of the results must know of the labels."""
+    """Return what a reader of the results must know about the labels."""
     s, every = fit.settings, overall(fit)
     share = f"{100 * s.min_agreement:g} %"
     rejected = Counter(one.outcome for one in final_labels(fit) if one.outcome != KEPT)
@@ -161,7 +161,7 @@ def sentences(fit: PseudoFit) -> list[str]:
 
 
 def kept_rows(fit: PseudoFit, root: Path) -> list[list[str]]:
-    """A header and a row for each kept question: a list that the benchmark `manifest` reads.
+    """Return a header and a row per kept question: a list that the benchmark `manifest` reads.
 
     Args:
         fit: the labels.
@@ -184,7 +184,7 @@ def kept_rows(fit: PseudoFit, root: Path) -> list[list[str]]:
 
 
 def rejected_rows(fit: PseudoFit, root: Path, failures: Mapping[int, str]) -> list[list[str]]:
-    """A header and a row for each question without a label, with the reason.
+    """Return a header and a row per question without a label, with the reason.
 
     Args:
         fit, root: as for `kept_rows`.
@@ -206,7 +206,7 @@ _TOLD = ["truth", "clip", "shown", "answers", "said"]
 
 
 def _told(fit: PseudoFit, position: int) -> list[str]:
-    """Truth, clip, options, what each rollout named (`?` for nothing) and its words as JSON."""
+    """Return truth, clip, options, what each rollout named (`?` for nothing) and its text as JSON."""
     query, vote, classes = fit.task.support[position], fit.labels.votes[position], fit.task.classes
     return [
         classes[query.label] if query.label >= 0 else "",
@@ -232,7 +232,7 @@ def _quality(one: Quality) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | None:
-    """JSON has no NaN."""
+    """Return a number, or None for NaN, which JSON does not have."""
     return None if math.isnan(value) else round(value, 6)
 
 

@@ -1,4 +1,4 @@
-"""Rollouts: which temperature and noise each has, and where its answers are kept."""
+"""Rollouts: the temperature and noise of each, and where its answers are stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from calm_pl.pseudo.settings import PseudoSettings
 
 
 class RolloutSampler:
-    """Draws rollouts by (seed, clip, rollout) alone: batch, order and ranks do not show in them.
+    """Sampler of rollouts that depend only on (seed, clip, rollout), not on batch, order or ranks.
 
     Args:
         settings: how to sample.
@@ -34,7 +34,7 @@ class RolloutSampler:
         self.link = link
 
     def draws(self, positions_R: Sequence[int]) -> Draws:
-        """Temperatures and noise of R rows.
+        """Return temperatures and noise of R rows.
 
         Args:
             positions_R: the question of each row; a clip's windows come as rows in their order.
@@ -56,7 +56,7 @@ class RolloutSampler:
         return Draws(torch.tensor(temperatures), torch.tensor(seeds), s.top_p, s.max_new_tokens)
 
     def keep(self, batch: Batch, answers: Sequence[Sequence[str]]) -> None:
-        """Store the answers of a decoded batch, where there is a store.
+        """Store the answers of a decoded batch, if there is a store.
 
         Raises:
             RunError: the disk is full or refuses.
@@ -65,7 +65,7 @@ class RolloutSampler:
             self.link.store.append(dict(zip(self._keys(self.link, batch), answers, strict=True)))
 
     def kept(self, batch: Batch) -> list[list[str]]:
-        """The stored answers of a banked batch."""
+        """Return the stored answers of a cached batch."""
         assert self.link is not None
         return [self.link.store[key] for key in self._keys(self.link, batch)]
 
@@ -75,13 +75,13 @@ class RolloutSampler:
 
 
 def sampling_settings(settings: PseudoSettings) -> dict[str, object]:
-    """The settings that an answer depends on."""
+    """Return the settings that an answer depends on."""
     names = ("rollouts", "temperature_low", "temperature_high", "top_p", "seed", "max_new_tokens")
     return {name: getattr(settings, name) for name in names}
 
 
 def ballot(said: Sequence[str], query: Query, shown: Sequence[str]) -> list[int]:
-    """The class that each answer names, -1 where it names no option or several.
+    """Return the class that each answer names, -1 if it names no option or several.
 
     Args:
         said: answers to the question.

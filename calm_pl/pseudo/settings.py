@@ -14,20 +14,20 @@ class PseudoSettings:
     """How clips are labelled by sampled answers of the model (CALM, section 3.3)."""
 
     rollouts: int = setting(10, at_least(1))
-    """Sampled answers a clip."""
+    """Sampled answers per clip."""
     temperature_low: float = setting(1.0, above_zero())
-    """Each rollout's temperature is drawn between this ..."""
+    """Lower bound of each rollout's random temperature."""
     temperature_high: float = setting(2.5, above_zero())
-    """... and this."""
+    """Upper bound of each rollout's random temperature."""
     top_p: float = setting(1.0, above_zero_to_one())
-    """Share of probability that tokens are sampled from, the likeliest first; 1 samples from all."""
+    """Cumulative probability of the tokens to sample from, likeliest first; 1 samples from all."""
     min_agreement: float = setting(0.5, above_zero_to_one())
     """Share of a clip's rollouts, unparsable ones included, that must agree for the clip to be kept."""
     seed: int = 0
-    """Draws temperatures and tokens, with the clip's id."""
+    """Seed for temperatures and tokens, together with the clip's id."""
     max_new_tokens: int = setting(16, at_least(1))
-    """Tokens of the longest answer."""
+    """Maximum number of tokens per answer."""
     rounds: int = setting(0, at_least(0))
-    """Self-training: how often CALM, fitted on the labels so far, labels all clips anew."""
+    """Self-training rounds: how often CALM, fitted on the current labels, relabels all clips."""
     min_posterior: float = setting(0.5, fraction())
-    """In self-training: the probability from which on CALM's label of a clip is kept."""
+    """In self-training: the minimum probability at which CALM's label of a clip is kept."""

@@ -95,17 +95,17 @@ def compare(runs: Sequence[RunFolder]) -> Comparison:
 
 
 def remarks(comparison: Comparison) -> list[str]:
-    """What a reader of the comparison must know, a sentence each."""
+    """Return what a reader of the comparison must know, one sentence per item."""
     first, *others = comparison.runs
     lines = []
     for name, other, common in zip(comparison.names[1:], others, comparison.shared, strict=True):
         both, here, there = len(common.first_q), len(first.answers.questions), len(other.answers.questions)
         if both == here == there:
-            lines.append(f"{name} has the same query as {comparison.names[0]}: {both:,} questions.")
+            lines.append(f"{name} has the same query set as {comparison.names[0]}: {both:,} questions.")
         else:
             lines.append(
                 f"{name} shares {both:,} of its {there:,} questions with {comparison.names[0]} ({here:,}):"
-                " accuracies are over its own, differences over the shared ones only."
+                " accuracies are over its own questions, differences over shared questions only."
             )
         if set(first.answers.classes) != set(other.answers.classes):
             lines.append(
@@ -118,9 +118,9 @@ def remarks(comparison: Comparison) -> list[str]:
             )
     return [
         *lines,
-        f"Differences are accuracy less that of {comparison.names[0]}, 95 % by paired bootstrap over"
-        " recordings; one holds where its interval does not contain 0. Of twenty that are none, one will seem"
-        " to hold.",
+        f"Differences are accuracy minus that of {comparison.names[0]}, with 95 % intervals by paired"
+        " bootstrap over source recordings; one is significant if its interval does not contain 0. About 1 in"
+        " 20 comparisons without a real difference will still look significant.",
     ]
 
 

@@ -22,7 +22,7 @@ def write_comparison_page(comparison: Comparison, target: Path) -> None:
     """Write the page; it appears under its name only when complete."""
     sections = [
         Section("results", "Results", _results(comparison)),
-        Section("differences", f"Differences to {comparison.names[0]}", _differences(comparison)),
+        Section("differences", f"Differences from {comparison.names[0]}", _differences(comparison)),
         Section("settings", "Settings that differ", _settings(comparison)),
         Section("classes", "Classes", join(_classes(comparison))),
     ]
@@ -104,7 +104,7 @@ def _settings(comparison: Comparison) -> Html:
         if any(one.get(name) != settings[0].get(name) for one in settings[1:])
     ]
     if not rows:
-        return tag("p", "None, apart from where the runs write.")
+        return tag("p", "None, apart from the output folders.")
     return table("Settings by run", ["setting", *comparison.names], rows, words=1 + len(settings))
 
 

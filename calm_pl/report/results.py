@@ -99,16 +99,17 @@ def _differences(found: Sequence[dict[str, Any]]) -> Html | None:
     return join(
         [
             table(
-                "Differences of accuracy, paired on the same clips",
-                ["difference", "points", "95 %", "McNemar p", "holds"],
+                "Accuracy differences, paired on the same clips",
+                ["difference", "points", "95 %", "McNemar p", "significant"],
                 rows,
                 sortable=True,
             ),
             tag(
                 "p",
-                "A difference holds where its interval does not contain 0 (paired bootstrap over"
-                " recordings and draws; McNemar's exact test takes the first draw, and clips for"
-                " independent). Each stands alone: of twenty that are none, one will seem to hold.",
+                "A difference is significant if its interval does not contain 0 (paired bootstrap over source"
+                " recordings and draws; McNemar's exact test uses the first draw and treats clips as"
+                " independent). There is no correction for multiple comparisons: about 1 in 20 comparisons"
+                " without a real difference will still look significant.",
                 class_="muted",
             ),
         ]
@@ -116,20 +117,20 @@ def _differences(found: Sequence[dict[str, Any]]) -> Html | None:
 
 
 def verdict(holds: bool) -> Cell:
-    """Whether a difference holds, in a word and a colour."""
-    word = "holds" if holds else "open"
-    return Cell(tag("span", word, class_=f"verdict {word}"), float(holds))
+    """Say in a word and a colour whether a difference is significant."""
+    word, style = ("significant", "holds") if holds else ("not significant", "open")
+    return Cell(tag("span", word, class_=f"verdict {style}"), float(holds))
 
 
 def coverage_section(run: RunFolder) -> Html:
-    """What was heard, and what was not, with the reasons."""
+    """Show which clips were evaluated and which were not, with the reasons."""
     r = run.results
     counts = [
         ("support clips", "n_support"),
         ("query clips or questions", "n_query"),
         ("skipped", "n_skipped"),
         ("missing on disk", "n_missing"),
-        ("cut to the model's window", "n_cut"),
+        ("truncated to the model's window", "n_cut"),
     ]
     cards = (
         tag("div", tag("dt", text), tag("dd", f"{r[key]:,}"))

@@ -45,10 +45,10 @@ def setting_section(run: RunFolder) -> Html:
     ]
     return join(
         [
-            table("Settings that are not the default", ["setting", "value", "default"], chosen, words=3),
+            table("Settings that differ from the defaults", ["setting", "value", "default"], chosen, words=3),
             tag(
                 "details",
-                tag("summary", "The whole configuration"),
+                tag("summary", "The complete configuration"),
                 tag("pre", run.config_yaml, tabindex=0, role="region", aria_label="Configuration"),
             ),
         ]

@@ -25,12 +25,12 @@ _MAX_DIFFERENCES = 6
 
 
 def headings(task: Task) -> list[str]:
-    """Columns of `cells`."""
+    """Return the columns of `cells`."""
     return ["method", *(head for metric in shown(task) for head in columns(metric))]
 
 
 def cells(name: str, result: MethodResult, module: FitFreeModule) -> list[str]:
-    """A method's row: `66.7`, or `66.7 ± 1.2` over draws, else over folds; intervals over clips."""
+    """Return a method's row: `66.7`, or `66.7 ± 1.2` over draws or else folds, and the intervals."""
     row = [METHODS.title(name)]
     for metric in shown(module.task):
         spread = result.spread[metric.key]
@@ -72,7 +72,7 @@ def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRec
 
 
 def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
-    """What a reader of the numbers must know, a sentence each."""
+    """Return what a reader of the numbers must know, one sentence per item."""
     from calm_pl.evaluation.pseudo_labelled import pseudo_fit
     from calm_pl.pseudo.reporting import sentences
 
@@ -85,7 +85,7 @@ def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
     each = " in each draw" if len(task.rounds) > 1 else ""
     lines.append(
         f"{len(first.support):,} support clips of {len(task.classes)} classes{each}, {len(task.query):,}"
-        f" {questions}; zero-shot sees no support."
+        f" {questions}; zero-shot uses no support clips."
     )
     lines.append(_what_holds(module))
     lines += _oracle_gaps(module)
@@ -94,20 +94,20 @@ def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
         among = "the same options" if task.only_options else f"{len(task.classes)} classes"
         lines.append(
             f"Zero-shot chooses among {options} options, the voters among {among};"
-            " both are shown the options, the right one among them."
+            " both are shown the options, which include the correct class."
         )
     if (pseudo := pseudo_fit(module.sources)) is not None:
         lines += sentences(pseudo)
     if task.multi_label:
         lines.append(
-            "A clip is asked about each of its labels; accuracy counts questions, exact match clips with"
-            " every answer right."
+            "A clip is asked one question per label; accuracy is over questions, and exact match counts"
+            " clips with every prediction correct."
         )
     lines += [f"Data: {note}." for note in (data.notes if data else ())]
     if support.num_cut + query.num_cut:
         lines.append(
             f"{support.num_cut + query.num_cut:,} clips were longer than the model's window of"
-            f" {module.lalm.preparer.max_seconds:g} s and cut"
+            f" {module.lalm.preparer.max_seconds:g} s and were truncated"
             + (f" ({data.settings.long_clips})." if data else ".")
         )
     for name, coverage in (("support", support), ("query", query)):
@@ -121,47 +121,47 @@ def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
 
 
 def _what_intervals(task: Task) -> str:
-    """What stands behind ± and the intervals."""
+    """Explain ± and the intervals."""
     sizes = len(task.query), task.num_clips, len(set(task.cluster_Q.tolist()))
-    whole = "clips" if sizes[2] >= sizes[1] else f"{sizes[2]:,} recordings, speakers or the like"
+    whole = "clips" if sizes[2] >= sizes[1] else f"{sizes[2]:,} source recordings (or speakers)"
     if len(task.rounds) == 1 and len(set(sizes)) == 1:
-        return "In %, intervals over clips (Wilson; bootstrap for Macro-F1)."
+        return "In %, 95 % intervals over clips (Wilson; bootstrap for Macro-F1)."
     if len(task.rounds) == 1:
-        return f"In %, intervals by bootstrap over {whole}."
+        return f"In %, bootstrap intervals over {whole}."
     over = f"{task.num_draws} draws" if task.num_draws > 1 else f"{len(task.folds)} folds"
     folds = f", mean over {len(task.folds)} folds" if len(task.folds) > 1 < task.num_draws else ""
     draws = " and over draws" if task.num_draws > 1 else ""
-    return f"In %, ± standard deviation over {over}{folds}; intervals by bootstrap over {whole}{draws}."
+    return f"In %, ± standard deviation over {over}{folds}; bootstrap intervals over {whole}{draws}."
 
 
 def _two_chances(module: FitFreeModule) -> str:
-    """How wide the accuracy's interval would be with one source of chance alone."""
+    """Return the width of the accuracy's interval from each source of chance alone."""
     parts = []
     for name, result in module.results.items():
         chance = result.ci95_parts["accuracy"]
         assert chance.draws is not None
         widths = [percent((ends.high - ends.low) / 2) for ends in (chance.clips, chance.draws)]
-        parts.append(f"{METHODS.title(name)} {widths[0]}, {widths[1]}")
-    return f"Half the accuracy's interval from clips alone, from draws alone: {'; '.join(parts)}."
+        parts.append(f"{METHODS.title(name)} ±{widths[0]} (clips), ±{widths[1]} (draws)")
+    return f"Half-width of the accuracy's interval from each source alone: {'; '.join(parts)}."
 
 
 def _oracle_gaps(module: FitFreeModule) -> list[str]:
-    """What settings chosen on the query set would have gained over those chosen on the support."""
+    """Compare settings selected on the query set with those selected on the support."""
     gaps = [
-        f"{METHODS.title(name)} {percent(result.accuracy)}, by leave-one-out on the support"
+        f"{METHODS.title(name)} {percent(result.accuracy)}, selected by leave-one-out on the support"
         f" {percent(module.results[name.removesuffix(ORACLE_SUFFIX)].accuracy)}"
         for name, result in module.results.items()
         if name.endswith(ORACLE_SUFFIX)
     ]
     if not gaps:
         return []
-    return [f"Oracle settings were chosen on the query set itself and are no result: {'; '.join(gaps)}."]
+    return [f"Oracle settings were selected on the query set: an upper bound, no result. {'; '.join(gaps)}."]
 
 
 def _what_holds(module: FitFreeModule) -> str:
     holding = [one for one in module.differences if one.holds and _worth_telling(one.better, one.worse)]
     if not holding:
-        return "No difference of accuracy between methods holds (95 %, paired)."
+        return "No significant accuracy difference between methods (paired bootstrap, 95 %)."
     parts = [
         f"{METHODS.title(one.better)} over {METHODS.title(one.worse)} +{percent(one.difference)}"
         f" ({span(one.interval)})"
@@ -169,25 +169,25 @@ def _what_holds(module: FitFreeModule) -> str:
     ]
     if len(holding) > len(parts):
         parts.append(f"{len(holding) - len(parts)} more in results.json")
-    return f"Differences of accuracy that hold (95 %, paired): {'; '.join(parts)}."
+    return f"Significant accuracy differences (paired bootstrap, 95 %): {'; '.join(parts)}."
 
 
 def _worth_telling(first: str, second: str) -> bool:
-    """Not a method on pseudo-labels against another one on the truth: too many pairs, and no question."""
+    """Leave out pairs of different methods on pseudo-labels and true labels: too many, of no interest."""
     labels = {method.endswith(PSEUDO_SUFFIX) for method in (first, second) if method != "zero_shot"}
     return len(labels) < 2 or first.removesuffix(PSEUDO_SUFFIX) == second.removesuffix(PSEUDO_SUFFIX)
 
 
 def percent(fraction: float) -> str:
-    """A fraction in per cent, one digit; a dash for NaN."""
+    """Format a fraction in per cent, one digit; a dash for NaN."""
     return "–" if math.isnan(fraction) else f"{100 * fraction:.1f}"
 
 
 def span(interval: Interval) -> str:
-    """An interval of fractions in per cent."""
+    """Format an interval of fractions in per cent."""
     return f"{100 * interval.low:.1f}–{100 * interval.high:.1f}"
 
 
 def points(interval: Interval) -> str:
-    """An interval of differences in percentage points."""
+    """Format an interval of differences in percentage points."""
     return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"

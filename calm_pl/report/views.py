@@ -25,11 +25,11 @@ from calm_pl.report.terminal import percent
 from calm_pl.runs.folder import RunFolder
 
 _SHADES = (("rank", "a tenth of the heads each"), ("value", "equal steps"))
-_NO_SCRIPT = tag("noscript", tag("p", "This part needs JavaScript.", class_="muted"))
+_NO_SCRIPT = tag("noscript", tag("p", "This section needs JavaScript.", class_="muted"))
 
 
 class SoundRule(NamedTuple):
-    """Which clips a page holds, so that they can be heard.
+    """Which clips a page embeds for listening.
 
     Attributes:
         audio: whether it holds any.
@@ -66,9 +66,9 @@ def heads_view(run: RunFolder) -> View | None:
             tag(
                 "p",
                 "Each cell is an attention head of the text decoder: layers from top to bottom, heads from"
-                " left to right. Point at one, or use the arrow keys, to see how reliable it is and which"
-                " classes trust it.",
-                " The map is that of the first round." if several else "",
+                " left to right. Point at one, or use the arrow keys, to see its reliability and the classes"
+                " it is most reliable for.",
+                " The map shows the first round." if several else "",
                 class_="muted",
             ),
             tag(
@@ -96,7 +96,7 @@ def heads_view(run: RunFolder) -> View | None:
 def classes_view(
     run: RunFolder, rule: SoundRule, paths: Mapping[str, Path], why_silent: str, licence: str
 ) -> View:
-    """Accuracy of each class, what it is mistaken for, and its worst clips."""
+    """Show the accuracy of each class, what it is confused with, and its worst clips."""
     answers = run.answers
     clips = shown_clips(answers)
     wanted = [answers.questions[one.position].clip for one in in_turn(clips, rule.clips_per_class)]
@@ -104,7 +104,7 @@ def classes_view(
     names = [method_name(name) for name in answers.methods]
     body = join(
         [
-            tag("p", "Choose a class to see what it is mistaken for, and its clips.", class_="muted"),
+            tag("p", "Choose a class to see what it is confused with, and its clips.", class_="muted"),
             tag("p", _sound_note(rule, sound, why_silent, licence), class_="muted", id="sound-note"),
             tag(
                 "div",
@@ -168,18 +168,18 @@ def _clip_data(one: ShownClip, run: RunFolder, order: Mapping[str, int]) -> list
 
 
 def _sound_note(rule: SoundRule, sound: EmbeddedSound, why_silent: str, licence: str) -> str:
-    """Which clips can be heard, which not and why, and whose they are."""
-    shown = f"Shown are up to {CLIPS_SHOWN} clips and {MISTAKEN_SHOWN} mistakes a class, the worst first."
+    """Say which clips are embedded, which are not and why, and their licence."""
+    shown = f"Up to {CLIPS_SHOWN} clips and {MISTAKEN_SHOWN} confusions per class are shown, worst first."
     if not rule.audio:
         return (
-            f"{shown} No sound is embedded, since recordings may be private or licensed:"
+            f"{shown} No audio is embedded, since recordings may be private or licensed:"
             " python launch.py report RUN --audio embeds some."
         )
     if why_silent:
-        return f"{shown} No sound is embedded: {why_silent}"
+        return f"{shown} No audio is embedded: {why_silent}"
     parts = [
         shown,
-        f"{len(sound.uris):,} clips can be heard (at most {rule.clips_per_class} a class,"
+        f"{len(sound.uris):,} clips can be heard (at most {rule.clips_per_class} per class,"
         f" {rule.max_megabytes:g} MB), mono at 16 kHz, compressed.",
     ]
     if sound.too_many:
@@ -187,7 +187,7 @@ def _sound_note(rule: SoundRule, sound: EmbeddedSound, why_silent: str, licence:
     if sound.unread:
         parts.append(f"{sound.unread:,} could not be read.")
     if sound.cut:
-        parts.append(f"{sound.cut:,} are cut to {MOST_SECONDS:g} s.")
+        parts.append(f"{sound.cut:,} are truncated to {MOST_SECONDS:g} s.")
     if licence:
         parts.append(f"They are subject to the data set's licence: {licence}.")
     return " ".join(parts)

@@ -68,7 +68,7 @@ def read_run(path: str | Path) -> RunFolder:
         found = isinstance(benchmark, str) and isinstance(model, str) and isinstance(methods, dict)
     except FileNotFoundError as error:
         raise RunError(
-            f"{path}: holds no finished run: results.json is not in it. Give the run's folder, as in"
+            f"{path}: contains no finished run: results.json is not in it. Give the run's folder, as in"
             " runs/NAME."
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -138,7 +138,7 @@ def _arranged(
                     answer_QDM[q, d, m] = index[rows[at][column[method]]]
                     confidence_QDM[q, d, m] = float(rows[at][column[method + _CONFIDENCE]])
     except ValueError as error:
-        raise RunError(f"{path}: a confidence is no number: {error}") from error
+        raise RunError(f"{path}: a confidence is not a number: {error}") from error
     questions = tuple(place)
     label_Q = np.array([index[question.label] for question in questions], dtype=np.int64)
     return AnswerTable(methods, classes, questions, tuple(cluster_Q), label_Q, answer_QDM, confidence_QDM)

@@ -1,4 +1,4 @@
-"""What a row of the table is known by, so that no job computes it twice."""
+"""Identity of a row of the table, so that no job computes it twice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Keys = Mapping[str, Mapping[int, str]]
 
 
 def round_facts(task: Task, zero_shot: str, one: Round, used: Sequence[int], keys: Keys) -> str:
-    """Hash of what a round's results depend on beside the point.
+    """Return a hash of what a round's results depend on besides the point.
 
     Args:
         task: classes and questions.
@@ -37,7 +37,7 @@ def round_facts(task: Task, zero_shot: str, one: Round, used: Sequence[int], key
 
 
 def point_hash(point: Point, voter: HeadVoter | None, facts: str, num_heads: int) -> str:
-    """What a row is known by: the method, its settings, and the facts of the round."""
+    """Return the hash of a row: the method, its settings, and the facts of the round."""
     settings = {} if voter is None else voter.get_params()
     if "top_k" in settings:  # more heads than there are is all of them
         settings["top_k"] = min(settings["top_k"] or num_heads, num_heads)

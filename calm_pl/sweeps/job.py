@@ -1,4 +1,4 @@
-"""A sweep: its run folder, its passes of the model, its rows."""
+"""The job of a sweep: its run folder, its forward passes, its rows."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _compute(
 
 
 def _open_record(job: SweepJob) -> JobRecord:
-    """The run folder, with the sweep's configuration in it.
+    """Open the run folder, with the sweep's configuration in it.
 
     Raises:
         RunError: it cannot be written, or holds the results of another configuration.

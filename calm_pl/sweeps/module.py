@@ -34,7 +34,7 @@ _MOST_ANSWERS = 2**28  # probabilities that all ranks together hold at once, 1 G
 
 
 class SweepModule(LightningModule):
-    """`trainer.validate` collects the support, `trainer.test` the query and then computes the points.
+    """Module that collects support (`trainer.validate`) and query (`trainer.test`), and computes all points.
 
     Ranks keep their own vectors; what crosses them are sums, as in `FitFreeModule`.
 
@@ -146,7 +146,7 @@ class SweepModule(LightningModule):
         keys: dict[str, dict[int, str]],
         known: dict[str, Row],
     ) -> None:
-        """The points of a round that share their support."""
+        """Compute the points of a round that share their support."""
         support = self._first(one.support, shots)
         used = [position for position in support if position in keys["support"]]
         facts = round_facts(self.task, self.zero_shot, one, used, keys)
@@ -184,7 +184,7 @@ class SweepModule(LightningModule):
     def _answers(
         self, voters: Sequence[HeadVoter | None], used: Sequence[int], one: Round, query: QueryClips
     ) -> list[tuple[Answer, HeadVoter | None]]:
-        """What fitted voters, and the model itself for None, say of this rank's query clips."""
+        """Predict this rank's query clips with fitted voters, or with the model itself for None."""
         fitted = [copy.copy(voter) for voter in voters if voter is not None]
         if fitted:
             with explained("The support cannot be fitted"):
@@ -214,7 +214,7 @@ class SweepModule(LightningModule):
         answer: Answer,
         voter: HeadVoter | None,
     ) -> Row:
-        """A row; every rank must make it, since metrics are summed over ranks."""
+        """Make a row; every rank must call it, since metrics are summed over ranks."""
         self.metrics.reset()
         places = (self.task.label_Q[query.index_n], self.task.clip_Q[query.index_n], query.index_n)
         label_n, clip_n, index_n = (torch.from_numpy(part).to(self.device) for part in places)
@@ -242,7 +242,7 @@ class SweepModule(LightningModule):
         }
 
     def _first(self, positions: Sequence[int], shots: int | None) -> list[int]:
-        """The first `shots` clips of each class: what a draw of so many would have been.
+        """Return the first `shots` clips of each class: the same as a draw of that size.
 
         Raises:
             RunError: a class has fewer, though none of its files is missing.

@@ -1,4 +1,4 @@
-"""From a sweep to what is computed: passes of a model over the data, and the points of each."""
+"""From a sweep to what is computed: forward passes over the data, and the points of each."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Point(NamedTuple):
 
     @property
     def shots(self) -> int | None:
-        """Support clips a class; None for all, and where the method takes no support."""
+        """Support clips per class; None for all, and if the method takes no support."""
         return self.config.data.shots if self.method != "zero_shot" else None
 
 
@@ -70,7 +70,7 @@ class Pass(NamedTuple):
 
 
 def passes(job: SweepJob) -> list[Pass]:
-    """The passes of a sweep, in the order of its points."""
+    """Return the passes of a sweep, in the order of its points."""
     found: dict[str, Pass] = {}
     for one in combinations(job):
         config = configured(job, one.values)
@@ -90,7 +90,7 @@ def passes(job: SweepJob) -> list[Pass]:
 
 
 def points_of(job: SweepJob, one: Pass, num_heads: int) -> list[Point]:
-    """The points of a pass, each once: settings that a method does not read make no other point.
+    """Return the distinct points of a pass: settings that a method does not read make no further point.
 
     Args:
         job: the sweep.
@@ -118,7 +118,7 @@ def points_of(job: SweepJob, one: Pass, num_heads: int) -> list[Point]:
 
 
 def too_many_heads(one: Pass, num_heads: int) -> list[int]:
-    """Numbers of heads in the grid that are more than the model has."""
+    """Return numbers of heads in the grid that exceed the model's."""
     named = {v for c in one.combinations for name in ("top_k", "sav_top_k") for v in [c.values.get(name)]}
     return sorted(v for v in named if isinstance(v, int) and v > num_heads)
 
@@ -141,12 +141,12 @@ def _point(
 
 
 def _heads(column: str, value: Any, num_heads: int) -> Any:
-    """A share of heads as their number, at least one."""
+    """Convert a share of heads to their number, at least one."""
     return max(1, round(float(value[:-1]) / 100 * num_heads)) if is_share(value) else value
 
 
 def _shown(column: str, value: Any, num_heads: int) -> Any:
-    """As the table has it: heads as their number."""
+    """Return a value as in the table: heads as their number."""
     if column not in ("top_k", "sav_top_k"):
         return value
     return num_heads if value is None else min(value, num_heads)
@@ -162,6 +162,6 @@ def _label(point: Point) -> tuple[Any, ...]:
 
 
 def _most(*shots: int | None) -> int | None:
-    """The most shots; None is all there are."""
+    """Return the largest number of shots; None means all."""
     known: Sequence[int] = [one for one in shots if one is not None]
     return max(known) if len(known) == len(shots) else None

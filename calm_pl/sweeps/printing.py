@@ -1,4 +1,4 @@
-"""A sweep in the terminal: every setting's mean, and what choosing on the query is worth."""
+"""Print a sweep in the terminal: every setting's mean, and the gain from selecting on the query set."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from calm_pl.sweeps.table import Row
 _MOST_LINES = 200
 _LEAST_WIDTH = 120  # a narrower terminal wraps the lines rather than lose what they say
 ON_THE_QUERY = (
-    "All numbers are measured on the query: a setting that is picked by them has been chosen on the query."
-    " The best of a grid is therefore called oracle; beside it stand the configured setting and the one"
-    " that leave-one-out chooses on the support alone."
+    "All numbers are measured on the query set. The best grid point is selected on it and is therefore"
+    ' labelled "oracle"; beside it are the configured setting and the one that leave-one-out selects on the'
+    " support alone."
 )
 
 
 def print_sweep(title: str, rows: Sequence[Row], metric: str) -> None:
-    """Print a line a setting with a column a method, then the oracle's lead.
+    """Print one row per setting with one column per method, then the oracle's lead.
 
     Args:
         title: above the table.
@@ -63,20 +63,20 @@ def print_sweep(title: str, rows: Sequence[Row], metric: str) -> None:
         console.print(f"... and {len(lines) - _MOST_LINES:,} more settings, in the table of the run.")
     leads = gaps(rows, metric)
     if leads:
-        console.print("Chosen on the query (oracle) or not", style="italic")
+        console.print("Selected on the query set (oracle) or not", style="italic")
         console.print(_leads(leads, varied))
     console.print(ON_THE_QUERY, highlight=False)
 
 
 def shown(mean: Mean | None) -> str:
-    """`66.7 ± 1.2` in per cent."""
+    """Format `66.7 ± 1.2` in per cent."""
     if mean is None:
         return "–"
     return percent(mean.value) + ("" if mean.sd is None else f" ± {percent(mean.sd)}")
 
 
 def _leads(leads: Sequence[Gap], varied: Sequence[str]) -> Table:
-    """The table of oracles, with what the others lack to them."""
+    """Return the table of oracles, with the deficit of the others."""
     table = Table(box=box.SIMPLE_HEAD)
     around = [name for name in varied if name in leads[0].settings]
     cases = any(one.case for one in leads)

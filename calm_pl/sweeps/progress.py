@@ -1,4 +1,4 @@
-"""Progress of the arithmetic: points done, rate, time left; plain lines where the output is no terminal."""
+"""Progress of a sweep: points done, rate, time left; plain lines if the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class SweepProgress:
-    """Counts points, one for each setting, fold and draw.
+    """Counter of points, one per setting, fold and draw.
 
     Args:
         enabled: whether to show anything.
@@ -48,7 +48,7 @@ class SweepProgress:
             rate = self._done / elapsed
             print(
                 f"points: {self._done:,} of {self._total:,}, {rate:.1f} points/s,"
-                f" {elapsed:.0f} s gone, {(self._total - self._done) / rate:.0f} s left",
+                f" {elapsed:.0f} s elapsed, {(self._total - self._done) / rate:.0f} s left",
                 file=sys.stderr,
                 flush=True,
             )

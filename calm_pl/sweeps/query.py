@@ -15,7 +15,7 @@ from calm_pl.evaluation.collect import Collector
 
 
 class QueryClips:
-    """What voters are asked about.
+    """Query clips for the voters.
 
     Args:
         task: classes and questions.
@@ -58,7 +58,7 @@ class QueryClips:
             self.candidates_NC = listed(self._options_NO(), len(task.classes))
 
     def zero_shot(self) -> Answer:
-        """What the model itself says."""
+        """Return the model's own predictions."""
         some = [self._scores[row] for row in self._rows]
         empty_0O = self.x_NHD.new_zeros(0, 1)
         scores_NO = pad_sequence(some, batch_first=True, padding_value=-torch.inf) if some else empty_0O

@@ -1,4 +1,4 @@
-"""What a finished sweep leaves: table, summary, a run on Weights & Biases, lines in the terminal."""
+"""Outputs of a finished sweep: table, summary, a Weights & Biases run, lines in the terminal."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _lead(one: Gap) -> dict[str, Any]:
 def _log(
     board: WandbLogger, record: JobRecord, rows: Sequence[Row], leads: Sequence[Gap], metric: str
 ) -> None:
-    """One table, and for each method of each case what oracle and fair choices reach."""
+    """Log one table, and for each method of each case the results of oracle and fair selection."""
     import wandb
 
     run = board.experiment

@@ -1,4 +1,4 @@
-"""The `sweep` section: which settings are varied, checked by the rules of the settings themselves."""
+"""The `sweep` section: which settings are varied, checked by the settings' own rules."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ SWEPT = {
 _MAY_BE_ALL = ("shots", "top_k", "sav_top_k")
 _OF_HEADS = ("top_k", "sav_top_k")
 _INSTEAD = {
-    "data.draws": "each draw is a row of the table already; set data.draws beside the sweep",
-    "data.fold": "each fold is a row of the table already; set data.fold=all beside the sweep",
-    "methods": "each method is a row of the table already; name them in methods, or in a case",
-    "voter.sharpness": "it changes how sure an answer is, and no answer",
-    "voter.select": "what `loo` chooses is always computed beside the grid (sweep.references)",
+    "data.draws": "each draw already has a row in the table; set data.draws outside the sweep",
+    "data.fold": "each fold already has a row in the table; set data.fold=all outside the sweep",
+    "methods": "each method already has a row in the table; list them in methods, or in a case",
+    "voter.sharpness": "it changes the confidence of predictions, not the predictions",
+    "voter.select": "what `loo` selects is always computed beside the grid (sweep.references)",
 }
 
 
@@ -47,13 +47,13 @@ class SweepConfig:
     """What is varied."""
 
     grid: dict[str, Any] = field(default_factory=dict)
-    """Settings as in the configuration, each with a list of values: all are combined."""
+    """Settings as in the configuration, each with a list of values; all combinations are evaluated."""
     cases: dict[str, Any] = field(default_factory=dict)
     """Named settings, each combined with the grid; a case may name its own `methods`."""
     metric: Optional[str] = None
-    """What the printed tables show, and the oracle goes by; null is the benchmark's main one."""
+    """Metric of the printed tables and of the oracle; null is the benchmark's main metric."""
     references: bool = True
-    """Also the setting as configured, and the one that `select: loo` chooses on the support."""
+    """Also evaluate the configured setting, and the one that `select: loo` selects on the support."""
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Combination(NamedTuple):
 
 
 def load_sweep(files: Sequence[str], overrides: Sequence[str]) -> SweepJob:
-    """`load_config` with a `sweep` section.
+    """Load a configuration with a `sweep` section; see `load_config`.
 
     Raises:
         ConfigError: all faults at once, those of every value in the sweep among them.
@@ -97,7 +97,7 @@ def load_sweep(files: Sequence[str], overrides: Sequence[str]) -> SweepJob:
 
 
 def combinations(job: SweepJob) -> list[Combination]:
-    """All points of a checked job, cases first, then the grid in its order."""
+    """Return all points of a checked job, cases first, then the grid in its order."""
     axes = {column: values for column, (_, values) in _leaves(job.sweep.grid).items()}
     found = []
     for name, case in (job.sweep.cases or {"": {}}).items():
@@ -111,7 +111,7 @@ def combinations(job: SweepJob) -> list[Combination]:
 
 
 def configured(config: Config, values: Mapping[str, Any]) -> Config:
-    """A plain configuration with varied settings in their places; shares of heads stand for all."""
+    """Return a plain configuration with the varied settings inserted; shares of heads count as all."""
     sections = {name: getattr(config, name) for name in ("model", "data", "voter")}
     for column, value in values.items():
         section, name = SWEPT[column].split(".")
@@ -122,18 +122,18 @@ def configured(config: Config, values: Mapping[str, Any]) -> Config:
 
 
 def is_share(value: Any) -> bool:
-    """Whether a number of heads is given as a share of them."""
+    """Return whether a number of heads is given as a share."""
     return isinstance(value, str) and value.endswith("%")
 
 
 def sweep_hash(job: SweepJob) -> str:
-    """SHA-256 over what can change the table."""
+    """Return the SHA-256 of what can change the table."""
     plain = [config_hash(job), dataclasses.asdict(job.sweep)]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def _leaves(section: Mapping[str, Any], path: str = "") -> dict[str, tuple[str, Any]]:
-    """Values by column, or by path where it is none of a column, with their path."""
+    """Return values by column, or by path if they have no column, with their path."""
     columns = {path: column for column, path in SWEPT.items()}
     found: dict[str, tuple[str, Any]] = {}
     for key, value in section.items():
@@ -146,14 +146,14 @@ def _leaves(section: Mapping[str, Any], path: str = "") -> dict[str, tuple[str, 
 
 
 def _sweep_faults(job: SweepJob) -> list[str]:
-    """Faults of single keys and values."""
+    """Return the problems of single keys and values."""
     sweep, faults = job.sweep, list[str]()
     if not isinstance(sweep.grid, Mapping) or not isinstance(sweep.cases, Mapping):
         return faults  # told already
     if not sweep.grid and not sweep.cases:
         return [
             "sweep.grid: must vary at least one setting, as in sweep.grid.voter.top_k=[5,10,all];"
-            " or take a shipped one, as in --config sweeps/table2.yaml"
+            " or use a shipped one, as in --config sweeps/table2.yaml"
         ]
     if sweep.metric is not None and sweep.metric not in METRICS:
         known = ", ".join(METRICS.keys())
@@ -193,7 +193,7 @@ def _sweep_faults(job: SweepJob) -> list[str]:
 
 
 def _faults_together(job: SweepJob) -> list[str]:
-    """Faults of combinations, each told once."""
+    """Return the problems of combinations, each once."""
     faults: dict[str, None] = {}
     for one in combinations(job):
         config = configured(job, one.values)
@@ -214,21 +214,21 @@ def _faults_together(job: SweepJob) -> list[str]:
 
 
 def _cannot(path: str, before: str) -> str:
-    """Why a key cannot be varied."""
+    """Explain why a key cannot be varied."""
     if path in _INSTEAD:
         return f"is not varied: {_INSTEAD[path]}"
     near = difflib.get_close_matches(path, SWEPT.values(), 1)
     hint = f"; did you mean {before}{near[0]}?" if near else ""
-    return f"is no setting that can be varied, which are {', '.join(SWEPT.values())}{hint}"
+    return f"cannot be varied; these can: {', '.join(SWEPT.values())}{hint}"
 
 
 def _converted(column: str, value: Any) -> Any:
-    """A checked value in the type of its setting."""
+    """Convert a checked value to the type of its setting."""
     return value if is_share(value) else _check(SWEPT[column], value, "", [])
 
 
 def _check(path: str, value: Any, where: str, faults: list[str]) -> Any:
-    """One value by the rule of its setting, and in its type; heads also by their share."""
+    """Check one value by its setting's rule and type; heads also as a share."""
     section, name = path.split(".")
     if value == "all" and name in _MAY_BE_ALL:
         return None

@@ -1,4 +1,4 @@
-"""What a sweep says over folds and draws, and what its best setting is worth beside ones fairly chosen."""
+"""Summary of a sweep over folds and draws, and the gap between its best setting and fairly selected ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from calm_pl.sweeps.table import Row
 
 
 class Place(NamedTuple):
-    """What rows of all rounds have in common.
+    """What the rows of all rounds have in common.
 
     Attributes:
         case, method, chosen: as in the table.
@@ -63,7 +63,7 @@ class Gap(NamedTuple):
 
 
 class Around(NamedTuple):
-    """Where settings of a voter compete."""
+    """The context in which settings of a voter compete."""
 
     case: str
     method: str
@@ -71,14 +71,14 @@ class Around(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """A setting and what it reached."""
+    """A setting and its result."""
 
     mean: Mean
     place: Place
 
 
 def means(rows: Sequence[Row], metric: str) -> dict[Place, Mean]:
-    """Means over folds and draws, in the order of the rows."""
+    """Return means over folds and draws, in the order of the rows."""
     by_place: dict[Place, list[Row]] = {}
     for row in rows:
         by_place.setdefault(_place(row), []).append(row)
@@ -86,7 +86,7 @@ def means(rows: Sequence[Row], metric: str) -> dict[Place, Mean]:
 
 
 def gaps(rows: Sequence[Row], metric: str) -> list[Gap]:
-    """Oracle, default and leave-one-out side by side, where a method's grid has several settings."""
+    """Return oracle, default and leave-one-out side by side, if a method's grid has several settings."""
     found: dict[Around, dict[str, list[Scored]]] = {}
     for place, mean in means([row for row in rows if row["chosen"] != ORACLE], metric).items():
         around = tuple((name, value) for name, value in place.settings if name not in VOTER_COLUMNS)
@@ -106,7 +106,7 @@ def gaps(rows: Sequence[Row], metric: str) -> list[Gap]:
 
 
 def with_oracle(rows: Sequence[Row], metric: str) -> list[Row]:
-    """The rows, then those of each best setting once more, marked as chosen on the query."""
+    """Append each best setting's rows again, marked as selected on the query set."""
     best = {(one.case, one.method, *sorted((one.settings | one.best).items())) for one in gaps(rows, metric)}
     marked = []
     for row in rows:

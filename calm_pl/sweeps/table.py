@@ -1,4 +1,4 @@
-"""The table of a sweep: rows are added as they are computed, and survive whatever ends the job."""
+"""The table of a sweep: rows are added as they are computed, and survive any end of the job."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class SweepTable:
         self.path = folder / "sweep.csv"
 
     def known(self) -> dict[str, Row]:
-        """Whole rows that are there, by their hash; a last line that was cut off is none.
+        """Return the complete rows by their hash; an incomplete last line is ignored.
 
         Raises:
             RunError: a file of that name that is none of ours.
@@ -109,13 +109,13 @@ class SweepTable:
         return [self.path, parquet]
 
     def _whole(self) -> bytes:
-        """The file up to its last whole line."""
+        """Return the file up to its last complete line."""
         content = self.path.read_bytes() if self.path.exists() else b""
         return content[: content.rfind(b"\n") + 1]
 
 
 def can_write_parquet() -> bool:
-    """Whether pyarrow is there."""
+    """Return whether pyarrow is installed."""
     return importlib.util.find_spec("pyarrow") is not None
 
 
@@ -130,7 +130,7 @@ def _line(cells: Any) -> str:
 
 
 def _parsed(cells: list[str]) -> Row | None:
-    """A row with numbers for numbers and None for what is empty; None for what is no row."""
+    """Parse a row: numbers as numbers, empty cells as None; None if it is not a valid row."""
     row: Row = {}
     try:
         for name, cell in zip(columns(), cells, strict=True):

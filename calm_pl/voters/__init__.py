@@ -1,4 +1,4 @@
-"""Voters: few-shot classifiers on head vectors, with scikit-learn habits.
+"""Voters: few-shot classifiers on head vectors that follow scikit-learn's conventions.
 
 They work on any `(N, H, D)` float tensor or NumPy array with any hashable labels, and know neither audio nor
 Lightning.

@@ -1,4 +1,4 @@
-"""CALM-Auto: whitened heads by reliability, and linear classifiers of them, averaged on clips left out."""
+"""CALM-Auto: heads whitened and weighted by reliability, and linear classifiers on them, averaged."""
 
 from __future__ import annotations
 
@@ -47,14 +47,13 @@ from calm_pl.voters.state import Form, check_between, check_weights
 from calm_pl.voters.support import Support
 
 POWERS = (0, 1, 2, 4)
-"""Weights of heads tried, w ∝ r^power; 0 weighs all alike."""
+"""Head weights to try, w ∝ r^power; 0 weights all equally."""
 HELD_SCORES = 2**27
-"""Left-out scores of all clips, heads and classes that are held for their second use, 512 MiB; more are made
-twice."""
+"""Maximum size of held-out scores kept for their second use, 512 MiB; larger ones are computed twice."""
 
 
 class ScoredClips(NamedTuple):
-    """Some support clips of this rank.
+    """Scores of some support clips of this rank.
 
     Attributes:
         rows_n: their positions.
@@ -69,16 +68,16 @@ class ScoredClips(NamedTuple):
 
 @dataclass
 class CalmAutoSettings(VoterSettings):
-    """Parameters of `CalmAuto`, which there is no need to tune."""
+    """Parameters of `CalmAuto`; they do not need tuning."""
 
     tau_p: float = setting(0.1, above_zero())
     """Temperature τ_p of the margins."""
     whitening_shrinkage: float = setting(0.3, above_zero_to_one())
-    """How far each head's covariance is drawn towards the mean variance; 1 does not whiten."""
+    """How strongly each head's covariance is shrunk towards the mean variance; 1 does not whiten."""
 
 
 class CalmAuto(CalibratedVoter, CalmAutoSettings):
-    """Nothing to tune: three ways to read the heads, averaged and calibrated on support clips left out.
+    """Classifier without tuning: three readings of the heads, averaged and calibrated on held-out clips.
 
     1. Each head's space is whitened by its pooled within-class covariance, and heads vote with their cosines,
        w ∝ r^power, r the mean clamped margin (eq. 7) of clips left out. The power is the smallest that is not
@@ -140,7 +139,7 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
 
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
         if heldout is not None:
-            raise ValueError("Expected no held-out clips: every choice is made on support clips left out.")
+            raise ValueError("Expected no held-out clips: all choices are made by leaving out support clips.")
         places = clip_places(support)
         clips = folded_clips(support, places)
         scatter = _scatter(support)

@@ -1,4 +1,4 @@
-"""What all voters share: parameters, fitting, scoring in bounded memory, prediction."""
+"""Shared parts of all voters: parameters, fitting, scoring in bounded memory, prediction."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CENTROIDS = Form("CHD")
 
 
 class Decision(NamedTuple):
-    """What a voter decides on a batch.
+    """Predictions of a voter for a batch.
 
     Attributes:
         scores_NC: eq. 9 or 13, or vote counts, float32.
@@ -43,7 +43,7 @@ class Decision(NamedTuple):
 
 
 class HeadVoter(VoterSettings, ABC):
-    """A classifier on head vectors, as scikit-learn's are.
+    """A classifier on head vectors with scikit-learn's interface.
 
     A subclass also inherits its parameters, a `VoterSettings` of fields with default and rule, which are its
     attributes then; they are checked when it is made and again by `fit`. It fills the attributes of
@@ -110,7 +110,7 @@ class HeadVoter(VoterSettings, ABC):
 
     @abstractmethod
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
-        """Fill the attributes of `fitted_forms`."""
+        """Set the attributes listed in `fitted_forms`."""
 
     @abstractmethod
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
@@ -121,7 +121,7 @@ class HeadVoter(VoterSettings, ABC):
         """Return scores as probabilities, (N, C) float32, rows sum to 1."""
 
     def to(self, device: torch.device) -> Self:
-        """Put what the fit found on a device, where votes are then computed."""
+        """Move the fitted state to a device, where votes are then computed."""
         self._check_fitted()
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
@@ -230,7 +230,7 @@ class HeadVoter(VoterSettings, ABC):
         return dict(vars(self.fitted_params_))
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters, as assigning attributes does; the next `fit` checks and uses them."""
+        """Set parameters, as assigning attributes does; the next `fit` checks and uses them."""
         unknown = set(params) - set(self.get_params())
         if unknown:
             raise ValueError(
@@ -271,7 +271,7 @@ class HeadVoter(VoterSettings, ABC):
         return classifier_tags()
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Tell `check_is_fitted`."""
+        """Answer `check_is_fitted`."""
         return hasattr(self, "fitted_params_")
 
     @property

@@ -1,4 +1,4 @@
-"""Voters whose scores are log-probabilities, calibrated on support clips that were left out in turn."""
+"""Voters whose scores are log-probabilities, calibrated on held-out support clips."""
 
 from __future__ import annotations
 

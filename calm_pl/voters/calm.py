@@ -47,7 +47,7 @@ def setting_of(params: CalmSettings) -> Setting:
 
 
 class LeftOut(NamedTuple):
-    """Arguments of `setting_scores` for clips that were left out; see there."""
+    """Arguments of `setting_scores` for held-out clips; see there."""
 
     p_NHC: Tensor
     y_N: Tensor
@@ -57,7 +57,7 @@ class LeftOut(NamedTuple):
 
 
 class CalmBase(ScoreVoter, CalmSettings):
-    """What CALM and CALM-Global share: everything but the pooling of reliabilities.
+    """Shared part of CALM and CALM-Global: everything except the pooling of reliabilities.
 
     Parameters are those of `CalmSettings`. With `select="loo"`, `fitted_params_` holds the chosen ones; see
     `calm_pl.functional.selection`. With 3 to 10 clips a class it gained up to 6 points of accuracy on a spoof
@@ -158,12 +158,12 @@ class CalmBase(ScoreVoter, CalmSettings):
         return best_sharpness(support.all_reduce(torch.stack(parts).sum(0)), num_clips)
 
     def _judge(self, support: Support, settings: list[Setting]) -> Iterator[Judged]:
-        """Judge settings of one τ_p on this rank's support clips, each left out, chunk by chunk."""
+        """Evaluate settings of one τ_p on this rank's support clips, each held out, chunk by chunk."""
         for clips in self._left_out_clips(support, settings):
             yield judge_settings(*clips)
 
     def _left_out_clips(self, support: Support, settings: list[Setting]) -> Iterator[LeftOut]:
-        """Yield support clips of this rank that can be left out, with what settings of one τ_p need."""
+        """Yield this rank's support clips that can be held out, with what settings of one τ_p need."""
         p, tau_p = self.fitted_params_, settings[0].tau_p
         evidence = self.evidence(support, None, tau_p)
         num_classes, heads, dim = support.centroids_CHD.shape
@@ -208,7 +208,7 @@ class CalmBase(ScoreVoter, CalmSettings):
 
 
 class CalmGlobal(CalmBase):
-    """CALM-Global: one reliability a head, over all classes (eqs. 6-10). Parameters: `CalmSettings`.
+    """CALM-Global: one reliability per head, over all classes (eqs. 6-10). Parameters: `CalmSettings`.
 
     Attributes:
         reliability_: (H,) float32 (eq. 7).
@@ -219,7 +219,7 @@ class CalmGlobal(CalmBase):
 
 
 class Calm(CalmBase):
-    """CALM: a reliability for each head and class (eqs. 6, 11-13). Parameters: `CalmSettings`.
+    """CALM: one reliability per head and class (eqs. 6, 11-13). Parameters: `CalmSettings`.
 
     A class that no clip could judge (its only clip left out, or no held-out clip) takes the overall
     reliabilities, and weighs as one clip where they are shrunk.

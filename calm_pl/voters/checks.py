@@ -1,4 +1,4 @@
-"""What users hand to a voter, checked once and turned into tensors."""
+"""Checks of the input of voters, and its conversion to tensors."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _check_size(x_NHD: Tensor) -> None:
             if not largest <= LARGEST:
                 where = f"clip {chunk.start + n} of {len(x_NHD)}"
                 raise ValueError(
-                    f"Expected `vectors` to be finite, but {where} holds NaN or infinity"
+                    f"Expected `vectors` to be finite, but {where} contains NaN or infinity"
                     " (an overflow in 16 bit? try bfloat16 or float32)."
                     if not math.isfinite(largest)
                     else f"Expected `vectors` of at most {LARGEST:g}, but {where} holds {largest:g}: scores"
@@ -135,7 +135,7 @@ def _plain(value: Any) -> Any:
 
 
 def _is_missing(value: Any) -> bool:
-    """Whether a label is None, NaN, NaT or pandas' NA."""
+    """Return whether a label is None, NaN, NaT or pandas' NA."""
     if value is None:
         return True
     try:

@@ -1,4 +1,4 @@
-"""What a user would compare with, from scikit-learn: classifiers on plain features, nothing hand-made."""
+"""Baselines from scikit-learn: standard classifiers on plain features."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ComparisonSettings(VoterSettings):
 
 
 class Comparison(HeadVoter, ComparisonSettings):
-    """A scikit-learn classifier on one row of features a clip.
+    """A scikit-learn classifier on one row of features per clip.
 
     `nearest_centroid` and `logistic_regression` keep scikit-learn's defaults (L2 penalty with C = 1, up to
     1,000 iterations); `knn` takes 5 neighbours, or as many as there are clips. Rows have mean square 1 a

@@ -1,4 +1,4 @@
-"""What the heads say of clips (eq. 6), summed by class: any number of kinds from one pass over the scores."""
+"""Evidence of heads about clips (eq. 6), summed by class: any number of kinds in one pass over the scores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from calm_pl.voters.support import Support
 
 
 class EvidenceKind(NamedTuple):
-    """What evidence is made of.
+    """How evidence is computed.
 
     Attributes:
         tau_p: τ_p of the posteriors (eq. 5).
@@ -44,7 +44,7 @@ class ReliabilitySums(NamedTuple):
 
 
 def left_out_scores(support: Support, s_NHC: Tensor, score: str) -> Tensor:
-    """Scores of these support clips, each against centroids without it; see `leave_one_out_scores`."""
+    """Score support clips, each against centroids without it; see `leave_one_out_scores`."""
     x_NHD, y_N = support.x_NHD.to(s_NHC.device), support.y_N.to(s_NHC.device)
     return leave_one_out_scores(s_NHC, x_NHD, y_N, support.centroids_CHD, support.counts_C, score)
 

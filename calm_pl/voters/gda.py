@@ -25,10 +25,11 @@ class GdaSettings(VoterSettings):
     """Parameters of `Gda`."""
 
     rho: Optional[float] = setting(None, above_zero())
-    """Shrinkage ρ, 1 as published. Without one those of `linear.RHOS` are averaged, each by how likely it
-    makes clips that are left out (`balanced_folds`, `evidence_shares`)."""
+    """Shrinkage ρ; 1 as published. None averages those of `linear.RHOS`, weighted by the likelihood of
+    held-out
+    clips (`balanced_folds`, `evidence_shares`)."""
     prior: str = setting("uniform", one_of("uniform", "support"))
-    """`support` takes the classes' shares of the support clips."""
+    """Prior of the classes; `support` uses their shares of the support clips."""
 
 
 class Gda(CalibratedVoter, GdaSettings):

@@ -1,4 +1,4 @@
-"""Inner products of all support clips, whose vectors lie on several ranks."""
+"""Inner products of all support clips, whose vectors are on several ranks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Places(NamedTuple):
 
 
 def clip_places(support: Support) -> Places:
-    """Where this rank's clips stand among those of all ranks.
+    """Return the positions of this rank's clips among those of all ranks.
 
     Raises:
         ValueError: more than `MAX_CLIPS` clips, or ranks that were not named in `gather_support`.
@@ -57,7 +57,7 @@ def clip_places(support: Support) -> Places:
 
 
 def folded_clips(support: Support, places: Places) -> FoldedClips:
-    """The clips of all ranks with their folds, which depend neither on their order nor on that of heads."""
+    """Return the clips of all ranks with their folds, which depend on no order of clips or heads."""
     heads, dim = support.x_NHD.shape[1:]
     total_HD = torch.zeros(heads, dim, dtype=torch.float64, device=support.x_NHD.device)
     for chunk in clip_chunks(len(support.x_NHD), heads * dim):
@@ -74,14 +74,14 @@ def folded_clips(support: Support, places: Places) -> FoldedClips:
 
 
 def over_ranks(support: Support, places: Places, rows: Tensor) -> Tensor:
-    """Rows (n, ...) of this rank among those of all ranks, (N, ...)."""
+    """Place this rank's rows (n, ...) among those of all ranks, (N, ...)."""
     full = torch.zeros(len(places.y_N), *rows.shape[1:], dtype=rows.dtype, device=rows.device)
     full[places.own] = rows
     return support.all_reduce(full)
 
 
 def clip_gram(support: Support, places: Places, weights_H: Tensor) -> Tensor:
-    """Inner products Σ_h w_h·<u_mh, u_nh> of unit head vectors of all clips, (N, N) float64.
+    """Compute inner products Σ_h w_h·<u_mh, u_nh> of unit head vectors of all clips, (N, N) float64.
 
     The vectors of all ranks meet a few heads at a time, in blocks of at most 128 MiB, so no rank ever holds
     all vectors of another.

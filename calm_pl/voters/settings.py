@@ -13,7 +13,7 @@ class VoterSettings:
     """Base of a voter's parameters: a dataclass that the voter inherits, so that they are its attributes."""
 
     def __post_init__(self) -> None:
-        """Do nothing: a configuration tells all its faults at once. Voters check theirs here."""
+        """Do nothing: a configuration reports all problems at once. Voters check their parameters here."""
 
 
 @dataclass
@@ -25,25 +25,29 @@ class CalmSettings(VoterSettings):
     tau_w: float = setting(0.5, above_zero())
     """Temperature of the weights, τ_w (eqs. 8, 12)."""
     top_k: Optional[int] = setting(None, at_least(1))
-    """Heads that keep a weight; all of them unless a number is given."""
+    """Number of heads that keep a weight; all by default."""
     score: str = setting("cosine", one_of("cosine", "dot"))
-    """How close a clip is to a centroid: `dot` is without normalisation (table 3, "- L2 norm")."""
+    """Similarity of a clip to a centroid: `cosine`, or `dot` without normalisation (table 3, "- L2 norm")."""
     reliability: str = setting("margin_clamped", one_of("margin_clamped", "margin", "prob", "brier"))
-    """What makes a head reliable for a clip: the posterior margin of the true class, at least 0 (eq. 6) or as
-    it is, its posterior alone (table 3, "- margin"), or a Brier score."""
+    """Measure of a head's reliability on a clip: the posterior margin of the true class, clamped at 0 (eq. 6)
+    or not, its posterior alone (table 3, "- margin"), or a Brier score."""
     weight_map: str = setting("softmax", one_of("softmax", "power"))
-    """From reliabilities to weights: `softmax` is the paper's, `power` the released code's, w ∝ r^(1/τ_w)."""
+    """Map from reliabilities to weights: `softmax` as in the paper, `power` as in the released code, w ∝
+    r^(1/τ_w)."""
     shrinkage: float = setting(0.0, finite_at_least(0))
-    """α in clips: how far reliabilities are drawn towards their mean; 0 is off."""
+    """α in clips: how strongly reliabilities are shrunk towards their mean; 0 is off."""
     reliability_split: str = setting("support", one_of("support", "heldout", "loo"))
-    """`support`, the paper's, judges heads on the clips that built the centroids, `loo` on each of these
-    clips left out in turn, `heldout` on further clips (data.heldout_shots)."""
+    """Clips that reliabilities are measured on: `support`, as in the paper, the clips that built the
+    centroids;
+    `loo`, each of these held out in turn; `heldout`, further clips (data.heldout_shots)."""
     select: str = setting("none", one_of("none", "loo"))
-    """`loo` takes instead of `tau_p`, `tau_w`, `top_k`, `weight_map` and `shrinkage` those of a grid that
-    make left-out support clips likeliest, if the given ones are worse by more than a standard error."""
+    """`loo` replaces `tau_p`, `tau_w`, `top_k`, `weight_map` and `shrinkage` by the grid point under which
+    held-out
+    support clips are likeliest, if the given settings are worse by more than a standard error."""
     sharpness: Any = setting(1.0, above_zero_or("loo"))  # noqa: RUF009 (a number or a word)
-    """γ of the probabilities p ∝ score^γ, which changes no winner: 1 leaves the shares of the votes, `loo`
-    takes the γ that makes left-out support clips likeliest (1 with one clip a class)."""
+    """γ of the probabilities p ∝ score^γ, which does not affect predictions: 1 keeps the vote shares, `loo`
+    takes
+    the γ under which held-out support clips are likeliest (1 with one clip per class)."""
 
 
 @dataclass
@@ -51,5 +55,5 @@ class SavSettings(VoterSettings):
     """Parameters of SAVs."""
 
     top_k: Optional[int] = setting(20, at_least(1))
-    """Heads that vote in SAVs; all of them where there is no number, and never more than a mask left on."""
+    """Number of heads that vote in SAVs; null uses all. Heads switched off by a mask never vote."""
     score: str = as_in(CalmSettings, "score")

@@ -1,4 +1,4 @@
-"""What a fitted voter keeps: which tensors, of which shape, and whether those of a file can be."""
+"""State of a fitted voter: its tensors, their shapes, and the validation of those from a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Form(NamedTuple):
-    """What a tensor must look like.
+    """Required form of a tensor.
 
     Attributes:
         shape: an axis a letter: C, H and D are those of the centroids, other letters are free, and a digit is

@@ -1,4 +1,4 @@
-"""The support set as a voter sees it: this rank's clips, and the centroids of all ranks' clips."""
+"""The support set as voters use it: this rank's clips, and the centroids of all ranks' clips."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def alone(tensor: Tensor) -> Tensor:
 
 
 class Support(NamedTuple):
-    """Labelled clips and what follows from them at once.
+    """Labelled clips and what is computed from them at once.
 
     Attributes:
         x_NHD: head vectors of this rank's clips, their own dtype.

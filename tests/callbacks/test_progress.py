@@ -1,4 +1,4 @@
-"""Progress: clips of all ranks, from the bank, failed; plain lines where there is no terminal."""
+"""Progress: clips of all ranks, cached, failed; plain lines where there is no terminal."""
 
 import sys
 from types import SimpleNamespace
@@ -33,10 +33,10 @@ def test_a_line_at_the_end_of_each_stage(parts, capsys):
     bar.on_test_end(*parts)
     support, query = capsys.readouterr().err.splitlines()
     assert support.startswith("support: 12 of 12 clips, ")
-    assert "bank" not in support
+    assert "cached" not in support
     assert "failed" not in support
     assert query.startswith("query: 2,000 of 2,000 clips, ")
-    assert query.endswith("0 s left, 1,500 from the bank, 10 failed")
+    assert query.endswith("0 s left, 1,500 cached, 10 failed")
 
 
 def test_a_line_now_and_then_in_between(parts, capsys, monkeypatch):
@@ -68,5 +68,5 @@ def test_a_bar_on_a_terminal(parts, capsys, monkeypatch):
     bar.on_test_end(*parts)
     shown = capsys.readouterr().err
     assert "2000/2000" in shown
-    assert "1,500 from the bank, 1 failed" in shown
+    assert "1,500 cached, 1 failed" in shown
     assert "clips/s" in shown

@@ -34,7 +34,7 @@ def test_verify_passes_and_then_names_what_is_lost(call, bank):
     done = call("bank", "verify", bank)
     assert (done.returncode, done.stdout) == (
         0,
-        "6 records are sound; 2 shards without a fault.\n",
+        "6 records are sound; 2 intact shards.\n",
     )
     path = sorted((bank / "shards").iterdir())[0]
     data = bytearray(path.read_bytes())
@@ -106,7 +106,7 @@ def test_spans(text, span):
 
 @pytest.mark.parametrize("text", ["", "GB", "-1", "1e3", "5 days"])
 def test_neither_size_nor_span(text):
-    with pytest.raises(argparse.ArgumentTypeError, match="is no size such as"):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a size such as"):
         size_in_bytes(text)
-    with pytest.raises(argparse.ArgumentTypeError, match="is no span such as"):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a duration such as"):
         span_in_seconds(text)

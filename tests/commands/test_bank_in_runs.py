@@ -84,7 +84,7 @@ NOTHING: dict[str, int] = {}
 def test_other_voters_shots_and_seeds_need_no_model_and_no_sound(job):
     _, cost, first = job("data.shots=12", "data.seed=3")  # all 36 of the pool
     assert cost == {"loaded": 1, "decoded": 45, "encoded": 45}
-    assert "from the bank" not in first.stderr
+    assert "cached" not in first.stderr
     settings = ("data.n_options=0", "methods=[sav,calm_global,calm]")
     job("data.shots=12", *settings)
     for other in (
@@ -95,7 +95,7 @@ def test_other_voters_shots_and_seeds_need_no_model_and_no_sound(job):
         found, cost, result = job(*settings, *other)
         assert cost == NOTHING, other
         assert "query: 9 of 9 clips" in result.stderr
-        assert "9 from the bank" in result.stderr
+        assert "9 cached" in result.stderr
         expected, cost, _ = job(*settings, *other, "bank.dir=null")
         assert cost["encoded"] == cost["decoded"] == len(expected[1]) + (3 if "data.shots=1" in other else 6)
         assert same(found, expected), other
@@ -195,7 +195,7 @@ def test_batches_that_do_not_fit_are_halved_and_stay_so(job, small_memory, num_w
     halved, cost, _ = job(*large, "model.self_check=false")
     assert cost["encoded"] == 45
     assert tried[:3] == [8, 4, 2]
-    assert "Out of memory with 8 clips a pass; going on with 4." in caplog.text
+    assert "Out of memory with 8 clips per pass; continuing with 4." in caplog.text
     assert max(tried[-9:]) <= 2  # remembered, also by the processes that collate
     assert tried.count(8) <= 1 + 3 * num_workers  # those that were collated before
     for one, other in zip(whole[1], halved[1], strict=True):

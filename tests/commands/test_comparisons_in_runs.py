@@ -73,7 +73,7 @@ def test_hidden_states_come_from_the_bank_too(call, small_job):
     second = call("fit-free", *job, "run.dir=second")
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert outcome(Path("first")) == outcome(Path("second"))
-    assert "21 questions, 21 of them in the bank before" in call("extract", *job, "--only-drawn").stdout
+    assert "21 questions, 21 of them already cached" in call("extract", *job, "--only-drawn").stdout
 
 
 def test_a_stored_classifier_leaves_them_out(call, small_job):

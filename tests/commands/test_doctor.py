@@ -51,7 +51,7 @@ def test_a_wrong_root_fails_and_the_rest_is_still_checked(checked, job, tmp_path
     status, lines = checked(*job, f"data.root={tmp_path}")
     assert status == 1
     assert lines[0].startswith(f"✗ data.root is '{tmp_path}', but meta/esc50.csv is not in it.")
-    assert "– clips: not tried, for want of data" in lines
+    assert "– clips: not checked, since there is no data" in lines
     assert any(line.startswith("✓ model: ") for line in lines)
     assert lines[-1] == "1 of the checks failed."
 
@@ -91,7 +91,7 @@ def test_clips_that_cannot_be_decoded_are_named(checked, job, tmp_path):
             "✗ model: nobody/nothing is not in the hub's cache, and this machine is",
         ),
         ("model.path=bundled:tiny_lalm", "✓ model: "),
-        ("data.leak_guard=none", "– leaks: not looked for (data.leak_guard=none)"),
+        ("data.leak_guard=none", "– leaks: not checked (data.leak_guard=none)"),
     ],
 )
 def test_single_findings(checked, job, override, line):

@@ -123,7 +123,7 @@ def test_a_folder_that_is_no_run(call, tmp_path):
     (tmp_path / "empty").mkdir()
     result = call("figures", "empty")
     assert result.returncode == 1
-    assert "holds no finished run: results.json is not in it" in result.stderr
+    assert "contains no finished run: results.json is not in it" in result.stderr
     (tmp_path / "empty" / "results.json").write_text('{"methods": {}}')
     assert "results.json: cannot be read as results" in call("figures", "empty").stderr
 

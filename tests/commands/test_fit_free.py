@@ -179,7 +179,7 @@ def fails(result, *words):
 
 def test_faults_in_the_configuration_come_all_at_once(call):
     result = call("fit-free", "--config", "esc50", "data.shot=3", "voter.tau_p=-1", "model.dtype=int4")
-    fails(result, "data.shots", "voter.tau_p", "model.dtype", "data.root", "4 faults")
+    fails(result, "data.shots", "voter.tau_p", "model.dtype", "data.root", "4 problems")
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ def test_a_stopped_training_goes_on_to_the_same_mask(settings, whole, tmp_path, 
     assert not (run / "mask.safetensors").exists()
     if number == signal.SIGTERM:
         assert "Stopped by SIGTERM. The state after step" in done.output
-        assert "the same command goes on from there" in done.output
+        assert "run the same command again to resume" in done.output
     again = Job(tmp_path, args, 1, 0, "again").wait()
     assert again.statuses == [0], again.output
     assert "going on after step" in again.output

@@ -103,7 +103,7 @@ def test_told_to_stop_it_says_how_to_go_on(start, whole, tmp_path, number, ranks
     done = job.wait()
     assert done.statuses == [128 + number] * ranks, done.output
     assert f"Stopped by {number.name}" in done.output
-    assert "the same command goes on from there" in done.output
+    assert "run the same command again to resume" in done.output
     assert "Traceback" not in done.output
     assert not (tmp_path / "run" / "results.json").exists()
     kept = len(HeadBank(tmp_path / "bank"))
@@ -122,7 +122,7 @@ def test_without_a_bank_it_says_that_nothing_was_kept(start, tmp_path):
     job.kill(signal.SIGTERM)
     done = job.wait()
     assert done.statuses == [128 + signal.SIGTERM]
-    assert "Nothing was kept, since bank.dir is null" in done.output
+    assert "Nothing was saved, since bank.dir is null" in done.output
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 4])

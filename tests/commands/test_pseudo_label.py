@@ -178,7 +178,7 @@ def test_what_was_sampled_is_not_sampled_again(base, call, tmp_path, no_sampling
     assert result.returncode == 0, result.stderr
     text = (tmp_path / "labels" / "pseudo_labels.csv").read_text()
     assert text == (folder / "pseudo_labels.csv").read_text()
-    assert "12 from the bank" in result.stderr
+    assert "12 cached" in result.stderr
     result = call("pseudo-label", *job, bank, "run.dir=strict", "pseudo.min_agreement=1")
     assert result.returncode == 0, result.stderr
     kept = {row["clip"] for row in rows_of(tmp_path / "strict" / "pseudo_labels.csv")}

@@ -54,7 +54,7 @@ def test_data_that_are_gone_are_said_to_be(finished, call, tmp_path):
     result = call("report", moved)
     assert result.returncode == 0, result.stderr
     assert sounds_in(moved / "report.html") == 0
-    assert "No sound is embedded: data.root is" in (moved / "report.html").read_text()
+    assert "No audio is embedded: data.root is" in (moved / "report.html").read_text()
 
 
 def test_runs_are_compared_in_the_terminal_and_on_a_page(call, tmp_path):
@@ -68,8 +68,9 @@ def test_runs_are_compared_in_the_terminal_and_on_a_page(call, tmp_path):
         assert f"{100 * found.difference:+.1f}" in result.stdout
         assert f"{100 * found.interval.low:.1f} to {100 * found.interval.high:.1f}" in result.stdout
     assert comparison.of("calm", 1).holds
-    assert "holds" in result.stdout
-    assert "b has the same query as a: 120 questions." in result.stdout
+    assert "sig." in result.stdout
+    assert " yes" in result.stdout
+    assert "b has the same query set as a: 120 questions." in result.stdout
     assert "c shares 60 of its 60 questions with a (120)" in " ".join(result.stdout.split())
     page = (tmp_path / "compared.html").read_text()
     assert "<script>alert(1)" not in page
@@ -90,7 +91,7 @@ def test_a_folder_that_is_no_run_is_named(call, tmp_path, arguments):
     make_run(tmp_path / "a")
     result = call("report", *arguments)
     assert result.returncode == 1
-    assert "nowhere: holds no finished run" in result.stderr
+    assert "nowhere: contains no finished run" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -89,7 +89,7 @@ def test_the_classifier_is_that_of_the_first_round(job, tmp_path):
 
 def test_folds_alone_spread_over_folds(job):
     folder, result = job("data.fold=all", "methods=[calm]")
-    assert "standard deviation over 5 folds; intervals" in " ".join(result.stdout.split())
+    assert "standard deviation over 5 folds; bootstrap intervals" in " ".join(result.stdout.split())
     spread = results_of(folder)["methods"]["calm"]["sd"]["accuracy"]
     assert spread["draws"] is None
     assert spread["folds"] >= 0

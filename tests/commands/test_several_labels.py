@@ -20,7 +20,7 @@ METHODS = "zero_shot,sav,calm_global,calm,calm_auto,gda"
 
 
 def refuse(constant):
-    raise AssertionError(f"results.json holds {constant}, which is no JSON")
+    raise AssertionError(f"results.json holds {constant}, which is not valid JSON")
 
 
 def run(folder, *args):
@@ -152,7 +152,7 @@ def test_the_table_and_the_report_have_the_metrics_of_the_task(several):
     page = (folder / "report.html").read_text()
     for word in ("exact match", "mAP"):
         assert word in page
-    assert "A clip is asked about each of its labels" in done.stdout
+    assert "A clip is asked one question per label" in done.stdout
     assert "standard deviation over 2 draws" in done.stdout
     assert "EER" not in done.stdout
 

@@ -228,7 +228,7 @@ def fails(done, *words):
 def test_what_is_refused(call, settings, tmp_path):
     grid = "sweep.grid.voter.tau_p=[1]"
     fails(call("sweep", *settings, grid, "bank.dir=null"), "bank.dir")
-    fails(call("sweep", *settings, "sweep.grid.voter.tau_p=[0,x]"), "2 faults", "tau_p[0]", "tau_p[1]")
+    fails(call("sweep", *settings, "sweep.grid.voter.tau_p=[0,x]"), "2 problems", "tau_p[0]", "tau_p[1]")
     fails(call("sweep", *settings, grid, f"data.root={tmp_path}"), "meta/esc50.csv")
     fails(call("sweep", *settings, grid, "sweep.grid.data.shots=[2,99]"), "data.shots", "99")
     quiet = ("run.dir=run", "wandb.mode=disabled", "methods=[calm]", "data.shots=2", "sweep.references=false")

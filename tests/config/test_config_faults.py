@@ -69,11 +69,11 @@ def test_keys_that_are_no_text(write):
         ("voter.tau_p=warm", "voter.tau_p: must be a number, but is 'warm'"),
         ("voter.tau_p=true", "voter.tau_p: must be a number, but is True"),
         ("data.readable_labels=perhaps", "data.readable_labels: must be true or false, but is 'perhaps'"),
-        ("model.path=null", "model.path: must be text, but is None"),
-        ("methods=calm", "methods: must be a list of texts, but is 'calm'"),
-        ("methods=null", "methods: must be a list of texts, but is None"),
-        ("methods=[null]", "methods: must be a list of texts, but is [None]"),
-        ("wandb.tags=a", "wandb.tags: must be a list of texts, but is 'a'"),
+        ("model.path=null", "model.path: must be a string, but is None"),
+        ("methods=calm", "methods: must be a list of strings, but is 'calm'"),
+        ("methods=null", "methods: must be a list of strings, but is None"),
+        ("methods=[null]", "methods: must be a list of strings, but is [None]"),
+        ("wandb.tags=a", "wandb.tags: must be a list of strings, but is 'a'"),
         ("data=5", "data: must be a section with keys, but is 5"),
         ("voter=null", "voter: must be a section with keys, but is None"),
         ("voter=[1]", "voter: must be a section with keys, but is [1]"),
@@ -96,8 +96,8 @@ def test_no_setting_takes_a_section(path):
         ("data.shots=0", "data.shots: must be 1 or more, but is 0"),
         ("data.fold=0", "data.fold: must be a fold's name or number, `all`, or null, but is 0"),
         ("data.fold=-1", "data.fold: must be a fold's name or number, `all`, or null, but is -1"),
-        ("data.fold=1.5", "data.fold: must be a whole number or text or null, but is 1.5"),
-        ("data.fold=true", "data.fold: must be a whole number or text or null, but is True"),
+        ("data.fold=1.5", "data.fold: must be a whole number or a string or null, but is 1.5"),
+        ("data.fold=true", "data.fold: must be a whole number or a string or null, but is True"),
         ("data.draws=0", "data.draws: must be 1 or more, but is 0"),
         ("data.heldout_shots=-1", "data.heldout_shots: must be 0 or more, but is -1"),
         ("data.candidates=few", "data.candidates: must be one of all, options, but is 'few'"),
@@ -260,9 +260,9 @@ def test_the_message_counts_and_lists_the_faults():
     with pytest.raises(ConfigError) as caught:
         demo("data.shots=0")
     assert str(caught.value) == (
-        "The configuration has 1 fault:\n  - data.shots: must be 1 or more, but is 0"
+        "1 problem in the configuration:\n  - data.shots: must be 1 or more, but is 0"
     )
-    with pytest.raises(ConfigError, match=r"^The configuration has 2 faults:\n  - .*\n  - .*$"):
+    with pytest.raises(ConfigError, match=r"^2 problems in the configuration:\n  - .*\n  - .*$"):
         demo("data.shots=0", "data.fold=0")
 
 

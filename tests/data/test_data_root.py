@@ -56,7 +56,7 @@ def test_the_root_of_another_benchmark(make, fsdd_root):
 
 def test_fsdd_without_recordings(make, tmp_path):
     (tmp_path / "recordings").mkdir()
-    with pytest.raises(DataError, match=r"recordings holds no \.wav file\. Expected: the FSDD folder"):
+    with pytest.raises(DataError, match=r"recordings contains no \.wav file\. Expected: the FSDD folder"):
         make("fsdd", tmp_path).prepare()
 
 

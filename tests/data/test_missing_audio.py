@@ -73,7 +73,7 @@ def test_a_class_that_lost_support_clips_gives_those_it_has(make, esc50_root, tw
     module.prepare()
     assert [query.clip.id for query in module.support] == ["3-dog.wav", *roosters(module)]
     assert len(roosters(module)) == 2
-    assert "1 classes have fewer support clips than asked: dog 1" in module.notes
+    assert "1 classes have fewer support clips than requested: dog 1" in module.notes
 
 
 def roosters(module) -> list[str]:

@@ -108,9 +108,9 @@ def test_every_setting_is_in_the_reference():
     assert sorted(one.path for _, one in SETTINGS) == sorted(leaves(yaml.safe_load(to_yaml(config))))
     table = settings_tables()
     assert "| `voter.tau_p` | a number; a finite number above 0 | `0.03` | Temperature of the post" in table
-    assert "| `model.path` | text | required |" in table
+    assert "| `model.path` | a string | required |" in table
     assert "| `wandb.mode` | one of online, offline, disabled | `offline` |" in table
-    assert "| `data.fold` | a whole number or text or null; a fold's name" in table
+    assert "| `data.fold` | a whole number or a string or null; a fold's name" in table
 
 
 @pytest.mark.parametrize(("schema", "one"), SETTINGS, ids=[one.path for _, one in SETTINGS])

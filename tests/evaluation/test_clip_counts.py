@@ -31,7 +31,7 @@ def test_counts_add_up():
 
 
 def test_the_first_failure_stops_and_names_the_file():
-    with pytest.raises(BadClipError, match=r"^4\.wav: is broken\. \(data\.on_bad_clip=skip goes on"):
+    with pytest.raises(BadClipError, match=r"^4\.wav: is broken\. \(data\.on_bad_clip=skip continues"):
         account(6).add(batch([0], failed=[4, 5]))
 
 

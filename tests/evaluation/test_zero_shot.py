@@ -98,7 +98,7 @@ def test_as_a_command(call, small_job, tmp_path, mode):
     assert 0 <= entry["parse_failure_rate"] <= 1
     again = call("fit-free", *job)
     assert again.returncode == 0
-    assert "9 from the bank" in again.stderr
+    assert "9 cached" in again.stderr
     same = json.loads((tmp_path / "run" / "results.json").read_text())["methods"]["zero_shot"]
     assert same == entry
 

@@ -118,7 +118,7 @@ def test_rank_correlation_is_spearmans():
     ("weights", "message"),
     [
         ([1.0, 2.0], r"`weights_CH` to have 2 dimensions, but got \(2,\)"),
-        ([[float("nan"), 1.0]], "holds NaN or infinity"),
+        ([[float("nan"), 1.0]], "contains NaN or infinity"),
         (np.zeros((0, 4)), "2 dimensions"),
     ],
 )

@@ -39,7 +39,7 @@ def test_the_letters_by_hand():
 
 @pytest.mark.parametrize("code", ["", "2x3", "2x3:zz", "2:ac", "9x9:ac"])
 def test_other_letters_are_refused(code):
-    with pytest.raises(ModelError, match="is no mask"):
+    with pytest.raises(ModelError, match="is not a mask"):
         HeadMask.from_code(code)
 
 
@@ -75,7 +75,7 @@ def test_a_torch_file_runs_nothing(tmp_path):
 @pytest.mark.parametrize("content", [{}, {"model": 3}, {"model": {"tensor": "x"}}, [1]])
 def test_a_torch_file_of_something_else(tmp_path, content):
     torch.save(content, tmp_path / "x.pt")
-    with pytest.raises(ModelError, match=r"x.pt: is no checkpoint of the released AHAMask code"):
+    with pytest.raises(ModelError, match=r"x.pt: is not a checkpoint of the released AHAMask code"):
         load_mask(tmp_path / "x.pt", 2)
 
 

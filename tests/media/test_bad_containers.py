@@ -91,7 +91,7 @@ def test_sound_without_a_video(sound, write, sine):
         r"no video",
         ["frames"],
     )
-    refuse(write("a.wav", sine(16_000)), r"is no video that can be decoded", ["frames"])
+    refuse(write("a.wav", sine(16_000)), r"is not a video that can be decoded", ["frames"])
 
 
 def test_a_cover_image_is_no_video(tmp_path, sine):
@@ -139,7 +139,7 @@ def test_tracks_of_no_length(video, sine):
             content[count : count + 4] = bytes(4)
             at += 4
     path.write_bytes(content)
-    refuse(path, r"holds no samples", ["sound"])
+    refuse(path, r"contains no samples", ["sound"])
     refuse(path, r"has no video frames", ["frames"])
 
 

@@ -53,7 +53,7 @@ def test_an_empty_file(tmp_path, suffix):
 def test_text_with_another_name(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     path.write_text("<html><body>404 Not Found</body></html>\n" * 50)
-    refuse(path, r"is no sound file that can be decoded")
+    refuse(path, r"is not a sound file that can be decoded")
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
@@ -89,7 +89,7 @@ def test_loud_channels_never_become_infinite(write):
 
 
 def test_a_header_and_no_samples(write):
-    refuse(write("a.wav", np.zeros((0, 1))), r"holds no samples")
+    refuse(write("a.wav", np.zeros((0, 1))), r"contains no samples")
 
 
 @pytest.mark.parametrize(("rate", "frames"), [(16_000, 1_599), (44_100, 4_000), (8_000, 1)])

@@ -61,7 +61,7 @@ def test_bad_clips_tell_the_same_story(decoder, write, video, sine, tmp_path):
         decoder.audio(write("short.wav", sine(16_000, 0.01)), 16_000, 30)
     with pytest.raises(BadClipError, match="'windows' takes all"):
         decoder.audio(write("long.wav", sine(16_000, 3.0)), 16_000, 1, "stop")
-    with pytest.raises(BadClipError, match="is no video"):
+    with pytest.raises(BadClipError, match="is not a video"):
         decoder.frames(cut, FrameRule(num_frames=1))
 
 
@@ -72,7 +72,7 @@ def test_odd_names(decoder, write, video, sine, tmp_path):
     for whole in (plain, video("a.mp4", frames=3, sound=sine(16_000))):
         path = shutil.copy(whole, tmp_path / os.fsdecode(b"\xff\xfe" + os.fsencode(whole.suffix)))
         for read in (decoder.audio, load_audio):
-            with pytest.raises(BadClipError, match="its name is no UTF-8"):
+            with pytest.raises(BadClipError, match="its name is not UTF-8"):
                 read(path, 16_000, 30)
 
 

@@ -122,7 +122,7 @@ def _header_cases():
             yield Case(f"{key} {name}", entry(key, text), f"{key}: cannot be read as JSON")
         yield Case(f"{key} JSON null", entry(key, "null"), f"{key}: must be a .*, but is None")
         yield Case(f"{key} a number", entry(key, "3"), f"{key}: must be a .*, but is 3")
-    yield Case("format missing", without("format"), "no classifier of this version .* of the format None")
+    yield Case("format missing", without("format"), "not a classifier of this version .* of the format None")
     yield Case("format of tomorrow", entry("format", "calm_pl.classifier.2"), "of the format .*classifier.2")
     yield Case("format of a mask", entry("format", "calm_pl.mask.1"), "of the format 'calm_pl.mask.1'")
     yield Case("huge header", entry("prompt", " " * (2**24 + 1) + "{}"), "at most 16,777,216 characters")
@@ -184,7 +184,7 @@ def _voter_cases():
         yield Case(f"sav top_k {value!r}", parameter("sav", "top_k", value), words)
     for name in ("score", "reliability", "weight_map", "reliability_split", "select"):
         for value in ("other", None, 1):
-            yield Case(f"{name} {value!r}", parameter("calm", name, value), f"`{name}` to be (one of|text)")
+            yield Case(f"{name} {value!r}", parameter("calm", name, value), f"`{name}` to be (one of|a string)")
     yield Case("shrinkage -1", parameter("calm", "shrinkage", -1.0), "`shrinkage` to be a finite number")
     yield Case("select loo", parameter("calm", "select", "loo"), "`select` must be what the fit chose")
     yield Case(
@@ -199,7 +199,7 @@ def _voter_cases():
 
 
 def _told(value, words):
-    # Infinity is no JSON.
+    # Infinity is not valid JSON.
     return "cannot be read as JSON" if isinstance(value, float) and math.isinf(value) else words
 
 
@@ -213,16 +213,18 @@ def _prompt_cases():
     ):
         yield Case(f"{name} {value!r}", inside("prompt", name, value), f"prompt.{name}: must be ")
     yield Case("readable_labels 1", inside("prompt", "readable_labels", 1), "must be true or false, but is 1")
-    yield Case("long_clips null", inside("prompt", "long_clips", None), "long_clips: must be text")
-    yield Case("half a character", inside("prompt", "question", "\udfff"), "prompt.question: must be text")
-    yield Case("path a list", inside("model", "path", []), "model.path: must be text, but is \\[\\]")
+    yield Case("long_clips null", inside("prompt", "long_clips", None), "long_clips: must be a string")
+    yield Case(
+        "half a character", inside("prompt", "question", "\udfff"), "prompt.question: must be a string"
+    )
+    yield Case("path a list", inside("model", "path", []), "model.path: must be a string, but is \\[\\]")
     yield Case("identity a text", inside("model", "identity", "x"), "model.identity: must be a section")
     none = inside("model", "identity", "last_n_tokens", 0)
     yield Case("tokens 0", none, "must be a whole number, 1 or more")
     yield Case(
         "tokens -1", inside("model", "identity", "last_n_tokens", -1), "identity.last_n_tokens: must be"
     )
-    yield Case("mask 3", inside("model", "identity", "mask", 3), "model.identity.mask: must be text")
+    yield Case("mask 3", inside("model", "identity", "mask", 3), "model.identity.mask: must be a string")
     yield Case("a prompt of a program's own", entry("prompt", {"mine": 1}), None)
     yield Case("no model", entry("model", "{}"), None)
 

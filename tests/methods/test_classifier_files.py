@@ -96,7 +96,7 @@ FILES = {
     "text": lambda path: path.write_text("not a classifier"),
     "pickle": lambda path: path.write_bytes(pickle.dumps({"classes": ["a"]})),
     "header of 8 exabytes": lambda path: path.write_bytes(b"\xff" * 7 + b"\x7f" + b"{}"),
-    "header that is no JSON": lambda path: path.write_bytes((2).to_bytes(8, "little") + b"{{"),
+    "header that is not valid JSON": lambda path: path.write_bytes((2).to_bytes(8, "little") + b"{{"),
     "no metadata": lambda path: write(path, Parts(None, {"centroids": torch.ones(2)})),
     "folder": lambda path: path.mkdir(),
     "pipe": lambda path: os.mkfifo(path),

@@ -116,18 +116,18 @@ def test_sound_is_off_unless_asked_for(run_dir, tmp_path):
     paths = make_sounds(tmp_path / "sounds", run_dir)
     text = written(run_dir, SoundRule(), paths).read_text()
     assert "data:audio" not in text
-    assert "No sound is embedded" in text
+    assert "No audio is embedded" in text
     loud = written(run_dir, SoundRule(True, 2, 0.02), paths).read_text()
     size = sum(len(uri) for uri in re.findall(r"data:audio/mpeg;base64,[A-Za-z0-9+/=]*", loud))
     assert 0 < size <= 20_000
     assert "more would make the page too large" in loud
     silent = written(run_dir, SoundRule(True), {}, "the data are gone.").read_text()
-    assert "No sound is embedded: the data are gone." in silent
+    assert "No audio is embedded: the data are gone." in silent
 
 
 def test_what_was_skipped_is_there_with_its_reason(run_dir):
     text = written(run_dir).read_text()
-    assert "holds no samples" in text
+    assert "contains no samples" in text
     (run_dir / "missing.csv").write_text("clip,labels,path\n" + "".join(f"m{n},x,y\n" for n in range(60)))
     text = written(run_dir).read_text()
     assert "m49" in text

@@ -131,11 +131,11 @@ def test_an_impossible_value_is_told_with_path_rule_and_value(override, fault):
     ("key", "words"),
     [
         ("voter.tau_pp", "did you mean sweep.grid.voter.tau_p?"),
-        ("data.draws", "each draw is a row of the table already"),
+        ("data.draws", "each draw already has a row in the table"),
         ("data.fold", "set data.fold=all"),
-        ("methods", "each method is a row"),
+        ("methods", "each method already has a row"),
         ("voter.select", "sweep.references"),
-        ("data.root", "is no setting that can be varied, which are model.last_n_tokens, data.shots"),
+        ("data.root", "cannot be varied; these can: model.last_n_tokens, data.shots"),
     ],
 )
 def test_a_key_that_cannot_be_varied(key, words):

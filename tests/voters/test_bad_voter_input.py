@@ -18,12 +18,12 @@ def good():
 def test_values_that_are_not_finite_name_the_clip(voter, bad):
     x, y = good()
     x[2, 1, 0] = bad
-    with pytest.raises(ValueError, match="clip 2 of 4 holds NaN or infinity"):
+    with pytest.raises(ValueError, match="clip 2 of 4 contains NaN or infinity"):
         voter().fit(x, y)
     x, y = good()
     fitted = voter().fit(x, y)
     x[1, 0, 0] = bad
-    with pytest.raises(ValueError, match="clip 1 of 4 holds NaN or infinity"):
+    with pytest.raises(ValueError, match="clip 1 of 4 contains NaN or infinity"):
         fitted.predict(x)
 
 
@@ -45,7 +45,7 @@ def test_one_clip_among_many_chunks_is_named(voter, monkeypatch):
     monkeypatch.setattr("calm_pl.functional.chunks.MAX_BLOCK", 50)  # two clips a chunk
     x, y = noisy_clips(0, (4, 4))
     x[5, 2, 1] = np.nan
-    with pytest.raises(ValueError, match="clip 5 of 8 holds NaN or infinity"):
+    with pytest.raises(ValueError, match="clip 5 of 8 contains NaN or infinity"):
         voter().fit(x, y)
 
 
@@ -196,7 +196,7 @@ def test_unusable_held_out_clips(voter):
         voter.fit(x, y, heldout=(x[:, :5], y))
     with pytest.raises(ValueError, match="one label for each of 4 clips, but got 3"):
         voter.fit(x, y, heldout=(x, y[:3]))
-    with pytest.raises(ValueError, match="clip 0 of 4 holds NaN"):
+    with pytest.raises(ValueError, match="clip 0 of 4 contains NaN"):
         voter.fit(x, y, heldout=(x * np.nan, y))
 
 
@@ -237,7 +237,7 @@ def test_shrinkage_is_not_negative(voter, value):
 @pytest.mark.parametrize("name", ["score", "reliability", "weight_map", "reliability_split"])
 @pytest.mark.parametrize("value", ["other", "", None])
 def test_choices_are_named(voter, name, value):
-    with pytest.raises(ValueError, match=rf"`{name}` to be (one of \w+, .*|text), but got {value!r}"):
+    with pytest.raises(ValueError, match=rf"`{name}` to be (one of \w+, .*|a string), but got {value!r}"):
         voter(**{name: value})
 
 

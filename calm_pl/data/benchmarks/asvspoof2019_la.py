@@ -57,7 +57,7 @@ class ASVspoof2019LA(Benchmark):
                 rows = read_csv(path, header=_COLUMNS, delimiter=" ")
                 clips += [_clip(row, audio, split) for row in rows]
         if not clips:
-            raise DataError(f"{folder}: holds no protocol named ASVspoof2019.LA.cm.*.txt with lines.")
+            raise DataError(f"{folder}: contains no protocol named ASVspoof2019.LA.cm.*.txt with lines.")
         heldout = {"dev"} & {clip.split for clip in clips} - {self.settings.query_split}
         return Listing(
             CLASSES, once(clips, folder), pool="train", query="eval", heldout=next(iter(heldout), None)

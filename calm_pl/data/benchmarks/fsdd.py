@@ -55,5 +55,5 @@ class FSDD(Benchmark):
                 )
             )
         if not clips:
-            raise DataError(f"{self.root}/recordings holds no .wav file. Expected: {self.facts.layout}.")
+            raise DataError(f"{self.root}/recordings contains no .wav file. Expected: {self.facts.layout}.")
         return Listing(CLASSES, clips, folds=tuple(sorted({clip.fold for clip in clips})))

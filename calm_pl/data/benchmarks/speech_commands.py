@@ -50,7 +50,7 @@ class SpeechCommands(Benchmark):
                 clips += [_clip(path, listed) for path in sorted((self.root / word).glob("*.wav"))]
         if not clips:
             self.require(CLASSES[0])
-            raise DataError(f"{self.root} holds no .wav file. Expected: {self.facts.layout}.")
+            raise DataError(f"{self.root} contains no .wav file. Expected: {self.facts.layout}.")
         clips += self._only_listed(listed or {}, {clip.id for clip in clips})
         return Listing(CLASSES, clips, heldout="validation")
 

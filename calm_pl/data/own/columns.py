@@ -56,7 +56,7 @@ def one_text(values: Mapping[str, Any], column: str | None, where: str) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise DataError(f"{where}: {column} must be text, but is {value!r}.")
+        raise DataError(f"{where}: {column} must be a string, but is {value!r}.")
     return str(value).strip()
 
 

@@ -32,7 +32,7 @@ class Folder(Benchmark):
         """Every media file below the classes' folders."""
         if not self.root.is_dir():
             raise DataError(
-                f"data.root is {str(self.root)!r}, which is no folder. Expected: {self.facts.layout}."
+                f"data.root is {str(self.root)!r}, which is not a folder. Expected: {self.facts.layout}."
             )
         names = _folders(self.root)
         if {POOL, QUERY} <= set(names):
@@ -54,7 +54,7 @@ class Folder(Benchmark):
                 clips += self._clips(self.root / part / label, label, part)
         if not clips:
             raise DataError(
-                f"{self.root} holds no media file ({', '.join(MEDIA_SUFFIXES)}) in a class's folder."
+                f"{self.root} contains no media file ({', '.join(MEDIA_SUFFIXES)}) in a class's folder."
                 f" Expected: {self.facts.layout}."
             )
         return own_listing(clips, self.settings, sorted(classes))

@@ -50,7 +50,7 @@ class HuggingFace(Benchmark):
             check_columns(self.settings.columns, table.column_names, where)
             found += self._rows(table, split if len(tables) > 1 else "", where, cache, names)
         if not found:
-            raise DataError(f"{self.settings.root} holds no rows.")
+            raise DataError(f"{self.settings.root} contains no rows.")
         clips, repeats = join_rows(found)
         if repeats:
             self.notes.append(f"{repeats:,} rows hold the same clip and labels as another, and count once")

@@ -39,10 +39,10 @@ def refuse_leaks(support: Sequence[Clip], query: Sequence[Clip], content: bool =
         count = "1 recording" if len(traits) == 1 else f"{len(traits)} recordings"
         more = f"\n  and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
         raise DataError(
-            f"Support and query share {count}, which would make the scores too good:\n  "
+            f"Support and query share {count}, which would inflate the scores:\n  "
             + "\n  ".join(pairs[:_SHOWN])
             + more
-            + "\nIf that is meant, data.leak_guard=none goes on and says so in the results."
+            + "\nIf this is intended, data.leak_guard=none continues and notes it in the results."
         )
 
 

@@ -55,7 +55,7 @@ def prepare(benchmark: Benchmark) -> Prepared:
     plan = make_plan(list(divide(listing, s)), listing.classes, ask, s, take_fewer=bool(missing))
     if plan.short:
         few = ", ".join(f"{label} {count}" for label, count in list(plan.short.items())[:_SHOWN])
-        notes.append(f"{len(plan.short)} classes have fewer support clips than asked: {few}")
+        notes.append(f"{len(plan.short)} classes have fewer support clips than requested: {few}")
     if s.leak_guard == "none":
         notes.append("the leak guard was off")
     return Prepared(listing.classes, plan.support, plan.query, plan.rounds, missing, notes)
@@ -84,5 +84,5 @@ def _is_there(clip: Clip) -> bool:
 def _missing_files(missing: Sequence[Clip], total: int, stop: bool) -> str:
     shown = [str(clip.video if clip.path.is_file() else clip.path) for clip in missing[:_SHOWN]]
     more = f"\n  and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-    hint = " (data.on_missing=skip goes on without them)" if stop and len(missing) < total else ""
+    hint = " (data.on_missing=skip continues without them)" if stop and len(missing) < total else ""
     return f"{len(missing)} of {total} clips are not on disk{hint}:\n  " + "\n  ".join(shown) + more

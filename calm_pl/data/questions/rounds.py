@@ -87,7 +87,7 @@ def make_plan(
             raise DataError(f"{where} has no query clip.")
         lacking = sorted({label for clip in division.query for label in clip.labels} - set(classes))
         if lacking:
-            raise DataError(f"The query has classes that the support lacks: {', '.join(lacking)}.")
+            raise DataError(f"The query set has classes that the support set lacks: {', '.join(lacking)}.")
         asked = tuple(query.add(LabelledClip(c, label)) for c in division.query for label in c.labels)
         drawn_clips: dict[str, Clip] = {}
         for draw in range(settings.draws):

@@ -1,1 +1,1 @@
-"""Families of models, one adapter a file, and the table of them. Floor 1."""
+"""Families of models, one adapter per file, and their table. Floor 1."""

@@ -1,4 +1,4 @@
-"""Audio Flamingo 3 and Music Flamingo: long clips come as several windows of 30 s."""
+"""Audio Flamingo 3 and Music Flamingo: long clips are split into windows of 30 s."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from calm_pl.models.families.table import Family
 
 
 def prepare(processor: Any) -> ChatPreparer:
-    """The families' preparer."""
+    """Make the families' preparer."""
     return ChatPreparer(processor, processor.max_audio_len, whisper.token_rule, whisper.audio_settings)
 
 

@@ -1,4 +1,4 @@
-"""Gemma 3n: as many audio tokens for every clip, those past its end filled with one embedding."""
+"""Gemma 3n: the same number of audio tokens for every clip, those past its end filled with one embedding."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _MAX_SECONDS = 30.0
 
 
 def prepare(processor: Any) -> ChatPreparer:
-    """The family's preparer."""
+    """Make the family's preparer."""
     return ChatPreparer(processor, _MAX_SECONDS, token_rule, one_by_one=True)
 
 
 def token_rule(extractor: Any, num_samples: int) -> int:
-    """Audio placeholders of a clip, however long."""
+    """Return the audio placeholders of a clip, whatever its length."""
     return _TOKENS
 
 

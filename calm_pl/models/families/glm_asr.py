@@ -12,12 +12,12 @@ _MERGED = 4  # encoder frames to a token
 
 
 def prepare(processor: Any) -> ChatPreparer:
-    """The family's preparer."""
+    """Make the family's preparer."""
     return ChatPreparer(processor, processor.max_audio_len, token_rule)
 
 
 def token_rule(extractor: Any, num_samples: int) -> int:
-    """Audio placeholders of a clip: half the mel frames, rounded up, and four of those to a token."""
+    """Return the audio placeholders of a clip: half the mel frames, rounded up, four per token."""
     return -(-mel_frames(extractor, num_samples) // 2) // _MERGED
 
 

@@ -20,7 +20,7 @@ _MAX_SECONDS = 120.0  # no limit is built in; beyond, memory of the prompt grows
 
 
 class GranitePreparer(ChatPreparer):
-    """See `ChatPreparer`; keeps how long each clip's features are."""
+    """Preparer that stores the length of each clip's features; see `ChatPreparer`."""
 
     def _process(
         self, waveforms: Sequence[np.ndarray], questions: Sequence[str], audio: dict[str, Any]
@@ -31,18 +31,18 @@ class GranitePreparer(ChatPreparer):
 
 
 def prepare(processor: Any) -> GranitePreparer:
-    """The family's preparer."""
+    """Make the family's preparer."""
     return GranitePreparer(processor, _MAX_SECONDS, token_rule, one_by_one=True)
 
 
 def token_rule(extractor: Any, num_samples: int) -> int:
-    """Audio placeholders of a clip: three for each block of 15 pairs of mel frames, begun or whole."""
+    """Return the audio placeholders of a clip: three per started block of 15 pairs of mel frames."""
     pairs = (num_samples // _HOP + 1) // 2
     return -(-pairs // _BLOCK) * _BLOCK_TOKENS
 
 
 def prefill(model: Any, inputs: Inputs, positions_NT: Tensor, use_cache: bool) -> Any:
-    """One pass of the inner model over embeddings in which each clip was encoded alone."""
+    """Run the inner model over embeddings in which each clip was encoded alone."""
     heard = [
         model.model.get_audio_features(features[None, : int(length)]).pooler_output[0]
         for features, length in zip(inputs["input_features"], inputs["input_features_lengths"], strict=True)
@@ -57,7 +57,7 @@ def prefill(model: Any, inputs: Inputs, positions_NT: Tensor, use_cache: bool) -
 
 
 def adapter_missing(model: Any) -> str | None:
-    """Most checkpoints bring an adapter for sound; without peft it is left out with but a log line."""
+    """Describe a missing audio adapter: without peft it is skipped with only a log line."""
     if not model.config.has_lora_adapter or getattr(model, "_hf_peft_config_loaded", False):
         return None
     return "its adapter for sound (LoRA) was not loaded, which needs the package peft: pip install peft"

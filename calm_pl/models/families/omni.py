@@ -1,4 +1,4 @@
-"""What Qwen's omni models share: sound within video, and positions of time, height and width."""
+"""Shared parts of Qwen's omni models: audio within video, and positions in time, height and width."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from calm_pl.models.preparer import Video
 
 
 class OmniPreparer(ChatPreparer):
-    """Inputs of clips with or without pictures; see `ChatPreparer`.
+    """Preparer of clips with or without video; see `ChatPreparer`.
 
     A video's sound is woven into its frames by time, as the model was trained, rather than put before them.
     """
@@ -50,12 +50,12 @@ class OmniPreparer(ChatPreparer):
         return result
 
     def describe(self) -> dict[str, Any]:
-        """See `ChatPreparer.describe`; the video's settings too."""
+        """Return the settings as hashes, including those of video; see `ChatPreparer.describe`."""
         return {**super().describe(), "video_sha256": settings_hash(self.processor.video_processor)}
 
 
 def rope_positions(model: Any, inputs: Inputs) -> Tensor:
-    """Positions (3, N, T) in time, height and width, by the model's own rule.
+    """Compute positions (3, N, T) in time, height and width, by the model's own rule.
 
     With video, positions that merely count tokens would be silently wrong.
     """
@@ -73,7 +73,7 @@ def rope_positions(model: Any, inputs: Inputs) -> Tensor:
 
 
 def prefill(model: Any, inputs: Inputs, positions_3NT: Tensor, use_cache: bool) -> Any:
-    """One pass of the inner model; sound that comes with video belongs to it."""
+    """Run the inner model; audio that comes with video belongs to it."""
     return model.model(
         **inputs,
         position_ids=positions_3NT,

@@ -11,7 +11,7 @@ from calm_pl.models.families.table import Family
 
 
 def prepare(processor: Any) -> ChatPreparer:
-    """The family's preparer."""
+    """Make the family's preparer."""
     window = sound_extractor(processor).chunk_length
     return ChatPreparer(processor, window, whisper.token_rule, whisper.audio_settings)
 

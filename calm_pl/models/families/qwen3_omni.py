@@ -20,7 +20,7 @@ _CHUNK_TOKENS = 13
 
 
 def prepare(processor: Any) -> OmniPreparer:
-    """The family's preparer.
+    """Make the family's preparer.
 
     Clips are turned into features one by one: in a batch, the processor would mirror the end of the longest
     and pad the others.
@@ -29,7 +29,7 @@ def prepare(processor: Any) -> OmniPreparer:
 
 
 def token_rule(extractor: Any, num_samples: int) -> int:
-    """Audio placeholders of a clip: 13 for each whole chunk, and three halvings of the rest."""
+    """Return the audio placeholders of a clip: 13 for each whole chunk, and three halvings of the rest."""
     chunks, rest = divmod(num_samples // int(extractor.hop_length), _CHUNK)
     for _ in range(3):
         rest = -(-rest // 2)
@@ -37,7 +37,7 @@ def token_rule(extractor: Any, num_samples: int) -> int:
 
 
 def prefill(model: Any, inputs: Inputs, positions_3NT: Tensor, use_cache: bool) -> Any:
-    """One pass of the inner model.
+    """Run the inner model.
 
     Clips shorter than a chunk are encoded one by one: the tower pads them to the longest chunk of the batch
     and lets its convolutions run over that padding, so together they would come out otherwise than alone.

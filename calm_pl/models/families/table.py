@@ -1,4 +1,4 @@
-"""Families of audio language models: what differs between them, and where each adapter is."""
+"""Families of audio language models: how they differ, and where each adapter is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Inputs = dict[str, Tensor]
 
 
 def counted_positions(model: Any, inputs: Inputs) -> Tensor:
-    """Positions (N, T) that count the real tokens of each prompt, padding on either side.
+    """Return positions (N, T) that count the real tokens of each prompt, padding on either side.
 
     Always given: some models derive none from the mask, and a cached continuation is then silently wrong.
     """
@@ -28,12 +28,12 @@ def counted_positions(model: Any, inputs: Inputs) -> Tensor:
 
 
 def plain_prefill(model: Any, inputs: Inputs, positions: Tensor, use_cache: bool) -> Any:
-    """One pass of the inner model, which has no output head."""
+    """Run the inner model, which has no output head."""
     return model.model(**inputs, position_ids=positions, use_cache=use_cache)
 
 
 def no_fault(model: Any) -> str | None:
-    """Nothing but its weights is needed."""
+    """Report no problem: only the weights are needed."""
     return None
 
 
@@ -134,7 +134,7 @@ def _checked(family: Any, where: str) -> Family:
 
 
 def family_of(model: Any) -> Family:
-    """The family of a loaded model.
+    """Return the family of a loaded model.
 
     Raises:
         ModelError: it is of no supported family.
@@ -149,7 +149,7 @@ def family_of(model: Any) -> Family:
 
 
 def next_token_logits(model: Any, hidden_NE: Tensor) -> Tensor:
-    """Logits (N, V) float32 of the token that follows each hidden state, as the whole model would give."""
+    """Return logits (N, V) float32 of the token after each hidden state, as the whole model would."""
     logits_NV = model.lm_head(hidden_NE).to(torch.float32)
     cap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
     return logits_NV if cap is None else torch.tanh(logits_NV / cap) * cap

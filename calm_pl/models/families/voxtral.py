@@ -25,7 +25,7 @@ class VoxtralPreparer(ChatPreparer):
     has_own_template = True
 
     def prompt(self, question: str) -> str:
-        """The turn as text, the audio placeholders as one."""
+        """Return the turn as text, with a single audio placeholder."""
         turn = self._turn(np.zeros(self.sample_rate, dtype=np.float32), question)
         text: str = self.tokenizer.apply_chat_template([turn], tokenize=False)
         placeholder = re.escape(self.processor.audio_token)
@@ -45,7 +45,7 @@ class VoxtralPreparer(ChatPreparer):
 
 
 def prepare(processor: Any) -> VoxtralPreparer:
-    """The family's preparer.
+    """Make the family's preparer.
 
     Raises:
         ModelError: without mistral-common, whose tokenizer alone makes this family's prompts.
@@ -56,12 +56,12 @@ def prepare(processor: Any) -> VoxtralPreparer:
 
 
 def token_rule(extractor: Any, num_samples: int) -> int:
-    """Audio placeholders of a clip: 375 for each window of 30 s, begun or whole."""
+    """Return the audio placeholders of a clip: 375 for each started window of 30 s."""
     return -(-num_samples // int(extractor.n_samples)) * _WINDOW_TOKENS
 
 
 def float_wav(waveform: np.ndarray, sample_rate: int) -> bytes:
-    """A mono WAV file of float32 samples, which loses nothing."""
+    """Encode a mono WAV file of float32 samples, without loss."""
     data = waveform.astype("<f4").tobytes()
     layout = struct.pack("<HHIIHH", _IEEE_FLOAT, 1, sample_rate, 4 * sample_rate, 4, 32)
     chunks = b"".join(

@@ -1,4 +1,4 @@
-"""What families share whose ears are Whisper's: log-mel frames, two halvings to a token, a fixed window.
+"""Shared parts of families with Whisper's encoder: log-mel frames, two halvings per token, a fixed window.
 
 The audio tower runs on the frames there are rather than on its full window, exactly: what lies beyond is
 masked out of its attention. Not for towers without that mask.
@@ -18,7 +18,7 @@ from calm_pl.models.families.table import Inputs
 
 
 def window_frames(frames: int) -> int:
-    """Mel frames that an encoder needs for `frames` valid ones: an even number, two or three more.
+    """Return the mel frames that an encoder needs for `frames` valid ones: an even number, two or three more.
 
     They show the two convolutions all that they see of the padding; the rest is masked out of attention.
     """
@@ -26,12 +26,12 @@ def window_frames(frames: int) -> int:
 
 
 def mel_frames(extractor: Any, num_samples: int) -> int:
-    """Valid frames of a clip, the last one begun."""
+    """Return the valid frames of a clip, including a partial last one."""
     return math.ceil(num_samples / int(extractor.hop_length))
 
 
 def token_rule(extractor: Any, num_samples: int) -> int:
-    """Audio placeholders of a clip: a convolution of stride 2, then a pooling of stride 2."""
+    """Return the audio placeholders of a clip: a convolution of stride 2, then a pooling of stride 2."""
     return ((mel_frames(extractor, num_samples) - 1) // 2 + 1 - 2) // 2 + 1
 
 
@@ -42,7 +42,7 @@ def audio_settings(extractor: Any, waveforms: Sequence[np.ndarray]) -> dict[str,
 
 
 def prefill(model: Any, inputs: Inputs, positions_NT: Tensor, use_cache: bool, mask: str) -> Any:
-    """One pass of the inner model, the tower's window cut to the longest clip of the batch.
+    """Run the inner model, with the tower's window cut to the longest clip of the batch.
 
     Args:
         model: a model with `model.audio_tower`.

@@ -70,5 +70,5 @@ def test_each_malformed_line_is_named(tmp_path, line, message):
 
 def test_a_folder_without_protocols_says_so(tmp_path):
     (tmp_path / "ASVspoof2019_LA_cm_protocols").mkdir()
-    with pytest.raises(DataError, match=r"holds no protocol named ASVspoof2019.LA.cm"):
+    with pytest.raises(DataError, match=r"contains no protocol named ASVspoof2019.LA.cm"):
         module("asvspoof2019_la", tmp_path).benchmark.read()

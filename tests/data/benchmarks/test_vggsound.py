@@ -58,7 +58,7 @@ def test_missing_clips_are_named_and_the_rest_goes_on(tmp_path):
         "4 of VGGSound's 199,176 clips (train 2 of 183,730, test 2 of 15,446), 2 of 309 classes" in data.notes
     )
     assert "1 of 5 listed clips are not on disk (missing.csv)" in data.notes
-    assert any("have fewer support clips than asked" in note for note in data.notes)
+    assert any("have fewer support clips than requested" in note for note in data.notes)
 
 
 def test_a_class_that_lost_its_support_stops(tmp_path):

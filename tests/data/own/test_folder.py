@@ -89,8 +89,8 @@ def test_copies_under_two_names_are_found_by_their_content(tmp_path):
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
-        ([], "holds no media file"),
-        (["cat/readme.txt", "dog/readme.txt"], "holds no media file"),
+        ([], "contains no media file"),
+        (["cat/readme.txt", "dog/readme.txt"], "contains no media file"),
         (["cat/a.wav", "cat/b.wav"], "has 1 classes; a benchmark needs 2 or more"),
         (["train/a/x.wav", "test/a/y.wav", "extra/a/z.wav"], "beside them extra/, which is none of"),
     ],
@@ -103,7 +103,7 @@ def test_layouts_that_cannot_be_meant(tmp_path, paths, message):
 
 
 def test_a_root_that_is_not_there(tmp_path):
-    with pytest.raises(DataError, match="which is no folder"):
+    with pytest.raises(DataError, match="which is not a folder"):
         prepared("folder", tmp_path / "nowhere")
 
 

@@ -99,7 +99,7 @@ def hand_made(preparer, write_sound):
 
 def test_a_query_class_that_the_data_set_does_not_have(clips, hand_made):
     pool, query = clips(["dog", "owl"], 3), clips(["cow", "bee"], 1)
-    with pytest.raises(DataError, match=r"The query has classes that the support lacks: bee, cow\."):
+    with pytest.raises(DataError, match=r"The query set has classes that the support set lacks: bee, cow\."):
         hand_made(["dog", "owl"], pool, query).prepare()
 
 

@@ -184,7 +184,9 @@ def _voter_cases():
         yield Case(f"sav top_k {value!r}", parameter("sav", "top_k", value), words)
     for name in ("score", "reliability", "weight_map", "reliability_split", "select"):
         for value in ("other", None, 1):
-            yield Case(f"{name} {value!r}", parameter("calm", name, value), f"`{name}` to be (one of|a string)")
+            yield Case(
+                f"{name} {value!r}", parameter("calm", name, value), f"`{name}` to be (one of|a string)"
+            )
     yield Case("shrinkage -1", parameter("calm", "shrinkage", -1.0), "`shrinkage` to be a finite number")
     yield Case("select loo", parameter("calm", "select", "loo"), "`select` must be what the fit chose")
     yield Case(

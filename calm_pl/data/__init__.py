@@ -1,4 +1,4 @@
-"""Benchmarks, the questions asked about their clips, and loaders. Floor 2. Nothing here knows a model.
+"""Benchmarks, the questions asked about their clips, and loaders. Floor 2. Independent of any model.
 
 Every file of `data/benchmarks/` is a benchmark of its name. Other packages add theirs through entry points of
 the group `calm_pl.benchmarks`, and files of a user's own through `plugins`.

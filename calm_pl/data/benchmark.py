@@ -1,4 +1,4 @@
-"""What a benchmark is: facts, a question, and how its files are read. No Lightning, no model."""
+"""The definition of a benchmark: facts, a question, and how its files are read. No Lightning, no model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from calm_pl.errors import DataError
 
 
 class Benchmark(ABC):
-    """A benchmark: a subclass gives its `facts`, perhaps a question, and `read`.
+    """A benchmark: subclasses define `facts`, optionally a question, and `read`.
 
     Args:
         settings: see `DataSettings`.

@@ -1,4 +1,4 @@
-"""What is known about a benchmark before its files are read: for `list`, for errors, for comparison."""
+"""Facts about a benchmark that are known before its files are read: for `list`, errors, comparison."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Facts:
     splits: Mapping[str, int] = field(default_factory=dict)
 
     def compare(self, clips: Sequence[Clip], classes: Sequence[str]) -> list[str]:
-        """What is on disk against the full set: a sentence where they differ, else none."""
+        """Compare what is on disk with the full set: return a sentence if they differ, else none."""
         if not self.clips or (len(clips) == self.clips and len(classes) == self.classes):
             return []
         counts = Counter(clip.split for clip in clips)

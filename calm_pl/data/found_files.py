@@ -1,4 +1,4 @@
-"""Media files on disk, found by one walk through a folder rather than by asking for each."""
+"""Media files on disk, found by walking a folder once rather than by checking each path."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ MEDIA_SUFFIXES = (*SOUND_SUFFIXES, *CONTAINER_SUFFIXES)
 
 
 def is_media(path: Path) -> bool:
-    """Whether a file's suffix is that of sound or video."""
+    """Return whether a file's suffix is that of audio or video."""
     return path.suffix.lower() in MEDIA_SUFFIXES
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """Files below a folder, hidden ones left out, links followed; in the same order everywhere."""
+    """Walk the files below a folder, without hidden ones, following links; in the same order everywhere."""
     for here, folders, names in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(here, name) for name in sorted(names) if not name.startswith("."))
 
 
 def by_stem(folder: Path, suffixes: Sequence[str] = MEDIA_SUFFIXES) -> dict[str, Path]:
-    """Media files below a folder by their name without suffix; none where there is no such folder.
+    """Return media files below a folder by their name without suffix; none if there is no such folder.
 
     Where several share a name, the one whose suffix comes first counts.
     """
@@ -41,7 +41,7 @@ def by_stem(folder: Path, suffixes: Sequence[str] = MEDIA_SUFFIXES) -> dict[str,
 
 
 def by_name(folder: Path) -> Mapping[str, list[Path]]:
-    """All files below a folder by their whole name."""
+    """Return all files below a folder by their full name."""
     found: dict[str, list[Path]] = defaultdict(list)
     for path in walk(folder):
         found[path.name].append(path)

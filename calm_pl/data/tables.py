@@ -1,4 +1,4 @@
-"""Label files of every form as rows that know where they came from."""
+"""Rows of label files in all formats, each with its origin."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_csv(
     delimiter: str = ",",
     comments: bool = False,
 ) -> list[Row]:
-    """Rows of a CSV file (UTF-8 with or without a byte order mark, any line ends, quoted fields).
+    """Read the rows of a CSV file (UTF-8 with or without a byte order mark, any line ends, quoted fields).
 
     Args:
         path: the file.
@@ -77,7 +77,7 @@ def read_csv(
 
 
 def read_json(path: Path) -> list[Row]:
-    """Items of a JSON file that holds a list of objects.
+    """Read the items of a JSON file that contains a list of objects.
 
     Raises:
         DataError: names the file, the item and the rule.
@@ -93,7 +93,7 @@ def read_json(path: Path) -> list[Row]:
 
 
 def read_jsonl(path: Path) -> list[Row]:
-    """Objects of a file with one JSON object a line; empty lines do not count.
+    """Read a file with one JSON object per line; empty lines are ignored.
 
     Raises:
         DataError: names the file, the line and the rule.
@@ -110,7 +110,7 @@ def read_jsonl(path: Path) -> list[Row]:
 
 
 def known_label(label: str, known: Collection[str], where: str) -> str:
-    """The label, if it is among those known.
+    """Return the label if it is a known one.
 
     Raises:
         DataError: it is not; names the nearest.
@@ -123,7 +123,7 @@ def known_label(label: str, known: Collection[str], where: str) -> str:
 
 
 def plain_name(name: str, where: str) -> str:
-    """A file's name, if it is one and no path.
+    """Return a file's name if it is a plain name and not a path.
 
     Raises:
         DataError: it leads to another folder.
@@ -134,7 +134,7 @@ def plain_name(name: str, where: str) -> str:
 
 
 def once(clips: list[Clip], where: Path) -> list[Clip]:
-    """The clips, if none is listed twice.
+    """Return the clips if none is listed twice.
 
     Raises:
         DataError: one is; names it.

@@ -1,4 +1,4 @@
-"""How far different supports choose the same heads."""
+"""How much different supports agree on the most reliable heads."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Agreement(NamedTuple):
 
 
 def head_overlap(reliability_RCH: Any, k: int) -> np.ndarray:
-    """Share of the k most reliable heads that two supports have in common, mean over pairs, (C,).
+    """Return the share of the k most reliable heads that two supports have in common, mean over pairs, (C,).
 
     Equal reliabilities go to the lower head index, as in the voters; where they saturate this alone lets
     supports agree.
@@ -45,7 +45,7 @@ def head_overlap(reliability_RCH: Any, k: int) -> np.ndarray:
 
 
 def agreement(reliability_RCH: Any, kept: Sequence[int] = KEPT) -> Agreement:
-    """`head_overlap` at several k; those of H and above are left out.
+    """Compute `head_overlap` at several k; those of H and above are left out.
 
     Args:
         reliability_RCH: of R >= 2 supports.
@@ -87,7 +87,7 @@ def _overlap(ranks_RCH: np.ndarray, k: int) -> np.ndarray:
 def agreement_figure(
     methods: Mapping[str, Agreement], *, width: float = SINGLE, theme: str = "light"
 ) -> Figure:
-    """Overlap over k, the band of classes, and what chance gives.
+    """Draw the overlap over k, the band of classes, and the overlap by chance.
 
     Args:
         methods: by label; all of the same heads.

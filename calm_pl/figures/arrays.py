@@ -1,4 +1,4 @@
-"""Plain arrays from what a caller has: lists, NumPy arrays, tensors on any device."""
+"""Convert lists, NumPy arrays and tensors on any device to plain arrays."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def as_array(values: Any, name: str, dims: int, dtype: Any = np.float64) -> np.ndarray:
-    """Values as a NumPy array of `dims` dimensions, finite.
+    """Convert values to a finite NumPy array of `dims` dimensions.
 
     Raises:
         ValueError: other dimensions, nothing in it, or NaN or infinity; names the argument.

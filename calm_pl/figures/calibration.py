@@ -15,7 +15,7 @@ BINS = 15
 
 
 class Bins(NamedTuple):
-    """Answers by their confidence; bins without any are left out.
+    """Predictions by their confidence; empty bins are left out.
 
     Attributes:
         confidence_B: mean of each bin.
@@ -37,7 +37,7 @@ class Bins(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """Answers of one method.
+    """Predictions of one method.
 
     Attributes:
         confidence_N: probability of each answer.
@@ -49,7 +49,7 @@ class Judged(NamedTuple):
 
 
 def confidence_bins(confidence_N: Any, right_N: Any, bins: int = BINS) -> Bins:
-    """Bins of equal width over [0, 1].
+    """Sort predictions into bins of equal width over [0, 1].
 
     Args:
         confidence_N: probability of each answer.
@@ -69,7 +69,7 @@ def confidence_bins(confidence_N: Any, right_N: Any, bins: int = BINS) -> Bins:
 def calibration_figure(
     methods: Mapping[str, Judged], *, width: float = DOUBLE, theme: str = "light"
 ) -> Figure:
-    """A reliability diagram for each method: accuracy by confidence, Wilson intervals, shares of answers.
+    """Draw a reliability diagram per method: accuracy by confidence, Wilson intervals, shares of predictions.
 
     Args:
         methods: by label.

@@ -1,4 +1,4 @@
-"""Cells of a matrix, as vectors where they are few and as a picture where they are many."""
+"""Cells of a matrix, as vectors if they are few and as an image if they are many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Are the classes that heads find reliable the ones that are answered right?"""
+"""Compare the reliability of each class's heads with the class's accuracy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ALL_LABELLED = 12
 
 
 def rank_correlation(one_N: Any, other_N: Any) -> float:
-    """Spearman's rank correlation, equal values sharing their mean rank; NaN where one side is constant."""
+    """Compute Spearman's rank correlation, with mean ranks for ties; NaN if one side is constant."""
     ranks = [_mean_ranks(as_array(values, "values", 1)) for values in (one_N, other_N)]
     deviations = [rank - rank.mean() for rank in ranks]
     scale = float(np.sqrt(np.prod([np.square(deviation).sum() for deviation in deviations])))
@@ -37,7 +37,7 @@ def class_reliability_figure(
     width: float = SINGLE,
     theme: str = "light",
 ) -> Figure:
-    """A dot a class; up to 12 classes are all named, of more those with the lowest accuracies.
+    """Draw one dot per class; up to 12 classes are all named, of more only those with the lowest accuracies.
 
     Args:
         reliability_C: what the class's heads promise: their reliabilities, weighted as they vote.

@@ -1,4 +1,4 @@
-"""Which classes are taken for which, readable from 2 classes to 500."""
+"""Which classes are confused with which, readable from 2 classes to 500."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Confusion(NamedTuple):
 
 
 def largest_confusions(confusion_CC: Any, count: int) -> list[Confusion]:
-    """Cells off the diagonal with the most answers; of equals, the larger share, then the lower indices.
+    """Return the off-diagonal cells with the most predictions; ties: the larger share, then lower indices.
 
     Args:
         confusion_CC: counts (C, C), or (C, C + 1) with a last column of questions without an answer.
@@ -57,7 +57,7 @@ def largest_confusions(confusion_CC: Any, count: int) -> list[Confusion]:
 def confusion_figure(
     confusion_CC: Any, classes: Sequence[str], *, width: float = DOUBLE, theme: str = "light"
 ) -> Figure:
-    """The confusion matrix in the order of `cluster_order`, and a list of the largest confusions.
+    """Draw the confusion matrix in the order of `cluster_order`, and a list of the largest confusions.
 
     Up to 28 classes (14 in one column) have their names at the edges, up to 12 their counts in the cells; of
     more, the numbered cells are named in the list.
@@ -124,7 +124,7 @@ def _name_classes(axes: Any, rows: list[str], columns: list[str], wide: bool) ->
 def _number_cells(
     axes: Any, listed: list[Confusion], order: list[int], columns: list[int], theme: Theme
 ) -> None:
-    """The numbers of the list beside their cells; the axes count classes."""
+    """Draw the numbers of the list beside their cells; the axes count classes."""
     axes.set_xticks([0, len(columns) - 1], ["1", str(len(columns))])
     axes.set_yticks([0, len(order) - 1], ["1", str(len(order))])
     x = np.array([columns.index(cell.predicted) for cell in listed])

@@ -42,13 +42,13 @@ class ErrorRates(NamedTuple):
 
     @property
     def eer(self) -> float:
-        """Mean of both rates where they are closest; of equals, at the higher threshold."""
+        """Mean of both rates where they are closest; ties: at the higher threshold."""
         place = int(np.abs(self.false_accept_T - self.false_reject_T).argmin())
         return float(self.false_accept_T[place] + self.false_reject_T[place]) / 2
 
 
 def error_rates(score_N: Any, positive_N: Any) -> ErrorRates:
-    """Rates at every threshold that changes them, first where nothing is accepted.
+    """Return the rates at every threshold that changes them, starting where nothing is accepted.
 
     Args:
         score_N: higher speaks for the positive class.
@@ -68,7 +68,7 @@ def error_rates(score_N: Any, positive_N: Any) -> ErrorRates:
 
 
 def det_figure(methods: Mapping[str, Scored], *, width: float = SINGLE, theme: str = "light") -> Figure:
-    """Detection error trade-off on normal-deviate axes; the mark is the equal error rate.
+    """Draw the detection error trade-off on normal-deviate axes, marking the equal error rate.
 
     Args:
         methods: by label.
@@ -112,5 +112,5 @@ def det_figure(methods: Mapping[str, Scored], *, width: float = SINGLE, theme: s
 
 
 def _deviate(rate: np.ndarray) -> np.ndarray:
-    """The normal deviate of a rate, Φ^(-1)."""
+    """Return the normal deviate of a rate, Φ^(-1)."""
     return np.array([_NORMAL.inv_cdf(float(one)) for one in rate])

@@ -28,11 +28,11 @@ class Kind(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Its name in the index: `svg`, `svg_dark`."""
+        """Key in the index: `svg`, `svg_dark`."""
         return self.format if self.theme == "light" else f"{self.format}_{self.theme}"
 
     def file(self, name: str) -> str:
-        """A figure's file of this kind: `det.svg`, `det-dark.svg`."""
+        """Return a figure's file of this kind: `det.svg`, `det-dark.svg`."""
         return f"{name}.{self.format}" if self.theme == "light" else f"{name}-{self.theme}.{self.format}"
 
 
@@ -86,7 +86,7 @@ def draw_into(
 
 
 def read_index(folder: str | Path) -> dict[str, Any]:
-    """The index of a folder of figures; an empty one where there is none.
+    """Read the index of a folder of figures; empty if there is none.
 
     Returns:
         `{"figures": [{"name", "title", "caption", "width_in", "height_in", "files": {"svg", "svg_dark",
@@ -119,6 +119,6 @@ def _draw(folder: Path, drawing: Drawing, kinds: Sequence[Kind], width: float | 
 
 
 def _files_of(index: dict[str, Any]) -> set[str]:
-    """Names of all files of an index; those with a folder in them are none of ours."""
+    """Return the names of all files of an index, except those with a folder in them."""
     names = {str(file) for entry in index["figures"] for file in entry["files"].values()}
     return {name for name in names if Path(name).name == name}

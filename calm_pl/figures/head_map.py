@@ -15,7 +15,7 @@ from calm_pl.figures.style import SINGLE, drawing, new_figure, ramp, theme_named
 
 
 def strongest_counts(weights_CH: Any, num_layers: int) -> np.ndarray:
-    """For how many classes each head has the largest weight, (L, A) int64; of equals the lower head index.
+    """Count for how many classes each head has the largest weight, (L, A) int64; ties: the lower head index.
 
     Args:
         weights_CH: weights of heads, layer-major.
@@ -30,7 +30,7 @@ def strongest_counts(weights_CH: Any, num_layers: int) -> np.ndarray:
 
 
 def head_map_figure(counts_LA: Any, *, width: float = SINGLE, theme: str = "light") -> Figure:
-    """Counts by layer (upwards) and head, with their sums over heads (right) and over layers (top).
+    """Draw counts by layer (upwards) and head, with their sums over heads (right) and over layers (top).
 
     Args:
         counts_LA: of `strongest_counts`.
@@ -79,7 +79,7 @@ def head_map_figure(counts_LA: Any, *, width: float = SINGLE, theme: str = "ligh
 
 
 def _levels(most: int) -> np.ndarray:
-    """Steps of colour: a step a count while they are few; 0 always has its own."""
+    """Return colour levels: one per count while they are few; 0 always has its own."""
     if most <= 8:
         return np.arange(0, most + 2, dtype=float)
     return np.concatenate([[0.0], np.unique(np.geomspace(1, most + 1, 9).round())])

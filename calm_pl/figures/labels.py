@@ -1,4 +1,4 @@
-"""Words in figures: shortened where they are long, placed where there is room."""
+"""Labels in figures: shortened if they are long, placed where there is room."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PLACES = [
 
 
 def short(label: str, most: int = 24) -> str:
-    """A label on one line, its middle left out where it has more than `most` characters."""
+    """Shorten a label to one line of at most `most` characters, by leaving out its middle."""
     label = " ".join(label.replace("_", " ").split())
     if len(label) <= most:
         return label
@@ -38,7 +38,7 @@ def short(label: str, most: int = 24) -> str:
 
 
 def percent(fraction: float, digits: int = 1) -> str:
-    """A fraction in per cent."""
+    """Format a fraction in per cent."""
     return f"{100 * fraction:.{digits}f} %"
 
 

@@ -34,7 +34,7 @@ def methods_figure(
     width: float = SINGLE,
     theme: str = "light",
 ) -> Figure:
-    """A dot and its interval a method; faint dots are single folds and draws.
+    """Draw a dot and an interval per method; faint dots are single folds and draws.
 
     Args:
         methods: by label, in the order from top to bottom.
@@ -115,5 +115,5 @@ def methods_figure(
 
 
 def _ends(one: Estimate) -> tuple[float, float]:
-    """Ends of the interval; the value itself where there is none."""
+    """Return the ends of the interval; the value itself if there is none."""
     return (one.value if one.low is None else one.low, one.value if one.high is None else one.high)

@@ -1,4 +1,4 @@
-"""An order of classes in which those that are confused stand together."""
+"""An order of classes that puts confused ones next to each other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def cluster_order(confusion_CC: np.ndarray, classes: Sequence[str]) -> list[int]:
-    """Class indices, confused ones side by side; the order that the classes came in does not matter.
+    """Return class indices, confused ones side by side, independent of the original order.
 
     Clusters grow by average linkage on the shares that two classes lose to each other, and are laid end to
     end so that their most alike ends touch. The cluster that loses most answers comes first; classes without
@@ -31,7 +31,7 @@ def cluster_order(confusion_CC: np.ndarray, classes: Sequence[str]) -> list[int]
 
 
 def _clusters(alike_CC: np.ndarray) -> list[list[int]]:
-    """Average linkage until no two clusters are alike at all; of equals, the pair that comes first."""
+    """Cluster by average linkage until no two clusters are similar at all; ties: the first pair."""
     size = len(alike_CC)
     members: dict[int, list[int]] = {c: [c] for c in range(size)}
     link = alike_CC.copy()  # sums over pairs of members
@@ -53,7 +53,7 @@ def _clusters(alike_CC: np.ndarray) -> list[list[int]]:
 
 
 def _joined(one: list[int], other: list[int], alike_CC: np.ndarray) -> list[int]:
-    """Two rows of classes laid end to end; each may be turned, so that the most alike ends touch."""
+    """Join two rows of classes end to end; each may be reversed, so that the most similar ends touch."""
     ways = [(a, b) for a in (one, one[::-1]) for b in (other, other[::-1])]
     left, right = max(ways, key=lambda way: alike_CC[way[0][-1], way[1][0]])
     return left + right

@@ -22,7 +22,7 @@ CALM = "CALM"
 
 
 class Answered(NamedTuple):
-    """Answers of one method, question by question and draw by draw.
+    """Predictions of one method, by question and draw.
 
     Attributes:
         predicted_N: class indices; C where there is no answer.
@@ -97,7 +97,7 @@ class LeftOut(NamedTuple):
 
 
 def run_drawings(facts: RunFacts, method: str | None = None) -> list[Drawing | LeftOut]:
-    """All figures of a run, in the order of a page.
+    """Return all figures of a run, in the order of a page.
 
     Args:
         facts: of the run.
@@ -114,12 +114,12 @@ def run_drawings(facts: RunFacts, method: str | None = None) -> list[Drawing | L
 
 
 def _preferred() -> list[str]:
-    """Titles of the methods that `predict` prefers, the first one first."""
+    """Return the titles of the methods that `predict` prefers, the first one first."""
     return [METHODS.title(key) for key in METHODS.preferred()]
 
 
 def confusion_counts(facts: RunFacts, method: str) -> np.ndarray:
-    """Mean counts a draw (C, C), with a last column where the method left questions without an answer."""
+    """Return mean counts per draw (C, C), with a last column for questions without a prediction."""
     predicted_N, size = facts.answers[method].predicted_N, len(facts.classes)
     answers = size + int((predicted_N == size).any())
     counts = np.bincount(facts.label_N * answers + predicted_N, minlength=size * answers)

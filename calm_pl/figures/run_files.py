@@ -1,4 +1,4 @@
-"""Facts about a finished run from its files, so that its figures can be drawn again."""
+"""Facts about a finished run from its files, so that its figures can be redrawn."""
 
 from __future__ import annotations
 

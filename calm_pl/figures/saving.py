@@ -1,4 +1,4 @@
-"""Writing figures: SVG with text as text, PDF with its fonts, PNG; the same bytes from the same figure."""
+"""Save figures: SVG with text as text, PDF with its fonts, PNG; the same bytes for the same figure."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def save(figure: Figure, path: str | Path, title: str = "") -> Path:
 
 
 def settle(figure: Figure) -> None:
-    """Lay a figure out, once: drawing it then moves nothing."""
+    """Lay out a figure once, so that drawing it moves nothing."""
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
@@ -53,7 +53,7 @@ def settle(figure: Figure) -> None:
 
 
 def _print(figure: Figure, part: Path, kind: str, title: str | None) -> None:
-    """By the format's own canvas: `savefig` draws everything once more to lay it out."""
+    """Print with the format's own canvas: `savefig` would draw everything again to lay it out."""
     # Software and versions go as well as dates: the same figure is the same file.
     nothing: dict[str, Any] = {"Creator": None, "Title": title}
     if kind == "svg":

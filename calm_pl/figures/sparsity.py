@@ -35,7 +35,7 @@ def accuracy_over_heads_figure(
     width: float = SINGLE,
     theme: str = "light",
 ) -> Figure:
-    """A line a method: mean over folds and draws, with the standard deviation as a band.
+    """Draw one line per method: mean over folds and draws, with the standard deviation as a band.
 
     The numbers of heads are laid out at equal distances.
 
@@ -82,7 +82,7 @@ def shots_by_heads_figure(
     width: float | None = None,
     theme: str = "light",
 ) -> Figure:
-    """A panel a method, a row a number of shots, a column a number of heads; the best of a row is framed.
+    """Draw one panel per method, shots as rows and heads as columns; the best of each row is framed.
 
     Args:
         panels: by label, accuracy by (shots, k); k None is all heads. Settings that are not there stay blank.
@@ -136,7 +136,7 @@ def _frame(axes: Any, row: int, column: int, colour: str) -> None:
 
 
 def _in_order(ks: Any) -> list[int | None]:
-    """Numbers of heads, ascending, all of them last."""
+    """Return numbers of heads, ascending, with "all" last."""
     found = set(ks)
     return [*sorted(k for k in found if k is not None), *([None] if None in found else [])]
 

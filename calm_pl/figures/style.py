@@ -1,4 +1,4 @@
-"""What all figures share: paper widths, light and dark themes, a palette, and a look for each series.
+"""Shared style of all figures: paper widths, light and dark themes, a palette, and a look per series.
 
 Sizes are in inches and points at print size: a column of a two-column paper is 3.3 in wide, a page 7 in. No
 text is below 5.5 pt.
@@ -25,7 +25,7 @@ THEMES = ("light", "dark")
 
 
 class Look(NamedTuple):
-    """How a series is drawn, so that it is told apart without its colour too.
+    """How a series is drawn, so that it can be told apart without colour.
 
     Attributes:
         colour: as hexadecimal.
@@ -86,7 +86,7 @@ KNOWN = ("CALM", "SAVs", "CALM-Global", "CALM-Auto", "GDA", "zero-shot")
 
 
 def theme_named(name: str) -> Theme:
-    """A theme by its name.
+    """Return a theme by its name.
 
     Raises:
         ValueError: there is no such theme.
@@ -98,14 +98,14 @@ def theme_named(name: str) -> Theme:
 
 
 def look(theme: Theme, number: int) -> Look:
-    """The look of a series by its number; colours and markers repeat after eight, with other dashes."""
+    """Return the look of a series by number; colours and markers repeat after eight, with other dashes."""
     colours = len(theme.series)
     dash = _DASHES[(number % colours + number // colours) % len(_DASHES)]
     return Look(theme.series[number % colours], _MARKERS[number % len(_MARKERS)], dash)
 
 
 def looks(theme: Theme, labels: Sequence[str]) -> dict[str, Look]:
-    """A look for each label: its own where it is one of `KNOWN`, else the next one that is free."""
+    """Return a look for each label: its own if it is in `KNOWN`, else the next free one."""
     numbers = {label: KNOWN.index(label) for label in labels if label in KNOWN}
     taken = set(numbers.values())
     free = (n for n in range(len(KNOWN) + len(labels) + len(theme.series)) if n not in taken)
@@ -116,18 +116,18 @@ def looks(theme: Theme, labels: Sequence[str]) -> dict[str, Look]:
 
 
 def ramp(theme: Theme) -> Colormap:
-    """A scale from nothing to all; cells without a value have the background's colour."""
+    """Return a scale from none to all; cells without a value have the background's colour."""
     scale = LinearSegmentedColormap.from_list(f"calm_pl-{theme.name}", list(theme.ramp))
     return scale.with_extremes(bad=theme.paper)
 
 
 def on(theme: Theme, background: Any) -> str:
-    """The colour of text that is read on a background: the theme's ink or paper."""
+    """Return the colour of text on a background: the theme's ink or paper."""
     return max((theme.ink, theme.paper), key=lambda colour: contrast(colour, background))
 
 
 def contrast(one: Any, other: Any) -> float:
-    """Contrast ratio of two colours, 1 to 21 (WCAG 2.2, relative luminance)."""
+    """Compute the contrast ratio of two colours, 1 to 21 (WCAG 2.2, relative luminance)."""
     low, high = sorted(_luminance(colour) for colour in (one, other))
     return (high + 0.05) / (low + 0.05)
 
@@ -139,7 +139,7 @@ def _luminance(colour: Any) -> float:
 
 @contextmanager
 def drawing(theme: Theme = LIGHT) -> Iterator[None]:
-    """Matplotlib's settings while a figure is made or saved; what the user has set is left out, and kept.
+    """Apply Matplotlib's settings while a figure is made or saved; the user's own are ignored, and kept.
 
     Text is not read as TeX: a label may hold a dollar sign.
     """
@@ -191,7 +191,7 @@ def drawing(theme: Theme = LIGHT) -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, inches wide and high, whose parts make room for each other."""
+    """Make an empty figure, in inches, whose parts make room for each other."""
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.03, hspace=0.03)  # type: ignore[union-attr, call-arg]
     return figure

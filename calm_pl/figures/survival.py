@@ -1,4 +1,4 @@
-"""How the weights of heads are spread, class by class (the paper's figure 3)."""
+"""The distribution of head weights, per class (the paper's figure 3)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STEPS = 200
 
 
 def survival(weights_CH: Any, at_T: Any) -> np.ndarray:
-    """Share of a class's heads whose weight is above each threshold, (C, T).
+    """Return the share of a class's heads whose weight is above each threshold, (C, T).
 
     Args:
         weights_CH: weights of heads, rows sum to 1.
@@ -33,12 +33,12 @@ def survival(weights_CH: Any, at_T: Any) -> np.ndarray:
 
 
 def effective_heads(weights_CH: Any) -> np.ndarray:
-    """Heads that would have the same concentration with equal weights, 1 / Σ w², (C,)."""
+    """Return the number of equally weighted heads with the same concentration, 1 / Σ w², (C,)."""
     return 1 / np.square(as_array(weights_CH, "weights_CH", 2)).sum(1)
 
 
 def spread_out(weights_CH: Any, count: int = _SHOWN) -> list[int]:
-    """Classes that stand for all: evenly spaced from the most to the least concentrated weights."""
+    """Choose representative classes: evenly spaced from the most to the least concentrated weights."""
     order = np.argsort(effective_heads(weights_CH), kind="stable")
     places = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
     return [int(order[place]) for place in places]
@@ -52,7 +52,7 @@ def survival_figure(
     width: float = SINGLE,
     theme: str = "light",
 ) -> Figure:
-    """Survival functions of some classes, the band of all, and uniform weights 1/k as dashed lines.
+    """Draw survival functions of some classes, the band of all, and uniform weights 1/k as dashed lines.
 
     Args:
         weights_CH: weights of heads, rows sum to 1 (eq. 12).
@@ -120,7 +120,7 @@ def survival_figure(
 
 
 def _plain_log_ticks(axes: Any, low: float, high: float) -> None:
-    """Ticks at 1, 2, 5 times powers of ten, as few as fit, as plain numbers."""
+    """Return ticks at 1, 2, 5 times powers of ten, as few as fit, as plain numbers."""
     for mantissas in ((1, 2, 5), (1, 3), (1,)):
         ticks = [m * 10.0**e for e in range(-12, 1) for m in mantissas if low <= m * 10.0**e <= high]
         if len(ticks) <= 6:

@@ -1,4 +1,4 @@
-"""A sweep's tidy table: a row a method, setting, fold and draw."""
+"""A sweep's tidy table: one row per method, setting, fold and draw."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 
 def read_sweep(path: str | Path, where: Mapping[str, str] | None = None) -> list[Row]:
-    """Rows of a CSV with at least the columns `NEEDED`; `top_k` is a number, or empty or `all`.
+    """Read the rows of a CSV with at least the columns `NEEDED`; `top_k` is a number, or empty or `all`.
 
     In a table of the command `sweep` an empty `top_k` is that of a method that reads none, which is left out,
     and only rows of the grid count unless `where` names another `chosen`.
@@ -107,7 +107,7 @@ def _refuse_mixed(path: Path, rows: Sequence[dict[str, str]], columns: Sequence[
 
 
 def _same(found: str, wanted: str) -> bool:
-    """Equal as numbers where both are, else as text."""
+    """Compare as numbers if both are, else as text."""
     try:
         return float(found) == float(wanted)
     except ValueError:
@@ -121,7 +121,7 @@ def _words(values: Mapping[str, str]) -> str:
 def sweep_drawings(
     rows: Sequence[Row], num_heads: int | None = None, shots: int | None = None
 ) -> list[Drawing | LeftOut]:
-    """The paper's figures 4 and 5, as far as the sweep has them.
+    """Return the paper's figures 4 and 5, as far as the sweep has them.
 
     Args:
         rows: of `read_sweep`.

@@ -1,4 +1,4 @@
-"""The one way a file becomes a waveform: decode, mono by mean, resample, cut at a stated place."""
+"""The single way from a file to a waveform: decode, average channels to mono, resample, truncate."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def load_audio(path: str | Path, sample_rate: int, max_seconds: float, long_clip
 def waveform(
     sound: Sound, path: str | Path, sample_rate: int, max_seconds: float, long_clips: str
 ) -> Waveform:
-    """Resample a decoded sound and cut it; see `load_audio`, whose second half this is."""
+    """Resample and truncate a decoded sound; the second half of `load_audio`."""
     if long_clips not in LONG_CLIPS:
         raise ValueError(
             f"Expected `long_clips` to be one of {', '.join(LONG_CLIPS)}, but got {long_clips!r}."
@@ -77,7 +77,7 @@ def waveform(
 
 
 def window_starts(length: int, longest: int, long_clips: str) -> list[int]:
-    """First samples of the windows of `longest` samples in a clip of `length` > `longest` samples."""
+    """Return the start samples of the windows of `longest` samples in a longer clip of `length` samples."""
     spare = length - longest
     if long_clips == "windows":
         last = -(-length // longest) - 1

@@ -11,7 +11,7 @@ from calm_pl.errors import BadClipError
 
 
 def single_threaded(stream: Any, path: Path) -> Any:
-    """A stream whose decoder uses one thread: clips are decoded side by side already.
+    """Return a stream whose decoder uses one thread: clips are already decoded in parallel.
 
     Raises:
         BadClipError: FFmpeg has no decoder for it.
@@ -23,7 +23,7 @@ def single_threaded(stream: Any, path: Path) -> Any:
 
 
 def decoded(container: Any, stream: Any, path: Path) -> Iterator[Any]:
-    """Decoded frames of a stream.
+    """Yield the decoded frames of a stream.
 
     Raises:
         BadClipError: the file is so damaged that PyAV loses count of its streams.
@@ -36,7 +36,7 @@ def decoded(container: Any, stream: Any, path: Path) -> Iterator[Any]:
 
 @contextmanager
 def opened(path: Path, format: str) -> Iterator[Any]:
-    """An open `av` container; closed at the end of the block.
+    """Open an `av` container; it is closed at the end of the block.
 
     The demuxer is named by us, from the file's first bytes: FFmpeg would otherwise follow a file that looks
     like a playlist to other files and addresses.

@@ -1,4 +1,4 @@
-"""Decode in a process of its own: a file that hangs or crashes a decoder costs that clip, not the run."""
+"""Decode in a separate process: a file that hangs or crashes a decoder costs that clip, not the run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from calm_pl.media.wire import Message
 
 
 class Decoder:
-    """Reads media files in a process that is kept from file to file, and replaced when it fails.
+    """Reader of media files in a process that is reused for many files, and replaced when it fails.
 
     Works in the main process and in DataLoader workers, and can be pickled: a copy, or this object in a
     forked process, starts a process of its own with its first file. That process ends with `close`, with this
@@ -48,7 +48,7 @@ class Decoder:
     def audio(
         self, path: str | Path, sample_rate: int, max_seconds: float, long_clips: str = "start"
     ) -> Waveform:
-        """As `load_audio`; decoded in the other process, resampled and cut in this one.
+        """Load audio as `load_audio` does; decoded in the other process, resampled and truncated in this one.
 
         Raises:
             BadClipError: as `load_audio`; also where the decoder did not finish in time, or died.
@@ -60,7 +60,7 @@ class Decoder:
         return waveform(sound, path, sample_rate, max_seconds, long_clips)
 
     def frames(self, path: str | Path, rule: FrameRule, seconds: float | None = None) -> Frames:
-        """As `load_frames`.
+        """Load frames as `load_frames` does.
 
         Raises:
             BadClipError: as `load_frames`; also where the decoder did not finish in time, or died.
@@ -120,7 +120,7 @@ class Decoder:
             self._process = None
 
     def _turn_here(self) -> threading.Lock:
-        """The lock of this process; the first call after a fork leaves the parent's behind."""
+        """Return the lock of this process; the first call after a fork replaces the parent's."""
         if self._owner != os.getpid():
             if self._process is not None:
                 self._process.forget()
@@ -143,5 +143,5 @@ def _shared(module: str, seconds: float) -> Decoder:
 
 
 def _place(path: str | Path) -> dict[str, str | None]:
-    """A path and what it is relative to: this process may have moved since the other was started."""
+    """Return a path and what it is relative to: the current folder may have changed since the start."""
     return {"path": os.fspath(path), "folder": None if os.path.isabs(path) else os.getcwd()}

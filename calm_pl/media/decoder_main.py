@@ -1,4 +1,4 @@
-"""The process in which a `Decoder` decodes: requests come on stdin, answers go to stdout.
+"""The process in which a `Decoder` decodes: requests arrive on stdin, answers are written to stdout.
 
 It imports numpy and what a file needs, never torch, so that it starts quickly. It ends when its stdin does; a
 decoder that never returns is ended by an alarm soon after the time limit, should nobody be left to do it.
@@ -72,7 +72,7 @@ def serve(readers: dict[str, Reader]) -> None:
 
 
 def _take_stdin() -> queue.SimpleQueue[dict[str, Any]]:
-    """Requests, read in a thread that ends the process when no more can come."""
+    """Yield requests, read in a thread that ends the process when no more can arrive."""
     stream = os.fdopen(os.dup(0), "rb", buffering=0)
     _point_at_nothing(0)
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
@@ -89,7 +89,7 @@ def _take_stdin() -> queue.SimpleQueue[dict[str, Any]]:
 
 
 def _take_stdout() -> BinaryIO:
-    """The way for answers; what libraries print on stdout or stderr from now on goes nowhere."""
+    """Return the stream for answers; what libraries print on stdout or stderr from now on is discarded."""
     stream = os.fdopen(os.dup(1), "wb", buffering=0)
     _point_at_nothing(1)
     _point_at_nothing(2)

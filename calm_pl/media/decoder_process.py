@@ -1,4 +1,4 @@
-"""The other process of a `Decoder`, seen from the process that holds it."""
+"""The other process of a `Decoder`, as seen from its owner."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class DiedError(Exception):
 
 
 class DecoderProcess:
-    """A process that decodes. Started by `subprocess`: DataLoader's workers may not use multiprocessing.
+    """A decoding process. Started by `subprocess`, since DataLoader workers may not use multiprocessing.
 
     Args:
         module: its `main` serves the requests.
@@ -64,7 +64,7 @@ class DecoderProcess:
             raise RunError(f"The process that decodes media files did not start: it {error}.") from error
 
     def ask(self, request: dict[str, Any]) -> wire.Message:
-        """Send a request and wait for its answer. After any error the process is of no more use.
+        """Send a request and wait for its answer. After an error the process is no longer usable.
 
         Raises:
             LateError: none came in time.
@@ -76,7 +76,7 @@ class DecoderProcess:
         return self._next_answer(self._seconds)
 
     def end(self) -> None:
-        """Kill the process; a second time does nothing."""
+        """Kill the process; a second call does nothing."""
         self._finalizer()
 
     def forget(self) -> None:
@@ -105,7 +105,7 @@ class DecoderProcess:
 
 
 def _receive(stream: BinaryIO, answers: queue.SimpleQueue[wire.Message | None]) -> None:
-    """Pass on answers while there are any, then None. A thread, since pipes know no time limit."""
+    """Pass on answers until there are no more, then None. Runs in a thread: pipes have no time limit."""
     with stream, contextlib.suppress(EOFError, OSError):
         while True:
             answers.put(wire.read(stream))

@@ -1,4 +1,4 @@
-"""Which frames of a video a model is shown: a rule, and the times that it picks. Pure arithmetic."""
+"""Choose the frames of a video that a model sees: a rule, and the times that it picks. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CLOCK_SECONDS = 1e-3  # WebM and Matroska round times to milliseconds
 
 @dataclass(frozen=True)
 class FrameRule:
-    """How many frames are taken, and how large they may be.
+    """How many frames are taken, and their maximum size.
 
     Attributes:
         num_frames: frames a clip; fewer where the clip has fewer. Either this or `fps` is given.
@@ -41,7 +41,7 @@ class FrameRule:
 def pick(
     times_F: np.ndarray, duration: float, rule: FrameRule, seconds: float | None
 ) -> tuple[list[int], float]:
-    """Frames that are on screen in the middle of n equal parts of the clip.
+    """Return the frames that are on screen in the middle of n equal parts of the clip.
 
     Args:
         times_F: seconds at which each of the F frames appears, rising from 0.
@@ -63,7 +63,7 @@ def pick(
 
 
 def shrunk_size(height: int, width: int, short_side: int) -> tuple[int, int]:
-    """Even height and width of a frame whose shorter side has at most `short_side` pixels."""
+    """Return even height and width of a frame whose shorter side has at most `short_side` pixels."""
     scale = min(1.0, short_side / min(height, width))
 
     def even(length: int) -> int:

@@ -1,4 +1,4 @@
-"""How long clips are, from their headers, without decoding."""
+"""Durations of clips from their headers, without decoding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _THREADS = 8  # they wait for the disk
 
 
 def header_seconds(paths: Sequence[Path]) -> list[float | None]:
-    """Length of each sound file; None where the header does not tell, as in video containers.
+    """Return the duration of each audio file; None if the header does not state it, as in video containers.
 
     A file that cannot be opened has no length either: decoding says what is wrong with it.
     """

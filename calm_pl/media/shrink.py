@@ -28,7 +28,7 @@ def _along_first(block: np.ndarray, length: int) -> np.ndarray:
 
 
 def _triangle(before: int, after: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each new pixel the old ones it draws on, and their weights, both (after, k); these sum to 1."""
+    """Return for each new pixel the old ones it depends on, and their weights (sum 1), both (after, k)."""
     scale = before / after
     centers_n1 = (np.arange(after)[:, None] + 0.5) * scale
     first_n1 = np.floor(centers_n1 - scale).astype(int)

@@ -1,4 +1,4 @@
-"""What a media file is, by its first bytes: a suffix may lie, and FFmpeg itself takes text for a playlist."""
+"""Identify a media file by its first bytes: suffixes may be wrong, and FFmpeg takes text for a playlist."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Kind(NamedTuple):
 
 
 def identify(path: Path) -> Kind:
-    """Look at a file's first bytes; the suffix only tells AAC from MP3 behind an ID3 tag, and Ogg's two uses.
+    """Inspect a file's first bytes; the suffix only tells AAC from MP3 after an ID3 tag, and Ogg's two uses.
 
     Raises:
         BadClipError: missing, unreadable, empty, not a regular file, or of a name that no decoder takes.

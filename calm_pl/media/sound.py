@@ -1,4 +1,4 @@
-"""Decode the sound of a file, whatever holds it: mono float32 at the file's own rate. Knows no torch."""
+"""Decode the audio of a file of any type: mono float32 at the file's own rate. No torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_FRAMES = 2**31  # three hours at 192 kHz
 
 
 class Sound(NamedTuple):
-    """The sound of a whole file.
+    """The audio of a whole file.
 
     Attributes:
         samples_T: mono float32 (T,), the mean of the channels.
@@ -28,7 +28,7 @@ class Sound(NamedTuple):
 
 
 def read_sound(path: str | Path) -> Sound:
-    """Decode a sound file (wav, flac, ogg, mp3, aiff ...) or the first sound track of a container.
+    """Decode an audio file (wav, flac, ogg, mp3, aiff ...) or the first audio track of a container.
 
     Sound files go to soundfile, containers (mp4, m4a, webm, mkv, mov, avi, aac ...) to PyAV. decord is not
     asked for sound: it leaves Opus' priming samples in, so that a clip would depend on which is installed.
@@ -94,7 +94,7 @@ def _mono(block: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _floats_CT(frame: Any) -> np.ndarray:
-    """Samples of a PyAV frame as (channels, T), full scale 1."""
+    """Return the samples of a PyAV frame as (channels, T), full scale 1."""
     block = frame.to_ndarray()
     if frame.format.is_packed:
         block = block.reshape(-1, len(frame.layout.channels)).T

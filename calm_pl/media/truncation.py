@@ -1,4 +1,4 @@
-"""Tell a cut-off file from a short one: decoders read what is left of many formats without a word."""
+"""Tell a truncated file from a short one: decoders silently read what is left of many formats."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def refuse_truncated(path: Path, container: str | None) -> None:
 
 
 def truncation_fault(path: Path, container: str | None) -> str | None:
-    """What shows that a file was cut off; None where nothing does, or for formats that do not tell.
+    """Return the evidence that a file was truncated; None if there is none, or the format has none.
 
     Judged are WAV, AIFF and Ogg files and, by the name that `identify` gave, the containers mov (the MP4
     family), matroska (WebM too) and avi.
@@ -148,7 +148,7 @@ def _matroska_fault(path: Path) -> str | None:
 
 
 def _ebml_size(file: BinaryIO) -> tuple[int, bool]:
-    """A variable-length size, and whether it stands for "unknown" (all bits set)."""
+    """Return a variable-length size, and whether it stands for "unknown" (all bits set)."""
     first = (file.read(1) or b"\x01")[0]
     more = 8 - first.bit_length()
     size = int.from_bytes(bytes([first & 0x7F >> more]) + file.read(more), "big")

@@ -1,4 +1,4 @@
-"""Frames of a video by a rule: the same frames whichever library decodes them. Knows no torch."""
+"""Frames of a video by a rule: the same frames whichever library decodes them. No torch."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def load_frames(path: str | Path, rule: FrameRule, seconds: float | None = None)
 
 
 def read_frames(path: str | Path, rule: FrameRule, seconds: float | None, use_decord: bool) -> Frames:
-    """As `load_frames`; without `use_decord` PyAV decodes all files."""
+    """Read frames as `load_frames` does; without `use_decord` PyAV decodes all files."""
     if seconds is not None and not seconds > 0:
         raise ValueError(f"Expected `seconds` to be above 0, but got {seconds!r}.")
     path = Path(path)
@@ -74,7 +74,7 @@ def read_frames(path: str | Path, rule: FrameRule, seconds: float | None, use_de
 def _collect(
     path: Path, shown: Iterable[Shown], track: Track, positions: list[int], rule: FrameRule
 ) -> np.ndarray:
-    """Frames at `positions`, small, (T, H, W, 3)."""
+    """Return the frames at `positions`, scaled down, (T, H, W, 3)."""
     height, width = shrunk_size(track.height, track.width, rule.short_side)
     pixels_THWC = np.empty((len(positions), height, width, 3), np.uint8)
     places = np.array(positions)

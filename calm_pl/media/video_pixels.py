@@ -25,11 +25,11 @@ class Shown(NamedTuple):
 
 
 class DecordFailedError(Exception):
-    """decord is not there, or sees another file than PyAV does."""
+    """decord is not installed, or reads another file than PyAV does."""
 
 
 def by_decord(path: Path, track: Track, positions: list[int]) -> Iterator[Shown]:
-    """Frames at `positions`, rising.
+    """Return the frames at `positions`, ascending.
 
     Raises:
         DecordFailedError: it cannot be imported, refuses the file, or counts or shows frames otherwise.
@@ -55,7 +55,7 @@ def by_decord(path: Path, track: Track, positions: list[int]) -> Iterator[Shown]
 
 
 def by_pyav(path: Path, format: str, track: Track, positions: list[int]) -> Iterator[Shown]:
-    """Frames at `positions`, rising; those that cannot be decoded are left out.
+    """Return the frames at `positions`, ascending, without those that cannot be decoded.
 
     Raises:
         BadClipError: the file is damaged.

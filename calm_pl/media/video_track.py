@@ -1,4 +1,4 @@
-"""The picture track of a container: when its frames are shown, and how they lie."""
+"""The video track of a container: the times of its frames, and how they are stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TIMED = ("mov", "matroska")
 
 
 class Track(NamedTuple):
-    """The picture track of a file of F frames.
+    """The video track of a file of F frames.
 
     Attributes:
         times_F: seconds from the first frame at which each is shown.
@@ -43,7 +43,7 @@ class Track(NamedTuple):
 
 
 def picture_stream(container: Any, path: Path) -> Any:
-    """The first video stream of an open container that is no cover image, set to one thread.
+    """Return the first video stream of an open container that is not a cover image, set to one thread.
 
     Raises:
         BadClipError: there is none.
@@ -93,7 +93,7 @@ def read_track(path: Path, format: str) -> Track:
 
 
 def upright(frame: Any, quarter_turns: int) -> np.ndarray:
-    """RGB uint8 (H, W, 3) of a PyAV frame, turned counter-clockwise."""
+    """Return RGB uint8 (H, W, 3) of a PyAV frame, rotated counter-clockwise."""
     return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), quarter_turns))
 
 
@@ -131,14 +131,14 @@ def _from_frames(path: Path, stamps: list[int | None], seconds_a_stamp: float, r
 
 
 def _usual_gap(times_F: np.ndarray, rate: float) -> float:
-    """Seconds from frame to frame; 1 for a single frame of unknown length."""
+    """Return the seconds between frames; 1 for a single frame of unknown duration."""
     if len(times_F) > 1:
         return float(times_F[-1]) / (len(times_F) - 1)
     return 1 / rate if rate else 1.0
 
 
 def _has_leading_frames(packets: list[Any]) -> bool:
-    """Whether frames are stored behind a key frame and shown before it (open groups of pictures)."""
+    """Return whether frames are stored after a key frame but shown before it (open groups of pictures)."""
     key = packets[0].pts
     for packet in packets:
         if packet.is_keyframe:

@@ -12,7 +12,7 @@ _LENGTHS = struct.Struct("<IQ")  # bytes of the header, bytes of the array
 
 
 class Message(NamedTuple):
-    """What crosses the pipe.
+    """A message through the pipe.
 
     Attributes:
         header: plain values.

@@ -150,7 +150,7 @@ MODEL = {"path": "text", "identity": "section"}
 IDENTITY = {"dtype": "text", "attn": "text", "last_n_tokens": "positive"}
 _OPTIONAL = {"mask": "text", "weights": "text"}
 _KINDS: dict[str, tuple[type, str]] = {
-    "text": (str, "text"),
+    "text": (str, "a string"),
     "count": (int, "a whole number, 0 or more"),
     "positive": (int, "a whole number, 1 or more"),
     "flag": (bool, "true or false"),

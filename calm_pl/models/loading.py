@@ -37,7 +37,7 @@ class Checkpoint(NamedTuple):
 def load_preparer(
     path: str, *, revision: str | None = None, trust_remote_code: bool = False, offline: bool = False
 ) -> Preparer:
-    """What makes a checkpoint's inputs, without its weights; arguments as `FrozenLALM.from_pretrained`.
+    """Load a checkpoint's preparer, without its weights; arguments as `FrozenLALM.from_pretrained`.
 
     Raises:
         ModelError: see there.
@@ -54,7 +54,7 @@ def load_preparer(
 
 
 def checkpoint_folder(path: str, revision: str | None = None) -> Path | None:
-    """Where a checkpoint's files are on this machine; None where they would have to be fetched."""
+    """Return the folder of a checkpoint's files on this machine; None if they would have to be downloaded."""
     local = Path(local_path(path))
     if local.is_dir():
         return local
@@ -75,7 +75,7 @@ def load_checkpoint(
     trust_remote_code: bool = False,
     offline: bool = False,
 ) -> Checkpoint:
-    """Model and processor of a checkpoint; arguments as `FrozenLALM.from_pretrained`.
+    """Load model and processor of a checkpoint; arguments as `FrozenLALM.from_pretrained`.
 
     Raises:
         ModelError: see there.
@@ -154,7 +154,7 @@ def _network_off(off: bool) -> Iterator[None]:
 
 
 def _family(path: str, local: str, source: dict[str, Any]) -> Family:
-    """The family that a checkpoint's configuration names."""
+    """Return the family that a checkpoint's configuration names."""
     import transformers
 
     try:
@@ -173,7 +173,7 @@ def _family(path: str, local: str, source: dict[str, Any]) -> Family:
 
 
 def _placement(device_map: str | dict[str, Any] | None, quantization: str | None) -> dict[str, Any]:
-    """Arguments that put a model on devices, or into fewer bits."""
+    """Return arguments that place a model on devices, or quantise it."""
     if device_map is not None and importlib.util.find_spec("accelerate") is None:
         raise ModelError("model.device_map needs the package accelerate: pip install accelerate")
     if quantization is None:
@@ -191,7 +191,7 @@ def _placement(device_map: str | dict[str, Any] | None, quantization: str | None
 
 
 def _refuse_half_loaded(path: str, model: Any, report: dict[str, Any]) -> None:
-    """Weights that a file lacks would be random, and those left outside the devices cannot be told apart."""
+    """Refuse missing weights, which would be random, and weights left outside the devices."""
     missing = sorted(report["missing_keys"])
     if missing:
         raise ModelError(

@@ -45,7 +45,7 @@ class HeadMask:
         return int(self.on_LA.sum())
 
     def code(self) -> str:
-        """The mask itself in letters: `5x8:` and its bits, layer-major, as hexadecimal digits."""
+        """Encode the mask as text: `5x8:` and its bits, layer-major, as hexadecimal digits."""
         layers, heads = self.on_LA.shape
         bits = "".join("1" if on else "0" for on in self.on_LA.flatten().tolist())
         digits = (len(bits) + 3) // 4
@@ -53,7 +53,7 @@ class HeadMask:
 
     @classmethod
     def from_code(cls, code: str) -> Self:
-        """The inverse of `code`, without what else is known of a mask.
+        """Decode a mask from `code`, without anything else known about it.
 
         Raises:
             ModelError: not such letters.

@@ -38,7 +38,7 @@ class Preparer(Protocol):
         questions: Sequence[str],
         videos: Sequence[Video] | None = None,
     ) -> dict[str, Tensor]:
-        """Input tensors of N clips, padded to one length.
+        """Return input tensors of N clips, padded to one length.
 
         Args:
             waveforms: N mono float32 arrays (samples,) at `sample_rate`, at most `max_seconds` long.
@@ -51,21 +51,21 @@ class Preparer(Protocol):
         ...
 
     def prompt(self, question: str) -> str:
-        """The text the model gets, audio placeholder and generation prompt included."""
+        """Return the text the model gets, including audio placeholder and generation prompt."""
         ...
 
     def option_tokens(self, letter: str) -> list[int]:
-        """Ids of every single token that spells an option letter."""
+        """Return the ids of every single token that spells an option letter."""
         ...
 
     def answer_end(self) -> int:
-        """Id of the token that ends an answer."""
+        """Return the id of the token that ends an answer."""
         ...
 
     def audio_tokens(self, num_samples: int) -> int | None:
-        """Placeholders that the prompt of a clip of that length must have; None where no rule is known."""
+        """Return the placeholders that a prompt needs for a clip of this length; None if no rule is known."""
         ...
 
     def describe(self) -> dict[str, Any]:
-        """Settings that shape the inputs, for the classifier's identity."""
+        """Return settings that affect the inputs, for the classifier's identity."""
         ...

@@ -58,7 +58,7 @@ class PromptMemory:
         return self._prompts.get(question)
 
     def add(self, question: str, prompt: str) -> None:
-        """Remember a prompt, also for later processes where the file can be written."""
+        """Store a prompt, also for later processes if the file can be written."""
         entry = json.dumps([question, prompt]).encode()
         # A read-only or full disk costs a later run some seconds, and no job ends for it.
         with _LOCK, suppress(OSError):

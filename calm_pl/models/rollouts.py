@@ -27,13 +27,13 @@ class Draws(NamedTuple):
     max_new_tokens: int
 
     def rows(self, start: int, count: int) -> Draws:
-        """Those of some prompts."""
+        """Return those of some prompts."""
         part = slice(start, start + count)
         return self._replace(temperature_NM=self.temperature_NM[part], seed_NM=self.seed_NM[part])
 
 
 def sample_answers(model: Any, tokenizer: Any, prompt: CachedPrompt, draws: Draws) -> list[list[str]]:
-    """M answers to each of N prompts, all rollouts in one batch; `prompt` is used up.
+    """Sample M answers to each of N prompts, all rollouts in one batch; consumes `prompt`.
 
     The cache of each prompt is repeated M times, and rows leave it as their answers end.
 

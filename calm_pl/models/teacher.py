@@ -32,7 +32,7 @@ class AnswerScores(NamedTuple):
 def answer_scores(
     model: Any, family: Family, preparer: Preparer, inputs: Inputs, answers: Sequence[str]
 ) -> AnswerScores:
-    """See `FrozenLALM.answer_scores`."""
+    """Score given answers; see `FrozenLALM.answer_scores`."""
     device = inputs["input_ids"].device
     spelt = [preparer.tokenizer.encode(text, add_special_tokens=False) for text in answers]
     if len(spelt) != len(inputs["input_ids"]) or not all(spelt):
@@ -65,7 +65,7 @@ def answer_scores(
 
 
 def _followed_by(inputs: Inputs, ids_NS: Tensor, real_NS: Tensor) -> Inputs:
-    """Prompts with further tokens behind them."""
+    """Append further tokens to prompts."""
     mask = inputs["attention_mask"]
     longer = {
         "input_ids": torch.cat([inputs["input_ids"], ids_NS], 1),

@@ -111,7 +111,7 @@ def let_sound_through(model: torch.nn.Module) -> None:
 
 
 def byte_level_bpe(special: Sequence[str]) -> object:
-    """A tokenizer of 512 tokens or fewer, the special ones first, trained on a few words of questions."""
+    """Train a tokenizer of at most 512 tokens, the special ones first, on a few words of questions."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -128,7 +128,7 @@ def byte_level_bpe(special: Sequence[str]) -> object:
 
 
 def main() -> None:
-    """Command line: see the module's docstring."""
+    """Run the command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description="Write a tiny random-weight Qwen2-Audio.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=0)

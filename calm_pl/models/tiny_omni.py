@@ -131,7 +131,7 @@ def _config(tokenizer: Any) -> Any:
 
 
 def main() -> None:
-    """Command line: see the module's docstring."""
+    """Run the command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description="Write a tiny random-weight Qwen2.5-Omni.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=0)

@@ -1,4 +1,4 @@
-"""Runs side by side: each method in each run, and less the first run on the clips that they share."""
+"""Compare runs: each method in each run, and its difference from the first run on shared clips."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Shared(NamedTuple):
 
 
 class RunDifference(NamedTuple):
-    """A method's accuracy in a run less that in the first run, on the questions that both answered.
+    """A method's accuracy in a run minus that in the first run, on the questions that both answered.
 
     Attributes:
         method: name.
@@ -48,7 +48,7 @@ class RunDifference(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether chance alone is an unlikely reason."""
+        """Whether the difference is significant: its interval does not contain 0."""
         return not self.interval.low <= 0 <= self.interval.high
 
 
@@ -73,7 +73,7 @@ class Comparison(NamedTuple):
         return list(dict.fromkeys(name for run in self.runs for name in run.methods))
 
     def of(self, method: str, run: int) -> RunDifference | None:
-        """The difference of a method in a run; None in the first run, or where one of the two lacks it."""
+        """Return a method's difference in a run; None in the first run, or if either lacks the method."""
         return next((one for one in self.differences if (one.method, one.run) == (method, run)), None)
 
 
@@ -173,6 +173,6 @@ def _difference(
 
 
 def _names(runs: Sequence[RunFolder]) -> tuple[str, ...]:
-    """Names of the folders; paths where two have the same name."""
+    """Return the names of the folders; paths if two have the same name."""
     names = tuple(run.name for run in runs)
     return names if len(set(names)) == len(names) else tuple(str(run.path) for run in runs)

@@ -109,7 +109,7 @@ def _settings(comparison: Comparison) -> Html:
 
 
 def _classes(comparison: Comparison) -> Iterator[Html]:
-    """A table a method, folded."""
+    """Return one folded table per method."""
     two = len(comparison.runs) == 2
     yield tag("p", "Accuracy of each class in %, over the questions that all runs answered.", class_="muted")
     for method in comparison.methods:

@@ -1,4 +1,4 @@
-"""For each class: what it is mistaken for, and which of its clips are answered worst."""
+"""For each class: what it is confused with, and its worst clips."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLIPS_SHOWN = 6  # a class
 
 
 class ShownClip(NamedTuple):
-    """A question about a clip, with what the methods say most often over all draws.
+    """A question about a clip, with the methods' most frequent predictions over all draws.
 
     Attributes:
         position: of the question.
@@ -32,7 +32,7 @@ class ShownClip(NamedTuple):
 
 
 def accuracies(table: AnswerTable) -> np.ndarray:
-    """Share of right answers by class and method, mean over draws, (C, M); NaN without questions."""
+    """Return the accuracy by class and method, mean over draws, (C, M); NaN without questions."""
     count_C = class_counts(table)
     right_QM = table.right_QDM.mean(1)
     sums_CM = np.stack([np.bincount(table.label_Q, column, len(count_C)) for column in right_QM.T], axis=1)
@@ -40,12 +40,12 @@ def accuracies(table: AnswerTable) -> np.ndarray:
 
 
 def class_counts(table: AnswerTable) -> np.ndarray:
-    """Questions of each class, (C,)."""
+    """Count the questions of each class, (C,)."""
     return np.bincount(table.label_Q, minlength=len(table.classes))
 
 
 def mistaken(table: AnswerTable, method: int) -> dict[tuple[int, int], float]:
-    """Wrong answers by (truth, answer), mean over draws."""
+    """Return wrong predictions by (truth, prediction), mean over draws."""
     draws = table.answer_QDM.shape[1]
     counts = Counter(
         (truth, answer)
@@ -57,7 +57,7 @@ def mistaken(table: AnswerTable, method: int) -> dict[tuple[int, int], float]:
 
 
 def confusion_data(table: AnswerTable, method: int) -> dict[str, Any]:
-    """A method's mistakes for the page: by class, the most frequent answers and how many are left out."""
+    """Return a method's confusions for the page: the most frequent per class, and how many are left out."""
     cells = mistaken(table, method)
     wrong: list[list[list[float]]] = []
     rest: list[int] = []
@@ -73,7 +73,7 @@ def confusion_data(table: AnswerTable, method: int) -> dict[str, Any]:
 
 
 def shown_clips(table: AnswerTable) -> list[list[ShownClip]]:
-    """By class, its clips, the worst answered first: most often wrong, then most confidently."""
+    """Return the clips per class, the worst first: most often wrong, then most confidently."""
     wrong_Q = 1 - table.right_QDM.mean((1, 2))
     sure_Q = np.where(table.right_QDM, -table.confidence_QDM, table.confidence_QDM).mean((1, 2))
     by_class: list[list[ShownClip]] = []
@@ -87,7 +87,7 @@ def shown_clips(table: AnswerTable) -> list[list[ShownClip]]:
 
 
 def in_turn(by_class: list[list[ShownClip]], most: int) -> list[ShownClip]:
-    """The worst clip of each class, then the second worst of each, so that a limit cuts all classes alike.
+    """Return the worst clip of each class, then the second worst of each, so that a limit affects all alike.
 
     Args:
         by_class: clips of each class.

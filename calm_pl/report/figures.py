@@ -27,7 +27,7 @@ class Figure(NamedTuple):
 
 
 def listed_figures(run_dir: Path) -> list[Figure]:
-    """Figures of `figures/index.json`; none where there is no such file or it is not as it should be."""
+    """Return the figures of `figures/index.json`; none if the file is missing or invalid."""
     try:
         index = json.loads((run_dir / "figures" / "index.json").read_text(encoding="utf-8"))
         found = [Figure(str(e["name"]), str(e["title"]), str(e.get("caption", ""))) for e in index["figures"]]
@@ -38,7 +38,7 @@ def listed_figures(run_dir: Path) -> list[Figure]:
 
 
 def figures_section(run_dir: Path) -> Html | None:
-    """All figures that are there; None without any."""
+    """Show all existing figures; None if there are none."""
     folder = run_dir / "figures"
     parts = []
     for one in listed_figures(run_dir):

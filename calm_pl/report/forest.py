@@ -29,7 +29,7 @@ class Bar(NamedTuple):
 
 
 def forest(title: str, bars: Sequence[Bar], zero: bool = False) -> Html:
-    """A point and a line for each row; the numbers stand in the table beside it.
+    """Draw a point and a line per row; the numbers are in the table beside it.
 
     Args:
         title: what is shown, for those who do not see it.

@@ -16,7 +16,7 @@ MOST_VALUES = 2**20  # of a method; past that, classes are not told apart
 
 
 class HeadMap(NamedTuple):
-    """What a method thinks of the heads; R rows, one a class or one for all.
+    """A method's reliabilities and weights of heads; R rows, one per class or one for all.
 
     Attributes:
         method: name.
@@ -30,7 +30,7 @@ class HeadMap(NamedTuple):
 
 
 def read_head_maps(classifier: Path) -> list[HeadMap]:
-    """Maps of the methods that have one, from `classifier.safetensors`; none where there is no such file.
+    """Read the maps of the methods that have one, from `classifier.safetensors`; none without such a file.
 
     Raises:
         ModelError: the file cannot be read.
@@ -55,13 +55,13 @@ def read_head_maps(classifier: Path) -> list[HeadMap]:
 
 
 def _mapped() -> list[str]:
-    """Keys of the methods that have a map, in the order of the page."""
+    """Return the keys of the methods that have a map, in the order of the page."""
     rows = [row for row in METHODS if row.head_map is not None]
     return [row.key for row in sorted(rows, key=lambda row: row.head_map or 0)]
 
 
 def head_data(one: HeadMap) -> dict[str, Any]:
-    """A map as JSON: values in 255 steps of their range, and for each head the classes that trust it most.
+    """Return a map as JSON: values in 255 steps of their range, and per head its most reliable classes.
 
     A step of a weight says 0 where the head has no vote, which the least positive weight does not.
     """
@@ -84,7 +84,7 @@ def head_data(one: HeadMap) -> dict[str, Any]:
 
 
 def _ranks(weights_RH: np.ndarray, reliability_RH: np.ndarray) -> np.ndarray:
-    """Place of each head in its row, 0 the strongest: by weight, then reliability, then lower index."""
+    """Return each head's rank in its row, 0 the strongest: by weight, then reliability, then lower index."""
     order_RH = np.lexsort((-reliability_RH, -weights_RH), axis=-1)
     ranks_RH = np.empty_like(order_RH)
     np.put_along_axis(ranks_RH, order_RH, np.arange(order_RH.shape[1])[None], axis=1)
@@ -92,7 +92,7 @@ def _ranks(weights_RH: np.ndarray, reliability_RH: np.ndarray) -> np.ndarray:
 
 
 def _steps(values: np.ndarray) -> dict[str, Any]:
-    """Values as bytes: 0 is exactly 0, 1 to 255 are equal steps over the range of the others."""
+    """Convert values to bytes: 0 is exactly 0, 1 to 255 are equal steps over the range of the others."""
     values = values.astype(np.float64)
     others = values[values != 0]
     low, high = (float(others.min()), float(others.max())) if others.size else (0.0, 0.0)

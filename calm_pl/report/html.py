@@ -1,4 +1,4 @@
-"""HTML from Python in which text cannot become markup: all that is not `Html` is escaped."""
+"""HTML from Python in which text cannot become markup: everything except `Html` is escaped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Html(str):
 
 
 def tag(name: str, /, *children: str | Iterable[str] | None, **attributes: str | float | bool | None) -> Html:
-    """An element.
+    """Make an element.
 
     Args:
         name: of the element.
@@ -35,12 +35,12 @@ def tag(name: str, /, *children: str | Iterable[str] | None, **attributes: str |
 
 
 def join(parts: Iterable[str | Iterable[str] | None], between: str = "") -> Html:
-    """Markup and text, one after the other."""
+    """Concatenate markup and text."""
     return Html(between.join(_markup(part) for part in parts if part is not None))
 
 
 def data_block(identity: str, value: Any) -> Html:
-    """Data for the page's script; nothing in them can end the element."""
+    """Embed data for the page's script; nothing in them can end the element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

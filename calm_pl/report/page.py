@@ -1,4 +1,4 @@
-"""The frame of a page: style, script and data inside it, and a policy that forbids it anything else."""
+"""The frame of a page: style, script and data are inline, and a policy forbids everything else."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def page(
     data: Any = None,
     scripts: Sequence[str] = ("tables.js",),
 ) -> str:
-    """A whole page that needs nothing but itself, and may fetch nothing.
+    """Make a complete, self-contained page that may load nothing.
 
     Args:
         title: heading and name of the page.

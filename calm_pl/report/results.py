@@ -18,17 +18,17 @@ _ROWS_SHOWN = 50
 
 
 def method_name(method: str) -> str:
-    """A method as people call it."""
+    """Return the title of a method."""
     return METHODS.title(method)
 
 
 def metrics_of(entry: dict[str, Any]) -> list[MetricInfo]:
-    """Metrics that say something about a method's entry in `results.json`, in the order of the table."""
+    """Return the metrics that apply to a method's entry in `results.json`, in the order of the table."""
     return [metric for metric in METRICS.shown(kinds_in(entry)) if metric.key in entry]
 
 
 def value_cell(entry: dict[str, Any], metric: str) -> Cell:
-    """A metric in per cent, with its standard deviation over draws, else over folds."""
+    """Return a metric in per cent, with its standard deviation over draws, else over folds."""
     value = entry.get(metric)
     if value is None:
         return Cell("–")
@@ -38,13 +38,13 @@ def value_cell(entry: dict[str, Any], metric: str) -> Cell:
 
 
 def interval_cell(entry: dict[str, Any], metric: str) -> Cell:
-    """Its 95 % interval over clips."""
+    """Return its 95 % interval over clips."""
     ends = entry.get("ci95", {}).get(metric)
     return Cell("–") if ends is None else Cell(span(Interval(*ends)), ends[0])
 
 
 def results_section(run: RunFolder) -> Html:
-    """Table of methods, intervals as a drawing, which differences hold, remarks."""
+    """Show the table of methods, intervals as a drawing, significant differences, remarks."""
     shown = metrics_of(next(iter(run.methods.values())))
     header: list[str] = ["method"]
     rows: list[list[str | Cell]] = []

@@ -1,4 +1,4 @@
-"""The page of one run, from its folder alone, and from its clips where they are to be heard."""
+"""The page of one run, from its folder and, with audio, from its clips."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write_run_page(
 
 
 def run_page(run: RunFolder, rule: SoundRule, paths: Mapping[str, Path], why_silent: str) -> str:
-    """The page; see `write_run_page`."""
+    """Make the page; see `write_run_page`."""
     heads = heads_view(run)
     classes = classes_view(run, rule, paths, why_silent, _licence(run))
     data: dict[str, Any] = {"classes": run.answers.classes, "perClass": classes.data}

@@ -1,4 +1,4 @@
-"""Configuration and versions of a run on its page, and how to run it again."""
+"""Configuration and versions of a run on its page, and how to repeat it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from calm_pl.runs.folder import RunFolder
 
 
 def flattened(section: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Settings by their full name, as in `data.shots`."""
+    """Return settings by their full name, as in `data.shots`."""
     for key, value in section.items():
         if isinstance(value, Mapping):
             yield from flattened(value, f"{path}{key}.")
@@ -25,7 +25,7 @@ def flattened(section: Mapping[str, Any], path: str = "") -> Iterator[tuple[str,
 
 
 def told(value: Any) -> str:
-    """A value as YAML writes it, on one line."""
+    """Format a value as YAML does, on one line."""
     return (
         yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
         .removesuffix("\n...\n")
@@ -34,7 +34,7 @@ def told(value: Any) -> str:
 
 
 def setting_section(run: RunFolder) -> Html:
-    """What was asked for that is not the default, and the whole configuration."""
+    """Show the settings that differ from the defaults, and the complete configuration."""
     if not run.config:
         return tag("p", "This run was started without a configuration (from Python).")
     defaults = dict(flattened(dataclasses.asdict(Config())))
@@ -56,7 +56,7 @@ def setting_section(run: RunFolder) -> Html:
 
 
 def again_section(run: RunFolder) -> Html:
-    """The command, the configuration to go with it, and versions."""
+    """Show the command, its configuration, and versions."""
     versions = run.results.get("versions", {})
     seconds = run.results.get("seconds", {})
     again = None

@@ -79,7 +79,7 @@ def embed(clips: Iterable[str], paths: Mapping[str, Path], most_bytes: int) -> E
 
 
 def data_uri(samples_T: np.ndarray) -> str:
-    """Mono float32 samples at 16 kHz, compressed; what is over full scale is turned down, not clipped."""
+    """Compress mono float32 samples at 16 kHz; levels over full scale are turned down, not clipped."""
     import soundfile
 
     format = next(one for one in _FORMATS if one.name in soundfile.available_formats())

@@ -1,4 +1,4 @@
-"""Tables that a click on a heading sorts."""
+"""Tables that are sorted by a click on a heading."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def table(
     sortable: bool = False,
     tall: bool = False,
 ) -> Html:
-    """A table in a box of its own, which scrolls where the window is too small.
+    """Make a table in a box of its own, which scrolls if the window is too small.
 
     Args:
         caption: what it shows.

@@ -1,4 +1,4 @@
-"""The two interactive parts of a run's page: heads and classes. Tables are there without a script, too."""
+"""The two interactive parts of a run's page: heads and classes. Their tables also work without a script."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class View(NamedTuple):
 
 
 def heads_view(run: RunFolder) -> View | None:
-    """The (layer, head) map; None where the run has no classifier, or does not tell its number of layers."""
+    """Show the (layer, head) map; None if the run has no classifier, or no number of layers."""
     layers = run.results.get("heads", {}).get("layers")
     maps = read_head_maps(run.path / "classifier.safetensors") if layers else []
     if not maps:

@@ -61,7 +61,7 @@ def test_a_clip_asked_twice_for_one_label_gives_two_questions(write):
         ("clip,label\na,b\n", "must have the columns"),
         (FILE.splitlines()[0] + "\n", "must have the columns"),
         (FILE.replace(",0.6", ""), "must have the columns"),
-        (FILE.replace("0.6", "sure"), "no number"),
+        (FILE.replace("0.6", "sure"), "is not a number"),
         ("\n".join(FILE.splitlines()[:4]) + "\n", "every question in every draw"),
     ],
 )

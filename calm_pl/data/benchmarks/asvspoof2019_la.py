@@ -47,7 +47,7 @@ class ASVspoof2019LA(Benchmark):
             self.root = self.root / "LA"
 
     def read(self) -> Listing:
-        """The lines of the protocols."""
+        """Read the lines of the protocols."""
         folder = self.require("ASVspoof2019_LA_cm_protocols")
         clips: list[Clip] = []
         for split, name in PROTOCOLS.items():

@@ -1,4 +1,4 @@
-"""AudioSet: 527 classes, several a clip; support from the balanced training set, query the evaluation set."""
+"""AudioSet: 527 classes, several per clip; support from the balanced training set, query from `eval`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class AudioSet(Benchmark):
     multi_label = True
 
     def read(self) -> Listing:
-        """The segments of every split whose list is there."""
+        """Read the segments of every split whose list exists."""
         names = read_classes(self.require("class_labels_indices.csv"))
         lists = {split: self.root / f"{split}_segments.csv" for split in FOLDERS}
         if not any(path.is_file() for path in lists.values()):
@@ -67,14 +67,14 @@ class AudioSet(Benchmark):
 
 
 class ClassName(NamedTuple):
-    """A class: its place among all, and the name that is shown."""
+    """A class: its index, and its displayed name."""
 
     place: int
     label: str
 
 
 def read_classes(path: Path) -> dict[str, ClassName]:
-    """Classes by machine id, in the order of their indices.
+    """Read the classes by machine id, in the order of their indices.
 
     Raises:
         DataError: names the line, the rule and the value.
@@ -93,7 +93,7 @@ def read_classes(path: Path) -> dict[str, ClassName]:
 
 
 def possible_names(video: str, start: float, end: float) -> Iterator[str]:
-    """Names without suffix that copies give the file of a segment."""
+    """Return names without suffix that copies give the file of a segment."""
     yield video
     times = [f"{start:g}_{end:g}", f"{start:.3f}_{end:.3f}", f"{1000 * start:.0f}_{1000 * end:.0f}"]
     times += [f"{start:g}", f"{start:.3f}", f"{1000 * start:.0f}", f"{start:06.0f}"]

@@ -39,13 +39,13 @@ class ESC50(Benchmark):
     )
 
     def read(self) -> Listing:
-        """The rows of `meta/esc50.csv`; classes in the order of the official targets."""
+        """Read the rows of `meta/esc50.csv`; classes in the order of the official targets."""
         clips = read_clips(self.require("meta/esc50.csv"), self.require("audio"))
         return Listing(CLASSES, clips, folds=FOLDS, fold="1")
 
 
 def read_clips(meta: Path, audio: Path) -> list[Clip]:
-    """Rows of `esc50.csv`, each checked.
+    """Read and check the rows of `esc50.csv`.
 
     Raises:
         DataError: names the line, the rule and the value.

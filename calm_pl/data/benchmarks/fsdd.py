@@ -34,7 +34,7 @@ class FSDD(Benchmark):
     )
 
     def read(self) -> Listing:
-        """Every file below `recordings/`."""
+        """Read every file below `recordings/`."""
         by_speaker = self.settings.fold is not None
         clips = []
         for path in sorted(self.require("recordings").glob("*.wav")):

@@ -22,7 +22,7 @@ _VALIDATION_PERCENT = _TEST_PERCENT = 10.0
 
 
 class SpeechCommands(Benchmark):
-    """Speech Commands. The pool is what no list names, the query `testing_list.txt`.
+    """Speech Commands. The pool is every recording in no list, the query `testing_list.txt`.
 
     Held-out clips come from `validation_list.txt`. Where both lists are absent, the rule that they were made
     by takes their place (`split_of`). A clip's group is its speaker: the lists keep speakers apart.
@@ -42,7 +42,7 @@ class SpeechCommands(Benchmark):
     )
 
     def read(self) -> Listing:
-        """Every recording below the folders of the words."""
+        """Read every recording below the folders of the words."""
         listed = self._listed()
         clips = []
         for word in CLASSES:
@@ -55,7 +55,7 @@ class SpeechCommands(Benchmark):
         return Listing(CLASSES, clips, heldout="validation")
 
     def _listed(self) -> dict[str, str] | None:
-        """The split of each recording that a list names; None without lists."""
+        """Return the split of each listed recording; None without lists."""
         present = [split for split, name in LISTS.items() if (self.root / name).is_file()]
         if not present:
             return None
@@ -79,12 +79,12 @@ class SpeechCommands(Benchmark):
         return listed
 
     def _only_listed(self, listed: dict[str, str], found: set[str]) -> list[Clip]:
-        """Clips that a list names and the disk does not hold."""
+        """Return clips that are listed but not on disk."""
         return [_clip(self.root / name, listed) for name in listed if name not in found]
 
 
 def split_of(speaker: str) -> str:
-    """The official split of a speaker's recordings, by the hash of the speaker's id.
+    """Return the official split of a speaker's recordings, by the hash of the speaker's id.
 
     SHA-1 of the id, modulo 2^27, in per cent of 2^27 - 1: below 10 validation, below 20 test, else train
     (P. Warden, arXiv 1804.03209; `which_set` in the set's README).

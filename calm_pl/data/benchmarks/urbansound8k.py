@@ -35,7 +35,7 @@ class UrbanSound8K(Benchmark):
     )
 
     def read(self) -> Listing:
-        """The rows of `metadata/UrbanSound8K.csv`; classes in the order of the official numbers."""
+        """Read the rows of `metadata/UrbanSound8K.csv`; classes in the order of the official numbers."""
         meta, audio = self.require("metadata/UrbanSound8K.csv"), self.require("audio")
         clips = [_clip(row, audio) for row in read_csv(meta, _COLUMNS)]
         return Listing(CLASSES, once(clips, meta), folds=FOLDS, fold="1")

@@ -1,4 +1,4 @@
-"""VGGSound: 309 classes of ten-second clips from videos; as sound alone, or with their frames."""
+"""VGGSound: 309 classes of ten-second clips from videos; audio only, or with frames."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Files(NamedTuple):
 
 
 class VGGSound(Benchmark):
-    """The sound of VGGSound. The pool is `train`, the query `test`.
+    """The audio of VGGSound. The pool is `train`, the query `test`.
 
     Labels come from `vggsound.csv` (id, start second, label, split; no header), else from `train.csv` and
     `test.csv` (`<id>_<start>.mp4`, label; no header), and are checked against `stat.csv` where it is there.
@@ -70,7 +70,7 @@ class VGGSound(Benchmark):
     )
 
     def read(self) -> Listing:
-        """The rows of the label files."""
+        """Read the rows of the label files."""
         sounds = by_stem(self.root / "audio", MEDIA_SUFFIXES)
         videos = by_stem(self.root / "video", CONTAINER_SUFFIXES)
         clips = []
@@ -81,7 +81,7 @@ class VGGSound(Benchmark):
         return Listing(tuple(sorted({clip.labels[0] for clip in clips})), once(clips, self.root))
 
     def files(self, name: str, sounds: Mapping[str, Path], videos: Mapping[str, Path]) -> Files:
-        """The sound in `audio/`, else that of the video; a missing clip is expected where the others are."""
+        """Return the audio in `audio/`, else the video's; a missing clip is expected where the others are."""
         if name in sounds or name in videos:
             return Files(sounds.get(name) or videos[name])
         only_videos = bool(videos) and not sounds
@@ -97,7 +97,7 @@ class VGGSound(Benchmark):
 
 
 def read_labels(files: list[Path], stat: Path) -> list[Listed]:
-    """Rows of label files in either form, each checked.
+    """Read and check the rows of label files in either form.
 
     Raises:
         DataError: names the line, the rule and the value.

@@ -10,7 +10,7 @@ from calm_pl.data.facts import Facts
 
 
 class VGGVideo(VGGSound):
-    """VGGSound with its frames: `video/<id>_<start>.mp4` must be there.
+    """VGGSound with its frames: `video/<id>_<start>.mp4` must exist.
 
     The sound is that of `audio/` where the clip is there too, else that of the video.
     """
@@ -27,6 +27,6 @@ class VGGVideo(VGGSound):
     modality = "video"
 
     def files(self, name: str, sounds: Mapping[str, Path], videos: Mapping[str, Path]) -> Files:
-        """The sound from `audio/` and the frames from `video/`, or both from there."""
+        """Return the audio from `audio/` and the frames from `video/`, or both from `video/`."""
         video = videos.get(name, self.root / "video" / f"{name}.mp4")
         return Files(sounds[name], video) if name in sounds else Files(video)

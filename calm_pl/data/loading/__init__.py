@@ -1,1 +1,1 @@
-"""From questions to batches: the data module, what the bank already holds, samplers over ranks. Floor 2."""
+"""From questions to batches: the data module, what the bank already has, samplers over ranks. Floor 2."""

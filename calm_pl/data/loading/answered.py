@@ -1,4 +1,4 @@
-"""Which questions' sampled answers are kept already."""
+"""Find the questions whose sampled answers are already stored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from calm_pl.distributed import concatenate_over_ranks
 
 
 class AnswerLink:
-    """A store of answers and what its keys are made of.
+    """A store of answers, with what its keys depend on.
 
     Args:
         folder: below which each way of sampling has a folder.
@@ -26,11 +26,11 @@ class AnswerLink:
         self.store = AnswerStore(folder / hashlib.sha256(self._sampling.encode()).hexdigest()[:32])
 
     def key(self, query: Query, bank_key: str) -> str:
-        """Key of a question's answers: its clip's id seeds their noise, beside what the bank's key holds."""
+        """Return the key of a question's answers: the bank's key and the clip's id, which seeds the noise."""
         return hashlib.sha256(canonical([self._sampling, bank_key, noise_name(query)]).encode()).hexdigest()
 
     def present(self, queries: Sequence[Query], bank_keys: Sequence[str]) -> frozenset[int]:
-        """Positions of the questions whose answers are kept, on every rank the same. Every rank must call it.
+        """Return positions of questions with stored answers, the same on every rank. Every rank must call it.
 
         Args:
             queries: the questions.
@@ -47,6 +47,6 @@ class AnswerLink:
 
 
 def noise_name(query: Query) -> list[str]:
-    """What tells a question's noise from that of others: its clip, and where a clip has several its words."""
+    """Return what identifies a question's noise: its clip and, if a clip has several questions, its words."""
     clip = query.clip
     return [clip.id] if len(clip.labels) < 2 else [clip.id, query.question]

@@ -1,4 +1,4 @@
-"""Which clips share a batch, and which rank takes it."""
+"""Distribution of clips over batches, and of batches over ranks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from calm_pl.media import header_seconds
 def batches_by_length(
     seconds_N: Sequence[float], max_clips: int, max_seconds: float | None = None
 ) -> list[list[int]]:
-    """Clips of like length together, the longest first: little padding, and too large a batch shows at once.
+    """Batch clips of similar length, the longest first: little padding, and too large a batch fails at once.
 
     Args:
         seconds_N: length of each clip as the model hears it.
@@ -39,7 +39,7 @@ def batches_by_length(
 
 
 class DealtBatches(Sampler[list[int]]):
-    """The batches of one rank; over all ranks each comes exactly once.
+    """The batches of one rank; over all ranks each batch comes exactly once.
 
     The batches are those of a single process, dealt out in turns that go back and forth: a clip has the same
     companions, and so the same padding and the same rounding, on any number of ranks; and where they come
@@ -68,7 +68,7 @@ class DealtBatches(Sampler[list[int]]):
 
 
 def heard_seconds(clips: Sequence[Clip], rule: MediaRule) -> list[float]:
-    """How much of each clip the model hears, from its header; the whole window where that does not tell."""
+    """Return how much of each clip the model hears, from its header; the whole window if that is unknown."""
     lengths = header_seconds([clip.path for clip in clips])
     whole = rule.long_clips == "windows"
     return [

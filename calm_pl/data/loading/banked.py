@@ -1,4 +1,4 @@
-"""Which questions' head vectors a bank holds already."""
+"""Find the questions whose head vectors are already in a bank."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _THREADS = 8  # hashing lets other threads run
 
 
 class BankLink(NamedTuple):
-    """A bank and what its keys are made of.
+    """A bank, with what its keys depend on.
 
     Attributes:
         bank: records of head vectors.
@@ -31,7 +31,7 @@ class BankLink(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What a bank knows of a list of questions.
+    """What a bank has of a list of questions.
 
     Attributes:
         keys: of each question; empty text where the file cannot be read, which decoding will report.
@@ -43,7 +43,7 @@ class Known(NamedTuple):
 
 
 def look_up(link: BankLink, queries: Sequence[Query], rule: MediaRule, prompt: Callable[[str], str]) -> Known:
-    """Keys of questions, and which are present. Every rank must call it; each hashes its share of the files.
+    """Return keys of questions, and which are present. Every rank must call it; each hashes some files.
 
     Args:
         link: the bank.

@@ -84,15 +84,15 @@ class FewShotDataModule(LightningDataModule):
         )
 
     def setup(self, stage: str | None = None) -> None:
-        """Lightning's hook, on every rank."""
+        """Prepare on every rank (Lightning's hook)."""
         self.prepare()
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """The support clips of this rank."""
+        """Return a loader of this rank's support clips."""
         return self._loader("support", self.support)
 
     def test_dataloader(self) -> DataLoader[Any]:
-        """The query clips of this rank."""
+        """Return a loader of this rank's query clips."""
         return self._loader("query", self.query)
 
     def _loader(self, split: str, queries: list[Query]) -> DataLoader[Any]:
@@ -113,7 +113,7 @@ class FewShotDataModule(LightningDataModule):
         return self.loaders[split].loader(rank, world_size)
 
     def media_rule(self, preparer: Preparer) -> MediaRule:
-        """How a model wants the clips read.
+        """Return how a model needs the clips to be read.
 
         Raises:
             ModelError: the data have pictures and the model takes none.
@@ -139,5 +139,5 @@ class FewShotDataModule(LightningDataModule):
         return MediaRule(preparer.sample_rate, preparer.max_seconds, s.long_clips, frames, s.decode_seconds)
 
     def transfer_batch_to_device(self, batch: Batch, device: Any, dataloader_idx: int) -> Batch:
-        """Move the batch's tensors; its failures are text."""
+        """Move the batch's tensors; its failures are strings."""
         return batch.to(device)

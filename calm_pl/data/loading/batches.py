@@ -1,4 +1,4 @@
-"""From queries to batches; runs in DataLoader workers."""
+"""From questions to batches; runs in DataLoader workers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Media(NamedTuple):
 
 
 class ModelPass(NamedTuple):
-    """What one forward pass takes.
+    """Input of one forward pass.
 
     Attributes:
         inputs: the model's tensors of R rows.
@@ -53,7 +53,7 @@ class ModelPass(NamedTuple):
     clip_R: Tensor
 
     def to(self, device: torch.device | str) -> ModelPass:
-        """A copy on a device."""
+        """Return a copy on a device."""
         inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
         return ModelPass(inputs, self.clip_R.to(device))
 
@@ -100,7 +100,7 @@ class Batch:
 
 
 class MediaRule(NamedTuple):
-    """How files become arrays.
+    """How files are converted to arrays.
 
     Attributes:
         sample_rate: Hz.
@@ -118,14 +118,14 @@ class MediaRule(NamedTuple):
 
 
 class Banked(NamedTuple):
-    """A clip whose head vectors the bank holds: there is no need to hear it."""
+    """A clip whose head vectors are in the bank, so that it need not be decoded."""
 
 
 Item = tuple[int, Media | Banked | Failure]
 
 
 class ClipDataset(Dataset[Item]):
-    """Decoded clips by position; a clip that cannot be read comes as a `Failure`.
+    """Decoded clips by position; a clip that cannot be read becomes a `Failure`.
 
     Several questions about one clip in a batch share its decoding.
 
@@ -164,7 +164,7 @@ class ClipDataset(Dataset[Item]):
         return items
 
     def _decode(self, path: Path, video: Path | None) -> Media | str:
-        """The clip's media, or why there are none."""
+        """Decode a clip's media, or return why that failed."""
         rule = self.rule
         try:
             sound = self.decoder.audio(path, rule.sample_rate, rule.max_seconds, rule.long_clips)
@@ -177,7 +177,7 @@ class ClipDataset(Dataset[Item]):
 
 
 class Collator:
-    """Makes a `Batch` of decoded clips.
+    """Collator that makes a `Batch` of decoded clips.
 
     Args:
         queries: the data set's questions.
@@ -200,7 +200,7 @@ class Collator:
         self.keys = keys
 
     def __call__(self, items: Sequence[Item]) -> Batch:
-        """Collate what `ClipDataset` gives; banked clips come in batches of their own."""
+        """Collate what `ClipDataset` returns; cached clips are batched separately."""
         kept = [(i, item) for i, item in items if not isinstance(item, Failure)]
         media = [item for _, item in kept if isinstance(item, Media)]
         queries = [self.queries[i] for i, _ in kept]
@@ -218,12 +218,12 @@ class Collator:
         )
 
     def _turned(self, queries: Sequence[Query], media: Sequence[Media]) -> list[list[ModelPass]]:
-        """Passes for every further order of the options, which all questions have alike."""
+        """Return passes for every further order of the options; all questions have equally many."""
         orders = zip(*(query.turned for query in queries), strict=True) if media else ()
         return [self.passes(questions, media) for questions in orders]
 
     def passes(self, asked: Sequence[str], media: Sequence[Media]) -> list[ModelPass]:
-        """Forward passes of at most `max_rows` windows each, one question a clip."""
+        """Split into forward passes of at most `max_rows` windows each, one question per clip."""
         rows = [(n, window) for n, one in enumerate(media) for window in one.sound.windows]
         size = int(self.max_rows[0])
         passes = []

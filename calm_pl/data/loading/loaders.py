@@ -1,4 +1,4 @@
-"""From questions to batches: what the bank holds, what is decoded, in which batches, on which rank."""
+"""From questions to batches: what the bank has, what is decoded, in which batches, on which rank."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BANKED_AT_ONCE = 256
 
 
 class BatchLoader(DataLoader[Any]):
-    """Raises errors of processes that decode as they are, without those processes' tracebacks."""
+    """Loader that re-raises errors of decoding processes without their tracebacks."""
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """Yield batches.
@@ -37,7 +37,7 @@ class BatchLoader(DataLoader[Any]):
 
 
 class HandedOver:
-    """Collates, and sees to it that the batch arrives."""
+    """Collator that ensures that the batch fits into shared memory."""
 
     def __init__(self, collate: Collator) -> None:
         self._collate = collate
@@ -55,7 +55,7 @@ class HandedOver:
 
 
 class QuestionLoader:
-    """Loads one list of questions. Every rank must make it: they look up the bank together.
+    """Loader of a list of questions. Every rank must create it: they look up the bank together.
 
     Args:
         queries: the questions.
@@ -93,7 +93,7 @@ class QuestionLoader:
         self.num_banked = len(self._banked)
 
     def batches(self) -> list[list[int]]:
-        """Positions of all ranks' batches: those to decode, the longest clips first, then the banked ones."""
+        """Return positions of all ranks' batches: those to decode, longest clips first, then cached ones."""
         fresh = [n for n in range(len(self.queries)) if n not in self._banked]
         seconds = heard_seconds([self.queries[n].clip for n in fresh], self.rule)
         s = self.settings
@@ -104,7 +104,7 @@ class QuestionLoader:
         return batches + [banked[n : n + _BANKED_AT_ONCE] for n in range(0, len(banked), _BANKED_AT_ONCE)]
 
     def loader(self, rank: int, world_size: int) -> DataLoader[Any]:
-        """The batches of a rank."""
+        """Return a loader of a rank's batches."""
         return BatchLoader(
             ClipDataset(self.queries, self.rule, self._banked),
             batch_sampler=DealtBatches(self.batches(), rank, world_size),
@@ -113,7 +113,7 @@ class QuestionLoader:
         )
 
     def remake(self, positions: Sequence[int], max_rows: int | None = None) -> Batch:
-        """A batch of these questions, decoded here and now.
+        """Return a batch of these questions, decoded in this process.
 
         Args:
             positions: in the list.

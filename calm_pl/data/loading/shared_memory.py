@@ -1,4 +1,4 @@
-"""Room in shared memory, through which processes that decode hand over their batches.
+"""Check for room in shared memory, through which decoding processes pass their batches.
 
 A batch for which there is none is lost on its way, and the job would wait for it for ever.
 """

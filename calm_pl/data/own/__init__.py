@@ -1,1 +1,1 @@
-"""The user's own clips: a folder, a list, a Hugging Face data set. Floor 2."""
+"""Your own clips: a folder, a manifest, a Hugging Face data set. Floor 2."""

@@ -1,4 +1,4 @@
-"""The fields of users' rows: which column plays which part, and what its values mean."""
+"""Fields of users' rows: which column has which role, and what its values mean."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_columns(columns: ColumnSettings, known: Collection[str], where: str) -
 
 
 def column_of(configured: str | None, usual: tuple[str, ...], row: Row, what: str) -> str:
-    """The configured column, else the first of the usual ones that a row has.
+    """Return the configured column, else the first of the usual ones that a row has.
 
     Raises:
         DataError: neither is there; names the row and its columns.
@@ -47,7 +47,7 @@ def column_of(configured: str | None, usual: tuple[str, ...], row: Row, what: st
 
 
 def one_text(values: Mapping[str, Any], column: str | None, where: str) -> str:
-    """A field as text; empty where it is absent.
+    """Return a field as a string; empty if it is absent.
 
     Raises:
         DataError: it is neither text nor a whole number.
@@ -61,7 +61,7 @@ def one_text(values: Mapping[str, Any], column: str | None, where: str) -> str:
 
 
 def several_texts(value: Any, where: str, column: str) -> tuple[str, ...]:
-    """A list of texts: as such, as JSON in a text, or separated by `|`.
+    """Return a list of strings: given as such, as JSON in a string, or separated by `|`.
 
     Raises:
         DataError: empty, doubled or no text.

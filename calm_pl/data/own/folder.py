@@ -1,4 +1,4 @@
-"""Your own clips in folders: one sub-folder a class."""
+"""Your own clips in folders: one sub-folder per class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from calm_pl.errors import DataError
 
 
 class Folder(Benchmark):
-    """A sub-folder a class, named by it; or `train/` and `test/` of those.
+    """One sub-folder per class, named by it; or `train/` and `test/` of those.
 
     `val/` (or `validation/`, `dev/`, `heldout/`) beside them gives the held-out clips. Without `train/` and
     `test/` the clips are divided by `data.query_fraction`; see `with_split`. Classes are in the order of
@@ -29,7 +29,7 @@ class Folder(Benchmark):
     own_data = True
 
     def read(self) -> Listing:
-        """Every media file below the classes' folders."""
+        """Read every media file below the classes' folders."""
         if not self.root.is_dir():
             raise DataError(
                 f"data.root is {str(self.root)!r}, which is not a folder. Expected: {self.facts.layout}."
@@ -60,7 +60,7 @@ class Folder(Benchmark):
         return own_listing(clips, self.settings, sorted(classes))
 
     def _clips(self, folder: Path, label: str, split: str) -> list[Clip]:
-        """Media files of one class, sub-folders included."""
+        """Return media files of one class, including sub-folders."""
         files = list(walk(folder))
         strange = [path for path in files if not is_media(path)]
         if strange:

@@ -40,7 +40,7 @@ class HuggingFace(Benchmark):
     own_data = True
 
     def read(self) -> Listing:
-        """The rows of every split."""
+        """Read the rows of every split."""
         tables = load_tables(self.settings.root)
         cache = Path(self.settings.cache_dir or default_cache()).expanduser() / "clips"
         found: list[Found] = []
@@ -60,7 +60,7 @@ class HuggingFace(Benchmark):
     def _rows(
         self, table: Any, split: str, where: str, cache: Path, names: dict[str, None]
     ) -> Iterator[Found]:
-        """Clips of one split; names of class labels, in their order, are added to `names`."""
+        """Return clips of one split; names of class labels, in their order, are added to `names`."""
         from datasets import Audio
 
         c = self.settings.columns
@@ -87,7 +87,7 @@ class HuggingFace(Benchmark):
 
 
 def load_tables(root: str) -> dict[str, Any]:
-    """The splits of a data set by name.
+    """Load the splits of a data set by name.
 
     Raises:
         DataError: `datasets` is not installed, or it cannot load the data set.
@@ -113,12 +113,12 @@ def load_tables(root: str) -> dict[str, Any]:
 
 
 def default_cache() -> Path:
-    """`calm_pl` in the user's cache folder (`$XDG_CACHE_HOME`, else `~/.cache`)."""
+    """Return `calm_pl` in the user's cache folder (`$XDG_CACHE_HOME`, else `~/.cache`)."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "calm_pl"
 
 
 def _class_names(feature: Any) -> list[str]:
-    """Names of a `ClassLabel`, or of one in a list; none for other features."""
+    """Return the names of a `ClassLabel`, or of one in a list; none for other features."""
     while True:
         if hasattr(feature, "names"):
             return list(feature.names)
@@ -129,7 +129,7 @@ def _class_names(feature: Any) -> list[str]:
 
 
 def _named(value: Any, names: list[str], where: str) -> Any:
-    """A label, or a list of them, with class numbers replaced by names."""
+    """Return a label, or a list of them, with class numbers replaced by names."""
     if isinstance(value, list):
         return [_named(one, names, where) for one in value]
     if not names:
@@ -140,7 +140,7 @@ def _named(value: Any, names: list[str], where: str) -> Any:
 
 
 def _as_file(audio: Any, where: str, cache: Path) -> tuple[Path, str]:
-    """A file with a row's clip, and the clip's id."""
+    """Return a file with a row's clip, and the clip's id."""
     audio = audio or {}
     content, name = audio.get("bytes"), audio.get("path") or ""
     if content is None:

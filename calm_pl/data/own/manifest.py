@@ -1,4 +1,4 @@
-"""Your own clips by a list of them; also the JSON lists of the released CALM code, as they are."""
+"""Your own clips from a manifest; also reads the JSON lists of the released CALM code unchanged."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Manifest(Benchmark):
         super().__init__(replace(settings, root=settings.root or folder))
 
     def read(self) -> Listing:
-        """The rows of the lists."""
+        """Read the rows of the manifests."""
         paths = ManifestPaths(self.root, self.settings.allow_outside)
         found: list[Found] = []
         for path, split in self.lists.items():
@@ -104,7 +104,7 @@ class Manifest(Benchmark):
         )
 
     def _asked(self, row: Row, labels: tuple[str, ...]) -> tuple[Asked, ...]:
-        """The row's own question, if it brings one."""
+        """Return the row's own question, if it has one."""
         columns, (where, values) = self.settings.columns, row
         question = one_text(values, columns.question, where)
         given = values.get(columns.options) if columns.options else None
@@ -120,7 +120,7 @@ class Manifest(Benchmark):
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Rows of a manifest, by its suffix.
+    """Read the rows of a manifest, by its suffix.
 
     Raises:
         DataError: another suffix, or no such file; and what the readers raise.

@@ -24,7 +24,7 @@ class ManifestPaths:
         self.allow_outside = allow_outside
 
     def find(self, text: str, where: str, other_machine: bool) -> Path:
-        """The file that a text means.
+        """Return the file that a string refers to.
 
         Args:
             text: relative or absolute path.
@@ -51,7 +51,7 @@ class ManifestPaths:
         )
 
     def id_of(self, path: Path) -> str:
-        """The path below `root`, the same on every machine; the whole path of a file elsewhere."""
+        """Return the path below `root`, the same on every machine; the full path for a file elsewhere."""
         return (path.relative_to(self.root) if path.is_relative_to(self.root) else path).as_posix()
 
     @cached_property
@@ -73,6 +73,6 @@ class ManifestPaths:
 
 
 def _common_end(first: Path, second: Path) -> int:
-    """How many parts two paths share, counted from their end."""
+    """Return how many parts two paths share, counted from their end."""
     same = [a == b for a, b in zip(reversed(first.parts), reversed(second.parts), strict=False)]
     return same.index(False) if False in same else len(same)

@@ -1,4 +1,4 @@
-"""From users' rows to a listing: rows of one clip joined, and pool and query where the data have none."""
+"""From users' rows to a listing: rows of one clip joined, and data without splits divided."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HELDOUT = ("heldout", "validation", "val", "dev")
 
 
 class Found(NamedTuple):
-    """A clip as one row tells it.
+    """A clip as given by one row.
 
     Attributes:
         where: file and row, for errors.
@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """Clips, each once.
+    """Distinct clips.
 
     Attributes:
         clips: with the labels and questions of all their rows, in the order of their names.
@@ -41,7 +41,7 @@ class Joined(NamedTuple):
 
 
 def join_rows(found: Sequence[Found]) -> Joined:
-    """Rows of one clip become one clip with several labels, whatever the order of the rows.
+    """Join rows of one clip into a clip with several labels, whatever the order of the rows.
 
     Of several questions about one label of a clip the first in alphabetical order is asked.
 
@@ -76,7 +76,7 @@ def join_rows(found: Sequence[Found]) -> Joined:
 
 
 def own_listing(clips: Sequence[Clip], settings: DataSettings, classes: Sequence[str] = ()) -> Listing:
-    """Clips by their splits, else by their folds, else divided by `data.query_fraction`.
+    """List clips by their splits, else by their folds, else divided by `data.query_fraction`.
 
     Args:
         clips: each once.
@@ -97,7 +97,7 @@ def own_listing(clips: Sequence[Clip], settings: DataSettings, classes: Sequence
 
 
 def with_split(clips: Sequence[Clip], query_fraction: float) -> list[Clip]:
-    """The clips, each with the split `train` or `test`.
+    """Return the clips, each with the split `train` or `test`.
 
     Clips that share a group, or are one file, stay together. Of each class, about `query_fraction` of those
     bundles becomes the query, and at least one on either side where there are two. Which ones depends on
@@ -125,13 +125,13 @@ def with_split(clips: Sequence[Clip], query_fraction: float) -> list[Clip]:
 
 
 def heldout_split(clips: Sequence[Clip], pool: str, query: str) -> str | None:
-    """The split that held-out clips come from: one with a usual name that is neither pool nor query."""
+    """Return the split for held-out clips: one with a usual name that is neither pool nor query."""
     present = {clip.split for clip in clips} - {pool, query}
     return next((name for name in HELDOUT if name in present), None)
 
 
 def _natural(fold: str) -> tuple[int, str]:
-    """Numbers in their order, before and apart from words."""
+    """Return a sort key: numbers in numerical order, before words."""
     return (int(fold), fold) if fold.isascii() and fold.isdigit() else (10**9, fold)
 
 
@@ -140,7 +140,7 @@ def _labels(members: Sequence[Clip]) -> set[str]:
 
 
 def _bundles(clips: Sequence[Clip]) -> dict[str, str]:
-    """For each clip id the name of its bundle: the least id of all clips linked to it by groups."""
+    """Return for each clip id the name of its group: the least id of all clips linked to it by groups."""
     parent: dict[str, str] = {}
 
     def root(node: str) -> str:

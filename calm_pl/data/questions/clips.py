@@ -1,4 +1,4 @@
-"""What a data set is made of before any sound is read."""
+"""The contents of a data set before any audio is read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Asked(NamedTuple):
-    """A question that a data set brings along, instead of one made from the configuration.
+    """A question that a data set provides, instead of one made from the configuration.
 
     Attributes:
         label: the right answer, one of the clip's labels.
@@ -49,7 +49,7 @@ class Clip:
 
 
 class Listing(NamedTuple):
-    """All clips of a data set as its files list them, whether their sound is there or not.
+    """All clips of a data set as listed, whether or not their audio exists.
 
     Attributes:
         classes: labels in class order.

@@ -1,4 +1,4 @@
-"""Random choices that depend on a seed and a clip's id, and on nothing else."""
+"""Random choices that depend only on a seed and a clip's id."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Drawn(NamedTuple):
 
 
 def stable_number(*parts: object) -> int:
-    """A 64-bit number from the parts' text; the same on every machine and in every process."""
+    """Return a 64-bit number from the parts' text; the same on every machine and in every process."""
     text = "\0".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
@@ -48,7 +48,7 @@ def draw_support(
     heldout_pool: Sequence[Clip] | None = None,
     take_fewer: bool = False,
 ) -> Drawn:
-    """`shots` clips of each class, whatever the order of `pool`; all where `shots` is None.
+    """Draw `shots` clips of each class, whatever the order of `pool`; all if `shots` is None.
 
     Fewer shots under the same seed are a subset of more, so that curves over shots are nested. A clip with
     several labels may be drawn for each of them. Held-out clips are those next in line, without the groups
@@ -100,7 +100,7 @@ def draw_support(
 
 
 def _ranked(pool: Sequence[Clip], seed: int) -> dict[str, list[Clip]]:
-    """Clips of each label in the order in which they are drawn."""
+    """Return the clips of each label in the order in which they are drawn."""
     by_label: dict[str, list[Clip]] = defaultdict(list)
     for clip in sorted(pool, key=lambda clip: stable_number(seed, "support", clip.id)):
         for label in clip.labels:

@@ -47,13 +47,13 @@ def refuse_leaks(support: Sequence[Clip], query: Sequence[Clip], content: bool =
 
 
 def _traits(clip: Clip) -> list[str]:
-    """What tells a recording, in the words of the error."""
+    """Return what identifies a recording, in the words of the error."""
     files = [clip.path] if clip.video is None else [clip.path, clip.video]
     return [*clip.groups, f"clip {clip.id}", *(f"file {path.resolve()}" for path in files)]
 
 
 def _same_bytes(support: Sequence[Clip], query: Sequence[Clip]) -> list[tuple[Clip, Clip]]:
-    """Pairs of files with the same bytes. Only files whose size is on both sides are read."""
+    """Return pairs of files with the same bytes. Only files whose size occurs on both sides are read."""
     by_size: dict[int, list[Clip]] = {}
     for clip in support:
         by_size.setdefault(_size(clip.path), []).append(clip)
@@ -75,7 +75,7 @@ def _same_bytes(support: Sequence[Clip], query: Sequence[Clip]) -> list[tuple[Cl
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file; -1 where it cannot be asked, which decoding will report."""
+    """Return the size of a file; -1 if it cannot be read, which decoding will report."""
     try:
         return path.stat().st_size if path.is_file() else -1
     except OSError:

@@ -16,7 +16,7 @@ ZERO_SHOT_MODES = ("letters", "text", "generate")
 
 
 class Questioner:
-    """Asks about clips.
+    """Maker of the questions about clips.
 
     Args:
         classes: labels in class order.
@@ -57,7 +57,7 @@ class Questioner:
         self.shown = [c.replace("_", " ") if readable_labels else c for c in classes]
 
     def ask(self, clip: Clip, label: str | None) -> Query:
-        """The question about a clip, its true class `label` among the options.
+        """Return the question about a clip, with its true class `label` among the options.
 
         A clip's other labels are true as well and never among the distractors. Where the class is not known
         (None), all options are drawn. A question that came with the clip is asked as it is.
@@ -82,7 +82,7 @@ class Questioner:
         return Query(clip, truth, self.text(options), tuple(options), turned)
 
     def text(self, options: Sequence[int]) -> str:
-        """The question with its options: `What ...? A. dog B. rain`."""
+        """Return the question with its options: `What ...? A. dog B. rain`."""
         lettered = (f"{LETTERS[i]}. {self.shown[c]}" for i, c in enumerate(options))
         return " ".join(filter(None, [self.question, *lettered]))
 

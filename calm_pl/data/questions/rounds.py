@@ -43,7 +43,7 @@ class Questions:
         self.asked: list[Query] = []
 
     def add(self, drawn: LabelledClip) -> int:
-        """Position of the question about a clip and one of its labels."""
+        """Return the position of the question about a clip and one of its labels."""
         key = (drawn.clip.id, drawn.label)
         if key not in self._position:
             self._position[key] = len(self.asked)
@@ -119,7 +119,7 @@ def make_plan(
 
 
 def divide(listing: Listing, settings: DataSettings) -> Iterator[Division]:
-    """The divisions that `data.fold`, `data.pool_split` and `data.query_split` ask for.
+    """Return the divisions that `data.fold`, `data.pool_split` and `data.query_split` specify.
 
     Raises:
         DataError: a fold or split that the data set does not have.
@@ -155,7 +155,7 @@ def _of_split(listing: Listing, split: str, key: str) -> list[Clip]:
 
 
 def _fold_named(folds: Sequence[str], wanted: object) -> str:
-    """A fold by name, else by its number from 1."""
+    """Return a fold by name, else by its number from 1."""
     if str(wanted) in folds:
         return str(wanted)
     if isinstance(wanted, int) and 1 <= wanted <= len(folds):

@@ -1,4 +1,4 @@
-"""What is to be evaluated, as the LightningModule sees it: no files, no settings."""
+"""What to evaluate, as the LightningModule sees it: no files, no settings."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Task:
 
     @cached_property
     def num_clips(self) -> int:
-        """Clips that are asked about."""
+        """Number of distinct clips."""
         return int(self.clip_Q.max()) + 1 if len(self.clip_Q) else 0
 
     @cached_property
@@ -93,5 +93,5 @@ class Task:
 
     @cached_property
     def cluster_Q(self) -> np.ndarray:
-        """Recording, speaker or the like of each query question, numbered; what intervals resample, (Q,)."""
+        """Cluster of each query question, such as its source recording; resampled together, (Q,)."""
         return clusters([q.clip.groups for q in self.query], [q.clip.id for q in self.query])

@@ -12,6 +12,8 @@ from calm_pl.evaluation.module import FitFreeModule
 from calm_pl.jobs.record import JobRecord
 from calm_pl.methods import METHODS
 
+from .showing import only_shows
+
 # Matplotlib is imported after the test, on rank 0 only.
 if TYPE_CHECKING:
     from calm_pl.figures.agreement import Agreement
@@ -28,8 +30,10 @@ class FigureWriter(Callback):
     """
 
     def __init__(self, run_dir: str | Path) -> None:
-        self.folder = Path(run_dir) / "figures"
+        self.run_dir = Path(run_dir)
+        self.folder = self.run_dir / "figures"
 
+    @only_shows
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw what the run has; each file appears under its name only when complete, the index last."""
         if not trainer.is_global_zero:

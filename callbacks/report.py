@@ -14,6 +14,7 @@ from calm_pl.report import SoundRule, read_run, write_run_page
 from .order import require_before
 from .predictions import PredictionWriter
 from .run_record import RunRecord
+from .showing import only_shows
 
 
 class ReportWriter(Callback):
@@ -44,6 +45,7 @@ class ReportWriter(Callback):
         """Refuse an order of callbacks that leaves nothing to read."""
         require_before(self, trainer, PredictionWriter, RunRecord)
 
+    @only_shows
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the page; it appears under its name only when complete."""
         if not trainer.is_global_zero:

@@ -26,6 +26,7 @@ from .figures import FigureWriter
 from .order import require_before
 from .predictions import PredictionWriter, prediction_rows
 from .run_record import RunRecord
+from .showing import only_shows
 
 _STAGING = "WANDB_DATA_DIR"
 _MOST_ROWS = 10_000  # what W&B shows of a table
@@ -63,6 +64,7 @@ class WandbTables(Callback):
         if self.run_dir is not None:
             require_before(self, trainer, PredictionWriter, RunRecord)
 
+    @only_shows
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log everything once."""
         logger = next((one for one in trainer.loggers if isinstance(one, WandbLogger)), None)

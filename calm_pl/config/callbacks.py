@@ -28,8 +28,8 @@ class JobCallback:
         return self.key
 
 
-# What reads the run folder comes after what writes it; those of others come last.
-_ORDER = ("progress", "pseudo_labels", "predictions", "figures", "run_record", "report", "wandb_tables")
+# Results first: what only shows them comes after what writes them. Those of others come last.
+_ORDER = ("progress", "pseudo_labels", "predictions", "run_record", "figures", "report", "wandb_tables")
 CALLBACKS = RowTable(
     JobCallback,
     "calm_pl.callbacks",

@@ -142,14 +142,16 @@ class WandbConfig:
     `mode` offline writes into the run folder, to be synced later; `project` and `tags` are those of W&B.
     """
 
-    mode: str = setting("offline", one_of("online", "offline", "disabled"))
+    mode: Optional[str] = setting(None, one_of("online", "offline", "disabled"))
+    """null is W&B's own setting (`WANDB_MODE`, `WANDB_DISABLED`, `wandb offline`), else `offline`."""
     entity: Optional[str] = None
     """User or team; null is the account's default."""
-    project: str = "calm_pl"
+    project: Optional[str] = None
+    """null is W&B's own setting (`WANDB_PROJECT`), else `calm_pl`."""
     group: Optional[str] = None
     """Runs that belong together, such as those of an ablation."""
     name: Optional[str] = None
-    """null is the name of the run folder."""
+    """null is `WANDB_NAME`, else the name of the run folder."""
     tags: list[str] = field(default_factory=list)
     audio_clips: int = setting(0, at_least(0))
     """Number of audio clips in the table `test/listen`, the worst first; 0 by default, since they leave the

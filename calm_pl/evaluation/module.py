@@ -44,6 +44,7 @@ class FitFreeModule(LightningModule):
         results: by method, after test.
         predictions: of `methods`, after test.
         support_coverage, query_coverage: what became of the clips.
+        warnings: what failed of all that only shows the results, a sentence each.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class FitFreeModule(LightningModule):
         self._registered = nn.ModuleList(one for rounds in self.metrics.values() for one in rounds)
         self.table = PredictionTable(len(task.query), task.num_draws, len(self.methods))
         self.results: dict[str, MethodResult] = {}
+        self.warnings: list[str] = []
         self._differences: list[Difference] | None = None
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -22,7 +23,10 @@ def finish_dashboards(trainer: Trainer) -> None:
 
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):
-            logger.experiment.finish()
+            try:
+                logger.experiment.finish()
+            except Exception as error:  # its helper may be gone; the results are on disk
+                print(f"Warning: Weights & Biases did not finish: {error}", file=sys.stderr)
 
 
 def run_stages(

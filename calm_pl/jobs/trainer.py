@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from calm_pl.config.callbacks import CALLBACKS, SHIPPED, JobCallback
 from calm_pl.config.schema import Config, TrainerConfig, WandbConfig
 from calm_pl.errors import ConfigError, RunError
+from calm_pl.jobs.dashboard import build_wandb
 from calm_pl.jobs.record import JobRecord
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, Trainer
-    from lightning.pytorch.loggers import WandbLogger
 
 
 def build_trainer(config: Config, record: JobRecord) -> Trainer:
@@ -101,22 +101,3 @@ def build_loggers(wandb: WandbConfig, record: JobRecord, version: str = "") -> l
 
     board = build_wandb(wandb, record)
     return [CSVLogger(record.run_dir, name="logs", version=version), *([] if board is None else [board])]
-
-
-def build_wandb(settings: WandbConfig, record: JobRecord) -> WandbLogger | None:
-    """Return the job's run on Weights & Biases; None where it is disabled."""
-    if settings.mode == "disabled":
-        return None
-    import wandb
-    from lightning.pytorch.loggers import WandbLogger
-
-    wandb.setup(wandb.Settings(silent=True, mode=cast(Any, settings.mode)))
-    return WandbLogger(
-        name=settings.name or record.run_dir.name,
-        save_dir=record.run_dir,
-        project=settings.project,
-        offline=settings.mode == "offline",
-        tags=list(settings.tags) or None,
-        entity=settings.entity,
-        group=settings.group,
-    )

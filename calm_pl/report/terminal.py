@@ -66,6 +66,8 @@ def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRec
     console.print(table)
     for note in notes(module, data):
         console.print(note, highlight=False)
+    for warning in module.warnings:
+        console.print(f"Warning: {warning}", highlight=False, style="yellow", soft_wrap=True)
     console.print(f"Results: {record.run_dir}", highlight=False, soft_wrap=True)
     for offline in sorted(record.run_dir.glob("wandb/offline-run-*"))[-1:]:
         console.print(f"W&B, offline: wandb sync {offline}", highlight=False, soft_wrap=True)

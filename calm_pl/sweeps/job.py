@@ -33,8 +33,8 @@ def run_sweep(job: SweepJob, quiet: bool = True) -> None:
     """
     require_paths(job)
     import_lightning(quiet)
+    from calm_pl.jobs.dashboard import build_wandb
     from calm_pl.jobs.parts import build_data
-    from calm_pl.jobs.trainer import build_wandb
     from calm_pl.sweeps.points import main_metric, passes
     from calm_pl.sweeps.progress import SweepProgress
     from calm_pl.sweeps.results import record_results

@@ -109,7 +109,7 @@ def test_every_setting_is_in_the_reference():
     table = settings_tables()
     assert "| `voter.tau_p` | a number; a finite number above 0 | `0.03` | Temperature of the post" in table
     assert "| `model.path` | a string | required |" in table
-    assert "| `wandb.mode` | one of online, offline, disabled | `offline` |" in table
+    assert "| `wandb.mode` | one of online, offline, disabled, or null | `null` |" in table
     assert "| `data.fold` | a whole number or a string or null; a fold's name" in table
 
 

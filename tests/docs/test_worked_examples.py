@@ -161,8 +161,8 @@ support_vectors, query_vectors, labels = torch.randn(6, 4, 8), torch.randn(3, 4,
         for path in PAGES
         for block in blocks(path)
         if block.language == "python"
-        # the example of docs/callbacks.md is run by tests/callbacks
-        and block.page not in (*WORKED, "docs/callbacks.md")
+        # the example of docs/callbacks.md is run by tests/callbacks, the recipes by test_recipes.py
+        and block.page not in (*WORKED, "docs/callbacks.md", "CONTRIBUTING.md")
     ],
 )
 def test_other_python(block, tmp_path, monkeypatch):

@@ -1,0 +1,47 @@
+"""What only shows results may fail: they are on disk, and the job is done."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lightning.pytorch import LightningModule, Trainer
+
+from calm_pl.atomic_files import replacing
+from calm_pl.evaluation.module import FitFreeModule
+
+Shows = TypeVar("Shows", bound=Callable[[Any, Trainer, LightningModule], None])
+
+
+def only_shows(method: Shows) -> Shows:
+    """Turn what a callback's last step raises into a warning at the end, and a remark in `results.json`.
+
+    Its callback has a `run_dir`, which may be None.
+    """
+
+    @functools.wraps(method)
+    def guarded(self: Any, trainer: Trainer, pl_module: LightningModule) -> None:
+        try:
+            method(self, trainer, pl_module)
+        except Exception as error:  # whatever Matplotlib, a full disk or W&B's helper may raise
+            assert isinstance(pl_module, FitFreeModule)
+            text = f"{type(self).__name__} failed: {type(error).__name__}: {error}"
+            pl_module.warnings.append(text)
+            if self.run_dir is not None:
+                _remark(Path(self.run_dir) / "results.json", text)
+
+    return guarded  # type: ignore[return-value]
+
+
+def _remark(path: Path, text: str) -> None:
+    """Add a remark to a file of results, as far as it can be written."""
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        results["remarks"].append(text)
+        with replacing(path) as part:
+            part.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    except (OSError, ValueError, KeyError):
+        pass  # the warning is printed all the same

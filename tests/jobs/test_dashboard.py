@@ -1,0 +1,82 @@
+"""Where a job's run on W&B goes: as configured, else by W&B's own environment; failures cost no results."""
+
+import json
+
+import pytest
+
+from calm_pl.config.schema import WandbConfig
+from calm_pl.jobs.dashboard import build_wandb, mode_of
+from calm_pl.jobs.record import JobRecord
+
+
+@pytest.fixture
+def record(tmp_path):
+    return JobRecord(tmp_path / "mine", "esc50", "m", "", "0")
+
+
+@pytest.fixture(autouse=True)
+def silent_environment(monkeypatch):
+    for name in ("MODE", "PROJECT", "NAME", "DISABLED"):
+        monkeypatch.delenv(f"WANDB_{name}", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("mode", "environment", "expected"),
+    [
+        (None, {}, None),
+        (None, {"WANDB_MODE": "disabled"}, "disabled"),
+        (None, {"WANDB_MODE": "dryrun"}, "offline"),
+        (None, {"WANDB_DISABLED": "true"}, "disabled"),
+        (None, {"WANDB_DISABLED": "false", "WANDB_MODE": "online"}, "online"),
+        ("offline", {"WANDB_MODE": "disabled"}, "offline"),
+        ("disabled", {"WANDB_MODE": "online"}, "disabled"),
+    ],
+)
+def test_the_mode(monkeypatch, mode, environment, expected):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert mode_of(WandbConfig(mode=mode)) == expected
+
+
+def test_a_silent_configuration_leaves_name_and_project_to_the_environment(monkeypatch, record):
+    monkeypatch.setenv("WANDB_NAME", "theirs")
+    assert build_wandb(WandbConfig(), record)._name == "theirs"
+    assert build_wandb(WandbConfig(name="mine"), record)._name == "mine"
+    monkeypatch.delenv("WANDB_NAME")
+    assert build_wandb(WandbConfig(), record)._name == "mine"
+    assert build_wandb(WandbConfig(project="p"), record)._project == "p"
+    assert build_wandb(WandbConfig(), record)._offline
+
+
+def test_disabled_is_no_logger(monkeypatch, record):
+    monkeypatch.setenv("WANDB_DISABLED", "true")
+    assert build_wandb(WandbConfig(), record) is None
+
+
+def test_a_logger_that_dies_warns_once(record, monkeypatch):
+    logger = build_wandb(WandbConfig(), record)
+    monkeypatch.setattr(type(logger), "experiment", property(lambda self: self))
+    monkeypatch.setattr(type(logger), "log", lambda *a, **k: 1 / 0, raising=False)
+    with pytest.warns(UserWarning, match="takes no more metrics"):
+        logger.log_metrics({"a": 1.0})
+    logger.log_metrics({"a": 1.0})
+
+
+def test_what_only_shows_results_may_fail(call, small_job, tmp_path, monkeypatch):
+    def broken(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("calm_pl.figures.folder.draw_into", broken)
+    monkeypatch.setattr("callbacks.report.write_run_page", broken)
+    monkeypatch.setattr("callbacks.wandb_tables.WandbTables._log", broken)
+    callbacks = "callbacks=[run_record,predictions,figures,report,wandb_tables]"
+    result = call("fit-free", *small_job, callbacks, "wandb.mode=offline")
+    assert result.returncode == 0, result.stderr
+    run = tmp_path / "run"
+    results = json.loads((run / "results.json").read_text())
+    assert (run / "predictions.csv").is_file()
+    assert (run / "classifier.safetensors").is_file()
+    for name in ("FigureWriter", "ReportWriter", "WandbTables"):
+        told = f"{name} failed: OSError: [Errno 28] No space left on device"
+        assert f"Warning: {told}" in result.stdout
+        assert told in results["remarks"]

@@ -121,7 +121,9 @@ def sentences(fit: PseudoFit) -> list[str]:
     ]
     # Where rounds differ in their labels, what is told of all clips is of the votes alone.
     again = f" and self-training x{s.rounds}" if s.rounds and len(fit.rounds) == 1 else ""
-    how = f"{s.rollouts} rollouts a clip (T {s.temperature_low:g}–{s.temperature_high:g}, top-p {s.top_p:g})"
+    how = (
+        f"{s.rollouts} rollouts per clip (T {s.temperature_low:g}–{s.temperature_high:g}, top-p {s.top_p:g})"
+    )
     kept = f"{every.kept:,} of {every.asked:,} support clips kept ({_percent(every.kept / every.asked)} %)"
     others = f"; rejected: {', '.join(why)}" if why else ""
     lines = [
@@ -131,8 +133,8 @@ def sentences(fit: PseudoFit) -> list[str]:
     fewest = min(len(query.options) for query in fit.task.support)
     if every.known and fewest < len(fit.task.classes):
         lines.append(
-            f"They chose among {fewest} options, the right one among them, which nobody could show for clips"
-            f" without labels: measure that with data.n_options={len(fit.task.classes)}."
+            f"The model chose among {fewest} options including the correct one, which is impossible without"
+            f" true labels: to measure that case, set data.n_options={len(fit.task.classes)}."
         )
     if s.rounds:
         for step in range(s.rounds + 1):
@@ -140,7 +142,7 @@ def sentences(fit: PseudoFit) -> list[str]:
             labelled, asked = sum(q.kept for q in reached), sum(q.asked for q in reached)
             right, known = sum(q.right for q in reached), sum(q.known for q in reached)
             what = f"after self-training {step}" if step else "by votes"
-            of = f", {_percent(right / known)} % right" if known else ""
+            of = f", {_percent(right / known)} % correct" if known else ""
             lines.append(f"Pseudo-labels {what}: {_percent(labelled / asked)} % of clips kept{of}.")
     if len(fit.task.rounds) > 1:
         short = [one for one in fit.rounds if one.steps[-1].lacking]
@@ -149,13 +151,13 @@ def sentences(fit: PseudoFit) -> list[str]:
         )
         if lacking:
             lines.append(
-                f"In {len(short)} of {len(fit.rounds)} rounds some class has no pseudo-label, and no voter on"
-                f" them can name it there: {_named(lacking)}."
+                f"In {len(short)} of {len(fit.rounds)} rounds some class has no pseudo-label, so voters on"
+                f" pseudo-labels cannot predict it there: {_named(lacking)}."
             )
     elif every.lacking:
         lines.append(
-            f"{len(every.lacking)} of {len(fit.task.classes)} classes have no pseudo-label, and no voter on"
-            f" them can name these: {_named(every.lacking)}."
+            f"{len(every.lacking)} of {len(fit.task.classes)} classes have no pseudo-label, so voters on"
+            f" pseudo-labels cannot predict these: {_named(every.lacking)}."
         )
     return lines
 

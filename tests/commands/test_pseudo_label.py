@@ -60,7 +60,7 @@ def test_methods_on_pseudo_labels_stand_beside_the_others(base):
     _, folder, done = base
     methods = results_of(folder)["methods"]
     assert list(methods) == PLAIN + PSEUDO
-    for word in ("SAVs+PL", "CALM-Global+PL", "CALM+PL", "Pseudo-labels by 6 rollouts a clip"):
+    for word in ("SAVs+PL", "CALM-Global+PL", "CALM+PL", "Pseudo-labels by 6 rollouts per clip"):
         assert word in done.stdout
         assert word in (folder / "report.html").read_text()
     predictions = rows_of(folder / "predictions.csv")
@@ -270,7 +270,7 @@ def test_clips_that_nobody_labelled_have_every_class_among_their_options(base, c
     assert "bad.wav" in bad["error"]
     entry = json.loads((tmp_path / "run" / "pseudo_labels.json").read_text())
     assert entry["accuracy"] is None
-    assert "no voter on" in result.stdout
+    assert "so voters on" in result.stdout
 
 
 def test_several_labels_a_clip_are_voted_on_question_by_question(call, tmp_path, monkeypatch):

@@ -11,27 +11,37 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from calm_pl.evaluation.module import FitFreeModule
 from calm_pl.jobs.record import JobRecord
 from calm_pl.methods import METHODS
+from calm_pl.runs import read_run
 
+from .order import require_before
+from .predictions import PredictionWriter
+from .run_record import RunRecord
 from .showing import only_shows
 
 # Matplotlib is imported after the test, on rank 0 only.
 if TYPE_CHECKING:
     from calm_pl.figures.agreement import Agreement
-    from calm_pl.figures.run import HeadFacts, RunFacts
 
 
 class FigureWriter(Callback):
-    """Draw the figures of a `FitFreeModule` after test, on rank 0, into `figures/` of a folder.
+    """Draw a run's figures after test, on rank 0, from what other callbacks left in its folder.
 
-    A figure that cannot be drawn is warned of, and the job goes on.
+    A figure that cannot be drawn causes a warning, and the job goes on.
 
     Args:
         run_dir: where `figures/` is made.
+
+    Raises:
+        RunError: at the start, if `PredictionWriter` or `RunRecord` is not before it among the callbacks.
     """
 
     def __init__(self, run_dir: str | Path) -> None:
         self.run_dir = Path(run_dir)
         self.folder = self.run_dir / "figures"
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse an order of callbacks that leaves nothing to draw."""
+        require_before(self, trainer, PredictionWriter, RunRecord)
 
     @only_shows
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -40,56 +50,11 @@ class FigureWriter(Callback):
             return
         from calm_pl.figures.folder import draw_into
         from calm_pl.figures.run import run_drawings
-        from calm_pl.figures.run_files import write_agreement
+        from calm_pl.figures.run_files import facts_of, write_agreement
 
         assert isinstance(pl_module, FitFreeModule)
-        facts = run_facts(pl_module)
-        write_agreement(self.folder, facts.agreement)
-        draw_into(self.folder, run_drawings(facts))
-
-
-def run_facts(module: FitFreeModule) -> RunFacts:
-    """Return the facts about a tested module; those that `facts_of` finds in the folder of its run."""
-    from calm_pl.figures.methods import Estimate
-    from calm_pl.figures.run import Answered, RunFacts
-    from calm_pl.figures.run_files import main_metric
-
-    task = module.task
-    seen_Q, label_QDM, confidence_QDM = (state.numpy() for state in module.predictions)
-    seen_Q = seen_Q > 0
-    metric = main_metric(next(iter(module.results.values())).values)
-    answers, estimates = {}, {}
-    for m, (method, result) in enumerate(module.results.items()):
-        # Six digits, as predictions.csv has them: drawn again from there, a figure is the same.
-        confidence_N = [float(f"{c:.6f}") for c in confidence_QDM[seen_Q, :, m].ravel()]
-        answers[METHODS.title(method)] = Answered(label_QDM[seen_Q, :, m].ravel(), np.array(confidence_N))
-        rounds = [one.values[metric.key] for fold in result.rounds for one in fold]
-        low, high = result.ci95.get(metric.key, (None, None))
-        estimates[METHODS.title(method)] = Estimate(
-            result.values[metric.key], low, high, rounds if len(rounds) > 1 else []
-        )
-    return RunFacts(
-        task.classes,
-        np.repeat(task.label_Q[seen_Q], task.num_draws),
-        task.num_draws,
-        answers,
-        estimates,
-        metric.title,
-        task.positive,
-        _head_facts(module),
-        _agreement(module),
-    )
-
-
-def _head_facts(module: FitFreeModule) -> HeadFacts | None:
-    from calm_pl.figures.run import HeadFacts
-
-    if "calm" not in module.fitted:
-        return None
-    first: Any = module.fitted["calm"][0]
-    return HeadFacts(
-        first.weights_.cpu().numpy(), first.reliability_.cpu().numpy(), module.lalm.layout.num_layers
-    )
+        write_agreement(self.folder, _agreement(pl_module))  # of all rounds; the classifier is the first's
+        draw_into(self.folder, run_drawings(facts_of(read_run(self.run_dir))))
 
 
 def _agreement(module: FitFreeModule) -> dict[str, Agreement]:

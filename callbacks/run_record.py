@@ -25,8 +25,6 @@ from calm_pl.methods.table import PSEUDO_SUFFIX
 from calm_pl.report.terminal import notes
 from calm_pl.voters import HeadVoter
 
-from .figures import FigureWriter
-
 _PACKAGES = ("torch", "transformers", "lightning", "torchmetrics", "torchaudio", "numpy")
 
 
@@ -95,8 +93,7 @@ class RunRecord(Callback):
                 (folder / name).unlink(missing_ok=True)
             else:
                 made.save(folder / name)
-        if not any(isinstance(one, FigureWriter) for one in trainer.callbacks):  # type: ignore[attr-defined]
-            (folder / "figures" / "index.json").unlink(missing_ok=True)  # of an earlier run
+        (folder / "figures" / "index.json").unlink(missing_ok=True)  # of an earlier run
         results = json.dumps(self._results(pl_module, data), indent=2) + "\n"
         _write(folder / "results.json", results)
 

@@ -25,9 +25,11 @@ def cross_faults(config: Config) -> list[str]:
             if value not in known:
                 faults.append(f"{name}: must be among {', '.join(known)}, but holds {value!r}")
     absent = [name for name in ("predictions", "run_record") if name not in config.callbacks]
-    if "report" in config.callbacks and absent:
+    readers = [name for name in ("figures", "report", "wandb_tables") if name in config.callbacks]
+    if readers and absent:
         faults.append(
-            f"callbacks: report reads what {' and '.join(absent)} writes: add it, or leave report out"
+            f"callbacks: {readers[0]} reads what {' and '.join(absent)} writes: add it, or leave"
+            f" {readers[0]} out"
         )
     if not config.methods:
         faults.append("methods: must name at least one method, but is empty")

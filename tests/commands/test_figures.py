@@ -173,6 +173,8 @@ def test_in_a_trainer_of_ones_own(esc_root, lalm, tmp_path):
     from lightning.pytorch import Trainer
 
     from callbacks.figures import FigureWriter
+    from callbacks.predictions import PredictionWriter
+    from callbacks.run_record import RunRecord
     from calm_pl import Calm
     from calm_pl.data.benchmarks.esc50 import ESC50
     from calm_pl.data.loading.base import FewShotDataModule
@@ -191,14 +193,14 @@ def test_in_a_trainer_of_ones_own(esc_root, lalm, tmp_path):
         accelerator="cpu",
         devices=1,
         logger=False,
-        callbacks=[FigureWriter(tmp_path)],
+        callbacks=[PredictionWriter(tmp_path), RunRecord(tmp_path), FigureWriter(tmp_path)],
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=False,
         use_distributed_sampler=False,
     )
-    trainer.validate(module, dataloaders=data.val_dataloader(), verbose=False)
-    trainer.test(module, dataloaders=data.test_dataloader(), verbose=False)
+    trainer.validate(module, datamodule=data, verbose=False)
+    trainer.test(module, datamodule=data, verbose=False)
     index = index_of(tmp_path / "figures")
     assert [one["name"] for one in index["figures"]] == FIGURES[:-1]
     assert "mine" in (tmp_path / "figures" / "methods.svg").read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ import json
 import pytest
 from conftest import ALL_CALLBACKS, LEAN, REPO, command_line, outside
 from lightning.pytorch import Trainer
+from wandb_files import read_back
 from warm_processes import launched
 
 from callbacks.run_record import RunRecord
@@ -72,6 +73,13 @@ def test_it_has_its_row_everywhere(finished):
     assert all(row["loudest"] == row["sav"] for row in rows)
     assert "Loudest heads" in (folder / "run/report.html").read_text()
     assert "Loudest heads" in (folder / "run/figures/methods.svg").read_text()
+
+
+def test_weights_and_biases_has_it(finished):
+    folder, _, _ = finished
+    summary = read_back(folder / "run").summary
+    results = json.loads((folder / "run/results.json").read_text())["methods"]["loudest"]
+    assert summary["test/loudest/accuracy"] == pytest.approx(results["accuracy"], abs=1e-6)
 
 
 def test_pages_and_figures_come_again_with_the_plugin(finished):

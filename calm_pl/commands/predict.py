@@ -29,7 +29,7 @@ _EXAMPLES = """\
 
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
     """The command; see `main`."""
-    args = _parser(program).parse_args(list(argv))
+    args = _parser(program).parse_args(_files_before_flags(argv))
     if not Path(args.classifier).is_file():
         raise ModelError(f"{args.classifier}: cannot be read as a classifier: no such file.")
     for flag, share in (("--abstain", args.abstain), ("--coverage", args.coverage)):
@@ -65,6 +65,14 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     _warn_of_options(classifier)
     {"json": _print_json, "csv": _print_csv, "table": _print_table}[args.format](rows, args.top)
     return 0
+
+
+def _files_before_flags(argv: Sequence[str]) -> list[str]:
+    """Return the arguments, with `./` before files whose names begin with `-` (YouTube ids do) after `*.wav`."""
+    from calm_pl.data.found_files import is_media
+
+    dashed = (text.startswith("-") and is_media(Path(text)) and Path(text).is_file() for text in argv)
+    return [f"./{text}" if is_file else text for text, is_file in zip(argv, dashed, strict=True)]
 
 
 def _parser(program: str) -> argparse.ArgumentParser:

@@ -56,6 +56,15 @@ class Benchmark(ABC):
         given = self.settings.question
         return self.default_question if given is None else given
 
+    def first_of(self, official: str, *others: str) -> Path:
+        """Return the first that there is of an official file or folder and of places where copies have it.
+
+        Raises:
+            DataError: none is there; see `require`.
+        """
+        found = (self.root / relative for relative in (official, *others))
+        return next((path for path in found if path.exists()), None) or self.require(official)
+
     def require(self, relative: str) -> Path:
         """Return a file or folder that the layout needs.
 

@@ -11,6 +11,14 @@ from calm_pl.media import CONTAINER_SUFFIXES
 
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64")
 MEDIA_SUFFIXES = (*SOUND_SUFFIXES, *CONTAINER_SUFFIXES)
+# What file managers, archives and storage boxes leave beside the user's files.
+_LEFT_BEHIND = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
+_LEFT_BEHIND |= {"Thumbs.db", "desktop.ini"}
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is hidden, or left behind by a system, such as `._a.wav`, `__MACOSX`."""
+    return name.startswith(".") or name in _LEFT_BEHIND
 
 
 def is_media(path: Path) -> bool:
@@ -21,8 +29,8 @@ def is_media(path: Path) -> bool:
 def walk(folder: Path) -> Iterator[Path]:
     """Walk the files below a folder, without hidden ones, following links; in the same order everywhere."""
     for here, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(here, name) for name in sorted(names) if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        yield from (Path(here, name) for name in sorted(names) if not is_hidden(name))
 
 
 def by_stem(folder: Path, suffixes: Sequence[str] = MEDIA_SUFFIXES) -> dict[str, Path]:

@@ -110,6 +110,9 @@ class DataSettings:
     """For `manifest`: the list of clips (CSV, TSV, JSON, JSONL); paths in it are below `root`."""
     query_manifest: Optional[str] = None
     """For `manifest`: a second list, for the query; the first is then the support pool."""
+    label_separator: Optional[str] = None
+    """For your own lists: what separates the labels of one field; null separates at `|`, and in a column
+    `labels` at commas."""
     allow_outside: bool = False
     """For `manifest`: allow paths outside `root`."""
     query_fraction: float = setting(0.5, between_zero_and_one())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import difflib
+import io
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -32,6 +35,7 @@ def read_csv(
     *,
     header: Sequence[str] | None = None,
     delimiter: str = ",",
+    detect: bool = False,
     comments: bool = False,
 ) -> list[Row]:
     """Read the rows of a CSV file (UTF-8 with or without a byte order mark, any line ends, quoted fields).
@@ -41,39 +45,48 @@ def read_csv(
         columns: columns that its header must have.
         header: names of the columns, in a file without a header.
         delimiter: between fields; spaces after it do not count.
-        comments: the file begins with lines after `#`.
+        detect: take the delimiter that the header has most of (`,`, `;` or tab), or that a first line
+            `sep=;` names, as spreadsheets write it.
+        comments: the file begins with lines after `# `. Other lines with `#` are rows.
 
     Raises:
         DataError: names the file, the line and the rule.
     """
-    skipped = 0
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            start = file.tell()
-            while comments and file.readline().startswith("#"):
-                start = file.tell()
-                skipped += 1
-            file.seek(start)
-            reader = csv.DictReader(
-                file, fieldnames=header, delimiter=delimiter, skipinitialspace=True, strict=True
-            )
-            missing = [name for name in columns if name not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path}: lacks the columns {', '.join(missing)}.")
-            rows = []
-            for values in reader:
-                where = f"{path}, line {skipped + reader.line_num}"
-                if None in values or None in values.values():
-                    names = reader.fieldnames or ()
-                    many = "more" if None in values else "fewer"
-                    raise DataError(
-                        f"{where}: must have {len(names)} fields ({', '.join(names)}), but has {many};"
-                        " a field that holds the delimiter needs quotes."
-                    )
-                rows.append(Row(where, dict(values)))
-            return rows
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read: {error}.") from error
+    file = io.StringIO(_text(path), newline="")
+    skipped, start = 0, 0
+    line = file.readline()
+    while comments and line.startswith("# ") or detect and _SEPARATOR.match(line):
+        if detect:
+            delimiter = line[4]
+        skipped, start = skipped + 1, file.tell()
+        line = file.readline()
+    file.seek(start)
+    if detect and not skipped:
+        delimiter = _delimiter(line, delimiter)
+    reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True, strict=True)
+    names: list[str] | None = None if header is None else list(header)
+    rows = []
+    while True:
+        begun = skipped + reader.line_num + 1
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            raise DataError(
+                f"{path}, line {begun}: cannot be read: {error}; is a quote opened there and not closed?"
+            ) from error
+        if fields is None:
+            break
+        where = f"{path}, line {skipped + reader.line_num}"
+        if names is None and not fields:
+            continue
+        if names is None:
+            names = [name.strip() for name in fields]
+            _check_header(names, columns, path)
+        elif any(field.strip() for field in fields):
+            rows.append(_row(where, names, fields))
+    if names is None:
+        _check_header([], columns, path)
+    return rows
 
 
 def read_json(path: Path) -> list[Row]:
@@ -87,6 +100,8 @@ def read_json(path: Path) -> list[Row]:
     except (ValueError, RecursionError) as error:
         hint = " One object a line belongs in a .jsonl file." if "Extra data" in str(error) else ""
         raise DataError(f"{path}: is not valid JSON: {error}.{hint}") from error
+    if isinstance(items, dict) and isinstance(items.get("data"), list):
+        items = items["data"]  # as AST, AudioLDM and others write it
     if not isinstance(items, list):
         raise DataError(f"{path}: must hold a list of objects, but holds {_kind(items)}.")
     return [_object(item, f"{path}, item {number}") for number, item in enumerate(items, 1)]
@@ -145,11 +160,53 @@ def once(clips: list[Clip], where: Path) -> list[Clip]:
     return clips
 
 
+def _check_header(names: Sequence[str], columns: Sequence[str], path: Path) -> None:
+    missing = [name for name in columns if name not in names]
+    if missing:
+        raise DataError(f"{path}: lacks the columns {', '.join(missing)}.")
+    twice = [name for name, count in Counter(names).items() if name and count > 1]
+    if twice:
+        raise DataError(f"{path}: has more than one column {twice[0]!r}.")
+
+
+def _row(where: str, names: Sequence[str], fields: Sequence[str]) -> Row:
+    """Return one row; spreadsheets put further delimiters at its end, with nothing behind them."""
+    more = any(field.strip() for field in fields[len(names) :])
+    if more or len(fields) < len(names):
+        raise DataError(
+            f"{where}: must have {len(names)} fields ({', '.join(names)}), but has"
+            f" {'more' if more else 'fewer'}; a field that holds the delimiter needs quotes."
+        )
+    # A column without a name is pandas' index, or an empty one of a spreadsheet.
+    return Row(where, {name: field for name, field in zip(names, fields, strict=False) if name})
+
+
+_SEPARATOR = re.compile(r"sep=.\r?\n?$", re.IGNORECASE)
+
+
+def _delimiter(header: str, usual: str) -> str:
+    """Return the delimiter that a header has most of outside quotes; the usual one where several tie."""
+    bare = re.sub(r'"[^"]*"', "", header)
+    return max((usual, ",", ";", "\t"), key=bare.count)
+
+
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        content = path.read_bytes()
+    except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}.") from error
+    encoding = "utf-8-sig"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path}, line {line}: cannot be read: is not {encoding.removesuffix('-sig').upper()}"
+            f" (byte 0x{content[error.start]:02x}). Save it as `CSV UTF-8`; where a spreadsheet wrote it in"
+            f" the Windows code page, `iconv -f WINDOWS-1252 -t UTF-8 {path.name} > new{path.suffix}` does."
+        ) from error
 
 
 def _object(item: Any, where: str) -> Row:

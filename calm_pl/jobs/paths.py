@@ -52,7 +52,7 @@ def find_files(paths: Sequence[str]) -> Iterator[Path]:
     Raises:
         DataError: a path that is not there, or a folder without sound files.
     """
-    from calm_pl.data.found_files import MEDIA_SUFFIXES
+    from calm_pl.data.found_files import MEDIA_SUFFIXES, is_media, walk
 
     for text in paths:
         path = Path(text)
@@ -61,7 +61,7 @@ def find_files(paths: Sequence[str]) -> Iterator[Path]:
                 raise DataError(f"{path}: no such file or folder.")
             yield path
             continue
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
+        found = sorted(p for p in walk(path) if is_media(p))
         if not found:
             raise DataError(f"{path}: contains no sound file ({', '.join(sorted(MEDIA_SUFFIXES))}).")
         yield from found

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.facts import Facts
+from calm_pl.data.found_files import SOUND_SUFFIXES, by_stem
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.data.settings import DataSettings
 from calm_pl.data.tables import Row, once, read_csv
@@ -53,9 +55,10 @@ class ASVspoof2019LA(Benchmark):
         for split, name in PROTOCOLS.items():
             path = folder / f"ASVspoof2019.LA.cm.{name}.txt"
             if path.is_file():
-                audio = self.root / f"ASVspoof2019_LA_{split}" / "flac"
+                audio = self.root / f"ASVspoof2019_LA_{split}"
+                files = by_stem(audio, SOUND_SUFFIXES)
                 rows = read_csv(path, header=_COLUMNS, delimiter=" ")
-                clips += [_clip(row, audio, split) for row in rows]
+                clips += [_clip(row, files, audio / "flac", split) for row in rows]
         if not clips:
             raise DataError(f"{folder}: contains no protocol named ASVspoof2019.LA.cm.*.txt with lines.")
         heldout = {"dev"} & {clip.split for clip in clips} - {self.settings.query_split}
@@ -64,7 +67,7 @@ class ASVspoof2019LA(Benchmark):
         )
 
 
-def _clip(row: Row, audio: Path, split: str) -> Clip:
+def _clip(row: Row, files: Mapping[str, Path], folder: Path, split: str) -> Clip:
     where, v = row
     if v["key"] not in KEYS:
         raise DataError(f"{where}: the last field must be bonafide or spoof, but is {v['key']!r}.")
@@ -76,7 +79,7 @@ def _clip(row: Row, audio: Path, split: str) -> Clip:
         raise DataError(f"{where}: attack must be {rule}, but is {v['attack']!r}.")
     return Clip(
         v["utterance"],
-        audio / f"{v['utterance']}.flac",
+        files.get(v["utterance"]) or folder / f"{v['utterance']}.flac",
         (KEYS[v["key"]],),
         (f"speaker {v['speaker']}",),
         split=split,

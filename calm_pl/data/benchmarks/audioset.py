@@ -61,9 +61,14 @@ class AudioSet(Benchmark):
 
     def _folder(self, split: str) -> Path:
         audio = self.root / "audio"
-        own = [audio / name for name in FOLDERS[split] if (audio / name).is_dir()]
-        others = any((audio / name).is_dir() for names in FOLDERS.values() for name in names)
-        return own[0] if own else audio / split if others else audio
+        found = {
+            name: [place / folder for place in (audio, self.root) for folder in folders]
+            for name, folders in FOLDERS.items()
+        }
+        there = {name: [path for path in paths if path.is_dir()] for name, paths in found.items()}
+        if there[split]:
+            return there[split][0]
+        return audio / split if any(there.values()) else audio
 
 
 class ClassName(NamedTuple):
@@ -106,6 +111,11 @@ def _clip(
     row: Row, names: Mapping[str, ClassName], files: Mapping[str, Path], folder: Path, split: str
 ) -> Clip:
     where, v = row
+    if v["id"].startswith("#"):
+        raise DataError(
+            f"{where}: YTID is {v['id']!r}, as spreadsheets write ids that begin with - or =: the list has been"
+            " saved by one, and the ids are lost. Take the published list."
+        )
     if len(v["id"]) != 11:
         raise DataError(f"{where}: YTID must have 11 characters, but is {v['id']!r}.")
     try:

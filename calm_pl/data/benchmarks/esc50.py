@@ -40,7 +40,9 @@ class ESC50(Benchmark):
 
     def read(self) -> Listing:
         """Read the rows of `meta/esc50.csv`; classes in the order of the official targets."""
-        clips = read_clips(self.require("meta/esc50.csv"), self.require("audio"))
+        doubled = self.root / "audio" / "audio"  # as on Kaggle
+        audio = doubled if doubled.is_dir() else self.require("audio")
+        clips = read_clips(self.first_of("meta/esc50.csv", "esc50.csv"), audio)
         return Listing(CLASSES, clips, folds=FOLDS, fold="1")
 
 
@@ -50,7 +52,7 @@ def read_clips(meta: Path, audio: Path) -> list[Clip]:
     Raises:
         DataError: names the line, the rule and the value.
     """
-    return once([_read_row(row, audio) for row in read_csv(meta, _COLUMNS)], meta)
+    return once([_read_row(row, audio) for row in read_csv(meta, _COLUMNS, detect=True)], meta)
 
 
 def _read_row(row: Row, audio: Path) -> Clip:

@@ -6,6 +6,7 @@ import re
 
 from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.facts import Facts
+from calm_pl.data.found_files import is_hidden
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.errors import DataError
 
@@ -38,6 +39,8 @@ class FSDD(Benchmark):
         by_speaker = self.settings.fold is not None
         clips = []
         for path in sorted(self.require("recordings").glob("*.wav")):
+            if is_hidden(path.name):
+                continue
             match = _NAME.fullmatch(path.name)
             if match is None:
                 raise DataError(f"{path}: the name must have the form digit_speaker_take.wav.")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.facts import Facts
+from calm_pl.data.found_files import is_hidden
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.errors import DataError
 
@@ -47,7 +48,8 @@ class SpeechCommands(Benchmark):
         clips = []
         for word in CLASSES:
             if (self.root / word).is_dir():
-                clips += [_clip(path, listed) for path in sorted((self.root / word).glob("*.wav"))]
+                paths = sorted((self.root / word).glob("*.wav"))
+                clips += [_clip(path, listed) for path in paths if not is_hidden(path.name)]
         if not clips:
             self.require(CLASSES[0])
             raise DataError(f"{self.root} contains no .wav file. Expected: {self.facts.layout}.")
@@ -65,10 +67,13 @@ class SpeechCommands(Benchmark):
         listed: dict[str, str] = {}
         for split, name in LISTS.items():
             try:
-                lines = (self.root / name).read_text(encoding="utf-8").splitlines()
+                lines = (self.root / name).read_text(encoding="utf-8-sig").splitlines()
             except (OSError, UnicodeDecodeError) as error:
                 raise DataError(f"{self.root / name}: cannot be read: {error}.") from error
-            for number, line in enumerate(lines, 1):
+            for number, written in enumerate(lines, 1):
+                line = written.strip()
+                if not line:
+                    continue
                 word, _, file = line.partition("/")
                 where = f"{self.root / name}, line {number}"
                 if word not in CLASSES or _NAME.fullmatch(file) is None:

@@ -36,8 +36,9 @@ class UrbanSound8K(Benchmark):
 
     def read(self) -> Listing:
         """Read the rows of `metadata/UrbanSound8K.csv`; classes in the order of the official numbers."""
-        meta, audio = self.require("metadata/UrbanSound8K.csv"), self.require("audio")
-        clips = [_clip(row, audio) for row in read_csv(meta, _COLUMNS)]
+        meta = self.first_of("metadata/UrbanSound8K.csv", "UrbanSound8K.csv")
+        audio = self.root if (self.root / "fold1").is_dir() else self.require("audio")
+        clips = [_clip(row, audio) for row in read_csv(meta, _COLUMNS, detect=True)]
         return Listing(CLASSES, once(clips, meta), folds=FOLDS, fold="1")
 
 

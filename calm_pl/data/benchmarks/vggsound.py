@@ -17,6 +17,7 @@ from calm_pl.media import CONTAINER_SUFFIXES
 
 SPLITS = ("train", "test")
 _ID = re.compile(r"[\w-]{11}", re.ASCII)
+_TIMES = re.compile(r"(?P<id>[\w-]{11})_(?P<start>\d+)(?P<end>_\d+)?", re.ASCII)
 _NAME = re.compile(r"[\w-]{11}_\d{6}\.mp4", re.ASCII)  # ids may hold underscores too
 
 
@@ -72,7 +73,9 @@ class VGGSound(Benchmark):
     def read(self) -> Listing:
         """Read the rows of the label files."""
         sounds = by_stem(self.root / "audio", MEDIA_SUFFIXES)
-        videos = by_stem(self.root / "video", CONTAINER_SUFFIXES)
+        folder = self.root / "videos"
+        videos = by_stem(folder if folder.is_dir() else self.root / "video", CONTAINER_SUFFIXES)
+        sounds, videos = _official_names(sounds), _official_names(videos)
         clips = []
         for row in read_labels(self._label_files(), self.root / "stat.csv"):
             files = self.files(row.name, sounds, videos)
@@ -94,6 +97,19 @@ class VGGSound(Benchmark):
             return [self.root / "vggsound.csv"]
         parts = [path for split in SPLITS if (path := self.root / f"{split}.csv").is_file()]
         return parts or [self.require("vggsound.csv")]
+
+
+def _official_names(files: Mapping[str, Path]) -> dict[str, Path]:
+    """Return the files by `<id>_<start>`; copies also say `<id>_<ms>_<ms>`, or leave out leading zeros."""
+    named = {}
+    for stem, path in files.items():
+        match = _TIMES.fullmatch(stem)
+        unit = 1000 if match and match["end"] else 1
+        if match is None or int(match["start"]) % unit:
+            named[stem] = path
+        else:
+            named.setdefault(f"{match['id']}_{int(match['start']) // unit:06d}", path)
+    return named
 
 
 def read_labels(files: list[Path], stat: Path) -> list[Listed]:

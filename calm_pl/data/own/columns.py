@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import fields
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import astuple, fields
 from typing import Any
 
 from calm_pl.data.settings import ColumnSettings
 from calm_pl.data.tables import Row
 from calm_pl.errors import DataError
 
-PATH_COLUMNS = ("path", "wav", "audio", "file", "filename", "video")
+PATH_COLUMNS = (
+    *("path", "wav", "audio", "file", "filename", "video"),
+    *("file_name", "fname", "filepath", "file_path", "audio_path", "audio_filepath"),
+)
 LABEL_COLUMNS = ("mapped_label", "correct_label", "label", "labels", "category", "class")
+_USUAL = {*PATH_COLUMNS, *LABEL_COLUMNS, "split", "fold", "group", "video", "question", "options"}
 
 
 def check_columns(columns: ColumnSettings, known: Collection[str], where: str) -> None:
@@ -28,6 +34,26 @@ def check_columns(columns: ColumnSettings, known: Collection[str], where: str) -
                 f"data.columns.{field.name} is {name!r}, but {where} has the columns"
                 f" {', '.join(sorted(known))}."
             )
+
+
+def usual_names(rows: Sequence[Row], columns: ColumnSettings) -> list[Row]:
+    """Return the rows with columns by their usual names, whatever their case: `Path`, `File Name`.
+
+    A column that `data.columns` names, and one whose usual name is there as well, keep their own.
+    """
+    keep = set(astuple(columns))
+    known: dict[tuple[str, ...], list[str]] = {}
+    renamed = []
+    for row in rows:
+        given = tuple(row.values)
+        if given not in known:
+            usual = ["_".join(name.lower().split()) for name in given]
+            known[given] = [
+                name if name in keep or new not in _USUAL or usual.count(new) > 1 else new
+                for name, new in zip(given, usual, strict=True)
+            ]
+        renamed.append(row._replace(values=dict(zip(known[given], row.values.values(), strict=True))))
+    return renamed
 
 
 def column_of(configured: str | None, usual: tuple[str, ...], row: Row, what: str) -> str:
@@ -53,11 +79,43 @@ def one_text(values: Mapping[str, Any], column: str | None, where: str) -> str:
         DataError: it is neither text nor a whole number.
     """
     value = values.get(column) if column else None
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a column of whole numbers with gaps, as pandas writes it
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise DataError(f"{where}: {column} must be a string, but is {value!r}.")
     return str(value).strip()
+
+
+def whole_number(text: str) -> str:
+    """Return `3` for `3.0`, as pandas writes whole numbers in a column with gaps; other texts as they are."""
+    return text.removesuffix(".0") if re.fullmatch(r"\d+\.0", text, re.ASCII) else text
+
+
+def label_texts(value: Any, where: str, column: str, separator: str | None) -> tuple[str, ...]:
+    """Return the labels of a field; see `several_texts`.
+
+    Args:
+        value: the field.
+        where: row, for errors.
+        column: its column. In `labels`, commas without blanks separate labels, as FSD50K and AST write them.
+        separator: `data.label_separator`.
+
+    Raises:
+        DataError: empty, doubled or no text; or commas in `labels` that may mean either.
+    """
+    if isinstance(value, str) and _json_list(value) is None:
+        if separator is not None:
+            value = value.split(separator)
+        elif column == "labels" and "," in value and "|" not in value:
+            if re.search(r",\s", value):
+                raise DataError(
+                    f"{where}: {column} is {value!r}: several labels, or one with a comma in it?"
+                    " data.label_separator=, makes it several, data.label_separator=| makes it one."
+                )
+            value = value.split(",")
+    return several_texts(value, where, column)
 
 
 def several_texts(value: Any, where: str, column: str) -> tuple[str, ...]:

@@ -12,7 +12,14 @@ from typing import Any
 from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.facts import Facts
 from calm_pl.data.found_files import MEDIA_SUFFIXES
-from calm_pl.data.own.columns import LABEL_COLUMNS, check_columns, column_of, one_text, several_texts
+from calm_pl.data.own.columns import (
+    LABEL_COLUMNS,
+    check_columns,
+    column_of,
+    label_texts,
+    one_text,
+    several_texts,
+)
 from calm_pl.data.own.own_clips import Found, join_rows, own_listing
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.data.tables import Row
@@ -75,10 +82,14 @@ class HuggingFace(Benchmark):
             here = f"{where}, row {number}"
             path, name = _as_file(values[audio], here, cache)
             group = one_text(values, c.group, here)
+            if class_names:  # whole labels, whatever is in them
+                labels = several_texts(_named(values[label], class_names, here), here, label)
+            else:
+                labels = label_texts(values[label], here, label, self.settings.label_separator)
             clip = Clip(
                 name,
                 path,
-                several_texts(_named(values[label], class_names, here), here, label),
+                labels,
                 (group,) if group else (),
                 split=split or one_text(values, c.split, here),
                 fold=one_text(values, c.fold, here),

@@ -12,8 +12,11 @@ from calm_pl.data.own.columns import (
     PATH_COLUMNS,
     check_columns,
     column_of,
+    label_texts,
     one_text,
     several_texts,
+    usual_names,
+    whole_number,
 )
 from calm_pl.data.own.manifest_paths import ManifestPaths
 from calm_pl.data.own.own_clips import POOL, QUERY, Found, join_rows, own_listing
@@ -68,6 +71,7 @@ class Manifest(Benchmark):
             rows = read_rows(path)
             if not rows:
                 raise DataError(f"{path}: lists no clip.")
+            rows = usual_names(rows, self.settings.columns)
             known = {column for row in rows for column in row.values}
             check_columns(self.settings.columns, known, str(path))
             found += [self._found(row, paths, split) for row in rows]
@@ -87,8 +91,8 @@ class Manifest(Benchmark):
         if video is not None:
             self.modality = "video"
         label_column = column_of(columns.label, LABEL_COLUMNS, row, "label")
-        labels = several_texts(values[label_column], where, label_column)
-        group = one_text(values, columns.group, where)
+        labels = label_texts(values[label_column], where, label_column, self.settings.label_separator)
+        group = whole_number(one_text(values, columns.group, where))
         return Found(
             where,
             Clip(
@@ -97,7 +101,7 @@ class Manifest(Benchmark):
                 labels,
                 (group,) if group else (),
                 split=split or one_text(values, columns.split, where),
-                fold="" if split else one_text(values, columns.fold, where),
+                fold="" if split else whole_number(one_text(values, columns.fold, where)),
                 video=None if video == path else video,
                 asked=self._asked(row, labels),
             ),
@@ -126,10 +130,10 @@ def read_rows(path: Path) -> list[Row]:
         DataError: another suffix, or no such file; and what the readers raise.
     """
     suffix = path.suffix.lower()
-    if suffix in (".csv", ".tsv"):
-        return read_csv(path, delimiter="\t" if suffix == ".tsv" else ",")
+    if suffix in (".csv", ".tsv", ".txt"):
+        return read_csv(path, delimiter="," if suffix == ".csv" else "\t", detect=True)
     if suffix == ".json":
         return read_json(path)
     if suffix in (".jsonl", ".ndjson"):
         return read_jsonl(path)
-    raise DataError(f"{path}: a manifest must end in .csv, .tsv, .json or .jsonl.")
+    raise DataError(f"{path}: a manifest must end in .csv, .tsv, .txt, .json or .jsonl.")

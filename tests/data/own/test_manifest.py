@@ -274,7 +274,11 @@ def test_outside_paths_may_be_allowed(sounds, tmp_path_factory):
         ("l.csv", "path,label\nclips/cat0.wav,a|a\n", r"line 2: label must hold different texts"),
         ("l.csv", "path,label\nclips/cat0.wav,[]\n", r"line 2: label must hold different texts"),
         ("l.csv", "path,label\n", r"l.csv: lists no clip"),
-        ("l.csv", 'path,label\n"clips/cat0.wav,cat\n', r"l.csv: cannot be read"),
+        (
+            "l.csv",
+            'path,label\n"clips/cat0.wav,cat\n',
+            r"l.csv, line 2: cannot be read: .*; is a quote opened there",
+        ),
         ("l.csv", "path,labels,question\nx.wav,a|b,Q?\n", r"line 2: a question is about one label"),
         ("l.json", "{}", r"l.json: must hold a list of objects, but holds an object"),
         ("l.json", '[{"path": "x"}, 3]', r"l.json, item 2: must be an object .* but is a number"),
@@ -284,7 +288,7 @@ def test_outside_paths_may_be_allowed(sounds, tmp_path_factory):
         ("l.json", '{"path": "x"}\n{"path": "y"}', r"l.json: is not valid JSON: .* belongs in a .jsonl file"),
         ("l.jsonl", '{"path": "x", "label": "a"}\n\n{"path": \n', r"l.jsonl, line 3: is not valid JSON"),
         ("l.jsonl", '["x"]\n', r"l.jsonl, line 1: must be an object .* but is a list"),
-        ("l.txt", "x", r"l.txt: a manifest must end in .csv, .tsv, .json or .jsonl"),
+        ("l.xlsx", "x", r"l.xlsx: a manifest must end in .csv, .tsv, .txt, .json or .jsonl"),
     ],
 )
 def test_each_fault_is_named(sounds, name, text, message):
@@ -295,7 +299,7 @@ def test_each_fault_is_named(sounds, name, text, message):
 
 def test_bytes_that_are_no_text_are_named(sounds):
     (sounds / "l.csv").write_bytes(b"path,label\n\xff\xfe,cat\n")
-    with pytest.raises(DataError, match=r"l.csv: cannot be read: .*utf-8"):
+    with pytest.raises(DataError, match=r"l.csv, line 2: cannot be read: is not UTF-8 .byte 0xff.*iconv"):
         module("manifest", "", manifest=str(sounds / "l.csv")).benchmark.read()
 
 

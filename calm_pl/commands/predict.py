@@ -68,7 +68,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
 
 
 def _files_before_flags(argv: Sequence[str]) -> list[str]:
-    """Return the arguments, with `./` before files whose names begin with `-` (YouTube ids do) after `*.wav`."""
+    """Return the arguments, with `./` before files whose names begin with `-`, as YouTube ids may."""
     from calm_pl.data.found_files import is_media
 
     dashed = (text.startswith("-") and is_media(Path(text)) and Path(text).is_file() for text in argv)

@@ -17,7 +17,7 @@ _LEFT_BEHIND |= {"Thumbs.db", "desktop.ini"}
 
 
 def is_hidden(name: str) -> bool:
-    """Return whether a file or folder is hidden, or left behind by a system, such as `._a.wav`, `__MACOSX`."""
+    """Return whether a name is hidden or left behind by a system, such as `._a.wav` and `__MACOSX`."""
     return name.startswith(".") or name in _LEFT_BEHIND
 
 

@@ -55,7 +55,7 @@ def read_csv(
     file = io.StringIO(_text(path), newline="")
     skipped, start = 0, 0
     line = file.readline()
-    while comments and line.startswith("# ") or detect and _SEPARATOR.match(line):
+    while (comments and line.startswith("# ")) or (detect and _SEPARATOR.match(line)):
         if detect:
             delimiter = line[4]
         skipped, start = skipped + 1, file.tell()

@@ -113,8 +113,8 @@ def _clip(
     where, v = row
     if v["id"].startswith("#"):
         raise DataError(
-            f"{where}: YTID is {v['id']!r}, as spreadsheets write ids that begin with - or =: the list has been"
-            " saved by one, and the ids are lost. Take the published list."
+            f"{where}: YTID is {v['id']!r}, as spreadsheets write ids that begin with - or =: one has saved"
+            " this list, and those ids are lost. Take the published list."
         )
     if len(v["id"]) != 11:
         raise DataError(f"{where}: YTID must have 11 characters, but is {v['id']!r}.")

@@ -40,9 +40,10 @@ class ESC50(Benchmark):
 
     def read(self) -> Listing:
         """Read the rows of `meta/esc50.csv`; classes in the order of the official targets."""
+        meta = self.first_of("meta/esc50.csv", "esc50.csv")
         doubled = self.root / "audio" / "audio"  # as on Kaggle
         audio = doubled if doubled.is_dir() else self.require("audio")
-        clips = read_clips(self.first_of("meta/esc50.csv", "esc50.csv"), audio)
+        clips = read_clips(meta, audio)
         return Listing(CLASSES, clips, folds=FOLDS, fold="1")
 
 

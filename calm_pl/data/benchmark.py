@@ -34,6 +34,9 @@ class Benchmark(ABC):
     """The class whose score an equal error rate is computed from, in two-class sets."""
     by_subset: ClassVar[str | None] = None
     """What a clip's `subset` is, such as "attack"; results are then broken down by it."""
+    shared_groups: ClassVar[bool] = False
+    """Whether the official division itself puts some groups on both sides. Support clips of the query's
+    groups are then left out, and counted in a note."""
     own_data: ClassVar[bool] = False
     """Whether the clips are the user's own: then none of them may be missing."""
 

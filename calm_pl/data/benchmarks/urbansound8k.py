@@ -34,6 +34,8 @@ class UrbanSound8K(Benchmark):
         clips=8_732,
     )
 
+    shared_groups = True  # a few recordings have excerpts in two folds
+
     def read(self) -> Listing:
         """Read the rows of `metadata/UrbanSound8K.csv`; classes in the order of the official numbers."""
         meta = self.first_of("metadata/UrbanSound8K.csv", "UrbanSound8K.csv")

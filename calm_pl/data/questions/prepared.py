@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.questions.clips import Clip, Listing, Query, Round
 from calm_pl.data.questions.prompts import Questioner
-from calm_pl.data.questions.rounds import divide, make_plan
+from calm_pl.data.questions.rounds import divide, make_plan, without_query_groups
 from calm_pl.errors import DataError
 
 _SHOWN = 5
@@ -52,7 +52,11 @@ def prepare(benchmark: Benchmark) -> Prepared:
     ask = Questioner(
         listing.classes, benchmark.question, s.n_options, s.seed, s.readable_labels, s.option_orders
     )
-    plan = make_plan(list(divide(listing, s)), listing.classes, ask, s, take_fewer=bool(missing))
+    divisions = list(divide(listing, s))
+    if benchmark.shared_groups and s.leak_guard != "none":
+        divisions, left_out = without_query_groups(divisions)
+        notes += left_out
+    plan = make_plan(divisions, listing.classes, ask, s, take_fewer=bool(missing))
     if plan.short:
         few = ", ".join(f"{label} {count}" for label, count in list(plan.short.items())[:_SHOWN])
         notes.append(f"{len(plan.short)} classes have fewer support clips than requested: {few}")

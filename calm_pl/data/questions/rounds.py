@@ -13,6 +13,8 @@ from calm_pl.data.questions.prompts import Questioner
 from calm_pl.data.settings import DataSettings
 from calm_pl.errors import DataError
 
+_SHOWN = 5
+
 
 class Division(NamedTuple):
     """A data set divided for few-shot evaluation.
@@ -116,6 +118,27 @@ def make_plan(
             refuse_leaks(list(drawn_clips.values()), division.query, settings.leak_guard == "content")
     plan.support, plan.query = support.asked, query.asked
     return plan
+
+
+def without_query_groups(divisions: Sequence[Division]) -> tuple[list[Division], list[str]]:
+    """Return the divisions without support clips that share a group with the query, and a note about them."""
+    kept: list[Division] = []
+    left_out: set[str] = set()
+    groups: set[str] = set()
+    for division in divisions:
+        asked = {group for clip in division.query for group in clip.groups}
+        parts = [division.pool, division.heldout or []]
+        for clip in (clip for part in parts for clip in part):
+            if shared := asked.intersection(clip.groups):
+                left_out.add(clip.id)
+                groups |= shared
+        pool, heldout = ([clip for clip in part if asked.isdisjoint(clip.groups)] for part in parts)
+        kept.append(division._replace(pool=pool, heldout=None if division.heldout is None else heldout))
+    if not left_out:
+        return kept, []
+    counted = "1 clip" if len(left_out) == 1 else f"{len(left_out):,} clips"
+    shown = ", ".join(sorted(groups)[:_SHOWN]) + (" ..." if len(groups) > _SHOWN else "")
+    return kept, [f"{counted} of the query's own recordings ({shown}) left out of the support pool"]
 
 
 def divide(listing: Listing, settings: DataSettings) -> Iterator[Division]:

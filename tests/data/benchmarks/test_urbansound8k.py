@@ -1,7 +1,7 @@
 """UrbanSound8K in its layout."""
 
 import pytest
-from tiny_layouts import module, prepared, urbansound8k
+from tiny_layouts import module, prepared, touch, urbansound8k
 
 from calm_pl.data.benchmarks.urbansound8k import CLASSES
 from calm_pl.errors import DataError
@@ -30,11 +30,60 @@ def test_all_ten_folds_in_turn(tmp_path):
         assert one.fold not in {data.support[i].clip.fold for i in one.support}
 
 
-def test_one_recording_in_two_folds_is_a_leak(tmp_path):
+def rows_of_a_shared_recording():
+    """Recording 100 has an excerpt in folds 1 and 2, as five recordings of the official set have."""
     rows = [f"{n}-3-0-{n}.wav,100,0.0,0.3,1,{n},3,dog_bark" for n in (1, 2)]
-    rows += [f"{n}-8-0-{n}.wav,20{n},0.0,0.3,1,{n},8,siren" for n in (1, 2)]
-    with pytest.raises(DataError, match="recording 100"):
-        prepared("urbansound8k", urbansound8k(tmp_path, rows))
+    return rows + [
+        f"{n}-{k}-0-9.wav,{n}{k},0.0,0.3,1,{n},{k},{CLASSES[k]}" for n in (1, 2, 3) for k in (3, 8)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fold", "queries", "left_out"), [(1, 3, {"2-3-0-2.wav"}), (2, 3, {"1-3-0-1.wav"}), (3, 2, set())]
+)
+def test_support_clips_of_the_query_s_recordings_are_left_out(tmp_path, fold, queries, left_out):
+    data = prepared(
+        "urbansound8k", urbansound8k(tmp_path, rows_of_a_shared_recording()), fold=fold, shots=None
+    )
+    assert len(data.query) == queries
+    every = {row.split(",")[0] for row in rows_of_a_shared_recording()}
+    asked = {q.clip.id for q in data.query}
+    assert {q.clip.id for q in data.support} == every - asked - left_out
+    note = "1 clip of the query's own recordings (recording 100) left out of the support pool"
+    assert (note in data.notes) == bool(left_out)
+
+
+def test_each_fold_leaves_out_its_own(tmp_path):
+    root = urbansound8k(tmp_path, rows_of_a_shared_recording())
+    for fold in range(4, 11):
+        rows = [f"{fold}-{k}-0-9.wav,{fold}{k},0,1,1,{fold},{k},{CLASSES[k]}" for k in (3, 8)]
+        with (root / "metadata" / "UrbanSound8K.csv").open("a") as file:
+            file.write("\n".join(rows) + "\n")
+        for row in rows:
+            touch(root / "audio" / f"fold{fold}" / row.split(",")[0])
+    data = prepared("urbansound8k", root, fold="all", shots=None)
+    for one in data.rounds:
+        support = {group for i in one.support for group in data.support[i].clip.groups}
+        assert support.isdisjoint(group for i in one.query for group in data.query[i].clip.groups)
+    assert any(
+        note.startswith("2 clips of the query's own recordings (recording 100) left out")
+        for note in data.notes
+    )
+
+
+def test_copies_in_two_folds_are_still_a_leak(tmp_path):
+    root = urbansound8k(tmp_path)
+    first, second = (root / "audio" / f"fold{n}" / f"10{n}-3-0-0.wav" for n in (1, 2))
+    second.write_bytes(first.read_bytes())
+    with pytest.raises(DataError, match="files with the same bytes"):
+        prepared("urbansound8k", root, shots=None)
+
+
+def test_without_the_guard_nothing_is_left_out(tmp_path):
+    root = urbansound8k(tmp_path, rows_of_a_shared_recording())
+    data = prepared("urbansound8k", root, shots=None, leak_guard="none")
+    assert len(data.support) == 5
+    assert "the leak guard was off" in data.notes
 
 
 def test_ten_classes_in_the_official_order():

@@ -12,6 +12,7 @@ from conftest import LEAN, command_line
 from sklearn.metrics import average_precision_score
 
 from calm_pl import FrozenLALM, load_classifier
+from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.settings import DataSettings
 from calm_pl.evaluation.encoding import encode
 
@@ -100,7 +101,7 @@ def test_mean_average_precision_is_that_of_scikit_learn(several, tiny_folder):
     folder, _ = folders[1]
     lalm = FrozenLALM.from_pretrained(str(tiny_folder))
     settings = DataSettings(root=str(root), shots=3, n_options=3, num_workers=0, batch_size=1)
-    data = named_sets.Several(settings, lalm.preparer)
+    data = FewShotDataModule(named_sets.Several(settings), lalm.preparer)
     data.prepare()
     assert list(data.classes) == CLASSES
     voters = load_classifier(folder / "classifier.safetensors").voters  # those of the first draw

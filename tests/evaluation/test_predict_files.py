@@ -35,7 +35,7 @@ def test_files_are_labelled_as_by_the_command(fitted, call, tmp_path):
     assert [row.label for row in unsure] == [None] * 5
     sets = predict_files(classifier, lalm, files, coverage=0.9)  # CALM-Auto, which is preferred
     assert all(row.label in row.candidates for row in sets if row.candidates)
-    with pytest.raises(ModelError, match="holds the methods sav, calm, calm_auto, not 'gda'"):
+    with pytest.raises(ModelError, match="has the methods sav, calm, calm_auto, not 'gda'"):
         predict_files(classifier, lalm, files, "gda")
     with pytest.raises(ModelError, match="Prediction sets"):
         predict_files(classifier, lalm, files, "calm", coverage=0.9)

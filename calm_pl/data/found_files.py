@@ -7,10 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from calm_pl.media import CONTAINER_SUFFIXES
+from calm_pl.media import MEDIA_SUFFIXES
 
-SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64")
-MEDIA_SUFFIXES = (*SOUND_SUFFIXES, *CONTAINER_SUFFIXES)
 # What file managers, archives and storage boxes leave beside the user's files.
 _LEFT_BEHIND = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 _LEFT_BEHIND |= {"Thumbs.db", "desktop.ini"}

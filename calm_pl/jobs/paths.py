@@ -52,7 +52,8 @@ def find_files(paths: Sequence[str]) -> Iterator[Path]:
     Raises:
         DataError: a path that is not there, or a folder without sound files.
     """
-    from calm_pl.data.found_files import MEDIA_SUFFIXES, is_media, walk
+    from calm_pl.data.found_files import is_media, walk
+    from calm_pl.media import MEDIA_SUFFIXES
 
     for text in paths:
         path = Path(text)

@@ -4,12 +4,14 @@ from calm_pl.media.audio import LONG_CLIPS, Waveform, load_audio
 from calm_pl.media.decoder import Decoder, shared_decoder
 from calm_pl.media.frame_rule import FrameRule
 from calm_pl.media.lengths import header_seconds
-from calm_pl.media.signatures import CONTAINER_SUFFIXES
+from calm_pl.media.signatures import CONTAINER_SUFFIXES, MEDIA_SUFFIXES, SOUND_SUFFIXES
 from calm_pl.media.video import Frames, load_frames
 
 __all__ = [
     "CONTAINER_SUFFIXES",
     "LONG_CLIPS",
+    "MEDIA_SUFFIXES",
+    "SOUND_SUFFIXES",
     "Decoder",
     "FrameRule",
     "Frames",

@@ -59,7 +59,13 @@ def waveform(
     samples, rate = sound
     whole_seconds = len(samples) / rate
     if rate != sample_rate:
-        samples = _resample(samples, rate, sample_rate)
+        try:
+            samples = _resample(samples, rate, sample_rate)
+        except Exception as error:  # a library's, about a rate by which the file is damaged or odd
+            raise BadClipError(
+                f"{path}: cannot be resampled from {rate} to {sample_rate} Hz"
+                f" ({type(error).__name__}: {error})."
+            ) from error
     if len(samples) < MIN_SECONDS * sample_rate:
         seconds = len(samples) / sample_rate
         raise BadClipError(f"{path}: lasts {seconds:.3f} s; a clip must last {MIN_SECONDS} s or more.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from calm_pl.errors import BadClipError
 
@@ -35,8 +36,8 @@ def decoded(container: Any, stream: Any, path: Path) -> Iterator[Any]:
 
 
 @contextmanager
-def opened(path: Path, format: str) -> Iterator[Any]:
-    """Open an `av` container; it is closed at the end of the block.
+def opened(path: Path, format: str, source: Path | BinaryIO | None = None) -> Iterator[Any]:
+    """Open an `av` container, a file or a part of one; it is closed at the end of the block.
 
     The demuxer is named by us, from the file's first bytes: FFmpeg would otherwise follow a file that looks
     like a playlist to other files and addresses.
@@ -49,7 +50,9 @@ def opened(path: Path, format: str) -> Iterator[Any]:
     # Tags in a wrong encoding are no reason to refuse the sound; from 19 on PyAV takes them as they are.
     lenient: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
     try:
-        with av.open(str(path), format=format, **lenient) as container:
+        with av.open(
+            source if isinstance(source, io.BytesIO) else str(path), format=format, **lenient
+        ) as container:
             yield container
     except av.FFmpegError as error:
         reason = getattr(error, "strerror", None) or str(error)

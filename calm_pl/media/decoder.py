@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import os
 import threading
 from pathlib import Path
@@ -17,6 +18,8 @@ from calm_pl.media.frame_rule import FrameRule
 from calm_pl.media.sound import Sound
 from calm_pl.media.video import Frames
 from calm_pl.media.wire import Message
+
+_LOG = logging.getLogger("calm_pl")
 
 
 class Decoder:
@@ -93,7 +96,9 @@ class Decoder:
         if "bad_clip" in answer.header:
             raise BadClipError(answer.header["bad_clip"])
         if "fault" in answer.header:
-            raise RuntimeError(f"{path}: the decoder's process failed:\n{answer.header['fault']}")
+            _LOG.debug("%s: the decoder failed:\n%s", path, answer.header["fault"])
+            last = answer.header["fault"].strip().splitlines()[-1]
+            raise BadClipError(f"{path}: the decoder failed ({last}).")
         return answer
 
     def _try_twice(self, path: str | Path, request: dict[str, Any]) -> Message:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from calm_pl.media.sound_readers import NO_TOTAL
+
 _THREADS = 8  # they wait for the disk
 
 
@@ -25,4 +27,5 @@ def _seconds(path: Path) -> float | None:
         info = soundfile.info(str(path))
     except (OSError, RuntimeError, TypeError):
         return None
-    return info.frames / info.samplerate if info.samplerate else None
+    known = info.samplerate and info.frames < NO_TOTAL
+    return info.frames / info.samplerate if known else None

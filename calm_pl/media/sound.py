@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from calm_pl.errors import BadClipError
-from calm_pl.media.containers import decoded, opened, single_threaded
+from calm_pl.media.mpeg_audio import streams_of
+from calm_pl.media.ogg_pages import links_of
 from calm_pl.media.signatures import Kind, identify
-from calm_pl.media.truncation import refuse_truncated
+from calm_pl.media.sound_readers import Block, UnreadError, by_pyav, by_soundfile
+from calm_pl.media.truncation import lacks_size, refuse_truncated
 
-_MOST_FRAMES = 2**31  # three hours at 192 kHz
+_CONVERT = "to convert it: ffmpeg -i {name} -ar 16000 -ac 1 out.wav"
 
 
 class Sound(NamedTuple):
@@ -27,10 +31,25 @@ class Sound(NamedTuple):
     rate: int
 
 
-def read_sound(path: str | Path) -> Sound:
-    """Decode an audio file (wav, flac, ogg, mp3, aiff ...) or the first audio track of a container.
+class _Plan(NamedTuple):
+    """How a file is read.
 
-    Sound files go to soundfile, containers (mp4, m4a, webm, mkv, mov, avi, aac ...) to PyAV. decord is not
+    Attributes:
+        sources: the file, or the stretches of it that are streams of their own.
+        by_soundfile: whether soundfile is asked before PyAV.
+        exact: whether the file states its length.
+    """
+
+    sources: list[Path | BinaryIO]
+    by_soundfile: bool = True
+    exact: bool = True
+
+
+def read_sound(path: str | Path) -> Sound:
+    """Decode a sound file (wav, flac, ogg, mp3, aiff ...) or the default sound track of a container.
+
+    Sound files go to soundfile and where that fails to PyAV, containers (mp4, m4a, webm, mkv, mov, avi, aac
+    ...) to PyAV alone. Compressed sound is read to its end, joined streams one after the other. decord is not
     asked for sound: it leaves Opus' priming samples in, so that a clip would depend on which is installed.
 
     Raises:
@@ -39,66 +58,83 @@ def read_sound(path: str | Path) -> Sound:
     path = Path(path)
     kind = identify(path)
     refuse_truncated(path, kind.container)
-    if kind.container:
-        samples_T, rate = _container_sound(path, kind.container)
-    else:
-        samples_T, rate = _file_sound(path, kind)
+    plan = _plan(path, kind)
+    blocks = [_read(path, source, kind, plan) for source in plan.sources]
+    rates = {block.rate for block in blocks if len(block.samples_T)}
+    if len(rates) > 1:
+        raise BadClipError(f"{path}: changes its rate ({', '.join(map(str, sorted(rates)))} Hz) midway.")
+    samples_T = blocks[0].samples_T if len(blocks) == 1 else np.concatenate([b.samples_T for b in blocks])
     if len(samples_T) == 0:
         raise BadClipError(f"{path}: contains no samples.")
     if not np.isfinite(samples_T).all():
         raise BadClipError(f"{path}: holds samples that are NaN or infinite.")
-    return Sound(samples_T, rate)
+    return Sound(samples_T, rates.pop())
 
 
-def _file_sound(path: Path, kind: Kind) -> tuple[np.ndarray, int]:
-    import soundfile
-
+def _plan(path: Path, kind: Kind) -> _Plan:
+    """Choose what is read, and by whom."""
+    whole: list[Path | BinaryIO] = [path]
+    if kind.container:
+        return _Plan(whole, False)
     try:
-        with soundfile.SoundFile(path) as file:
-            expected, rate = file.frames, file.samplerate
-            if expected > _MOST_FRAMES:
-                raise BadClipError(f"{path}: states no believable length (written to a pipe, or damaged).")
-            frames_TC = file.read(dtype="float32", always_2d=True)
+        if kind.sound == "mp3":
+            return _mpeg_plan(path)
+        if kind.sound == "ogg":
+            return _ogg_plan(path)
+        return _Plan(whole, not (kind.sound == "wav" and lacks_size(path)))
     except OSError as error:
         raise BadClipError(f"{path}: cannot be read: {error.strerror or error}.") from error
-    except (soundfile.SoundFileRuntimeError, TypeError) as error:  # TypeError: a headerless format, by suffix
-        told = str(getattr(error, "error_string", error)).rstrip(".")
-        reason = f"it is {kind.looks_like}" if kind.looks_like else told
-        raise BadClipError(f"{path}: is not a sound file that can be decoded ({reason}).") from error
-    if 0 < len(frames_TC) < expected:
-        raise BadClipError(f"{path}: is truncated: {len(frames_TC)} of {expected} frames could be read.")
-    return _mono(frames_TC, axis=1), int(rate)
 
 
-def _container_sound(path: Path, format: str) -> tuple[np.ndarray, int]:
-    blocks: list[np.ndarray] = []
-    count = 0
-    with opened(path, format) as container:
-        if not container.streams.audio:
-            raise BadClipError(f"{path}: has no sound track.")
-        stream = single_threaded(container.streams.audio[0], path)
-        rate = 0
-        for frame in decoded(container, stream, path):
-            if rate not in (0, frame.sample_rate):
-                raise BadClipError(f"{path}: changes its rate from {rate} to {frame.sample_rate} Hz midway.")
-            rate = frame.sample_rate
-            blocks.append(_mono(_floats_CT(frame), axis=0))
-            count += len(blocks[-1])
-            if count > _MOST_FRAMES:
-                raise BadClipError(f"{path}: states no believable length (damaged).")
-    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32), rate
+def _mpeg_plan(path: Path) -> _Plan:
+    """Plan an MP3: soundfile reads as many frames as its header states, and guesses where it states none."""
+    content = path.read_bytes()
+    streams, fault = streams_of(content)
+    if fault:
+        raise BadClipError(f"{path}: {fault}.")
+    if not streams or (len(streams) == 1 and streams[0].stated == streams[0].counted):
+        return _Plan([path])
+    return _Plan([io.BytesIO(content[one.start : one.stop]) for one in streams], False)
 
 
-def _mono(block: np.ndarray, axis: int) -> np.ndarray:
-    return block.mean(axis=axis, dtype=np.float64).astype(np.float32)
+def _ogg_plan(path: Path) -> _Plan:
+    """Plan an Ogg file: of a chain soundfile reads the first link only."""
+    content = path.read_bytes()
+    spans, fault, ended = links_of(content)
+    if fault:
+        raise BadClipError(f"{path}: {fault}.")
+    if len(spans) == 1:
+        return _Plan([path], exact=ended)
+    return _Plan([io.BytesIO(content[start:stop]) for start, stop in spans], exact=ended)
 
 
-def _floats_CT(frame: Any) -> np.ndarray:
-    """Return the samples of a PyAV frame as (channels, T), full scale 1."""
-    block = frame.to_ndarray()
-    if frame.format.is_packed:
-        block = block.reshape(-1, len(frame.layout.channels)).T
-    if block.dtype.kind == "f":
-        return block
-    bits = 8 * block.dtype.itemsize
-    return (block.astype(np.float64) - (2 ** (bits - 1) if block.dtype.kind == "u" else 0)) / 2 ** (bits - 1)
+def _read(path: Path, source: Path | BinaryIO, kind: Kind, plan: _Plan) -> Block:
+    """Ask the readers for a source, one after the other."""
+    demuxer = kind.container or kind.sound
+    readers: list[tuple[str, Callable[[], Block]]] = []
+    if plan.by_soundfile:
+        readers.append(("soundfile", lambda: by_soundfile(path, source, plan.exact)))
+    if demuxer is not None:
+        readers.append(("PyAV", lambda: by_pyav(path, source, demuxer)))
+    reasons: list[str] = []
+    for name, read in readers:
+        if isinstance(source, io.BytesIO):
+            source.seek(0)
+        try:
+            return read()
+        except BadClipError as error:
+            if not reasons:
+                raise
+            reasons.append(f"{name}: {str(error).removeprefix(f'{path}: ').rstrip('.')}")
+        except MemoryError:
+            raise
+        except UnreadError as error:
+            reasons.append(f"{name}: {error}")
+        except Exception as error:  # readers raise what their libraries do
+            reasons.append(f"{name}: {type(error).__name__}: {error}".splitlines()[0].rstrip("."))
+    if kind.looks_like:
+        raise BadClipError(f"{path}: is not a sound file that can be decoded (it is {kind.looks_like}).")
+    raise BadClipError(
+        f"{path}: is not a sound file that can be decoded ({'; '.join(reasons)});"
+        f" {_CONVERT.format(name=path.name)}"
+    )

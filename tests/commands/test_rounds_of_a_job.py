@@ -66,7 +66,7 @@ def test_all_folds_and_draws_in_one_run(job):
         assert set(scores["sd"]["accuracy"]) == {"draws", "folds"}
     assert results["methods"]["zero_shot"]["sd"]["accuracy"]["draws"] == 0  # it has no support to draw
     spread = "± standard deviation over 2 draws, mean over 5 folds"
-    note = f"{spread}; intervals by bootstrap over clips and over draws."
+    note = f"{spread}; bootstrap intervals over clips and over draws."
     page = (folder / "report.html").read_text()
     assert note in " ".join(result.stdout.split())
     assert note in page

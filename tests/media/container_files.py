@@ -70,10 +70,11 @@ def write_sound(
     sample_format: str = "fltp",
     format: str | None = None,
     options: dict[str, str] | None = None,
+    muxing: dict[str, str] | None = None,
 ) -> Path:
     """A container with one sound track of `samples` (N,) or (N, channels), as the encoder takes them."""
     samples_NC = samples if samples.ndim == 2 else samples[:, None]
-    with av.open(str(path), "w", format=format) as container:
+    with av.open(str(path), "w", format=format, options=muxing or {}) as container:
         layout = {1: "mono", 2: "stereo", 6: "5.1"}[samples_NC.shape[1]]
         track = container.add_stream(
             codec, rate=rate, layout=layout, format=sample_format, options=options or {}

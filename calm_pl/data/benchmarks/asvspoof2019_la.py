@@ -8,11 +8,12 @@ from pathlib import Path
 
 from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.facts import Facts
-from calm_pl.data.found_files import SOUND_SUFFIXES, by_stem
+from calm_pl.data.found_files import by_stem
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.data.settings import DataSettings
 from calm_pl.data.tables import Row, once, read_csv
 from calm_pl.errors import DataError
+from calm_pl.media import SOUND_SUFFIXES
 
 # The protocols say `spoof`, the paper's prompt `spoofed`; one name is used for both.
 CLASSES = ("bonafide", "spoofed")

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.facts import Facts
-from calm_pl.data.found_files import MEDIA_SUFFIXES, by_stem
+from calm_pl.data.found_files import by_stem
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.data.tables import Row, known_label, once, read_csv
 from calm_pl.errors import DataError
-from calm_pl.media import CONTAINER_SUFFIXES
+from calm_pl.media import CONTAINER_SUFFIXES, MEDIA_SUFFIXES
 
 SPLITS = ("train", "test")
 _ID = re.compile(r"[\w-]{11}", re.ASCII)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.facts import Facts
-from calm_pl.data.found_files import MEDIA_SUFFIXES, is_media, walk
+from calm_pl.data.found_files import is_media, walk
 from calm_pl.data.own.own_clips import HELDOUT, POOL, QUERY, own_listing
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.errors import DataError
+from calm_pl.media import MEDIA_SUFFIXES
 
 
 class Folder(Benchmark):

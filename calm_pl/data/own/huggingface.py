@@ -11,7 +11,6 @@ from typing import Any
 
 from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.facts import Facts
-from calm_pl.data.found_files import MEDIA_SUFFIXES
 from calm_pl.data.own.columns import (
     LABEL_COLUMNS,
     check_columns,
@@ -24,6 +23,7 @@ from calm_pl.data.own.own_clips import Found, join_rows, own_listing
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.data.tables import Row
 from calm_pl.errors import DataError
+from calm_pl.media import MEDIA_SUFFIXES
 
 AUDIO_COLUMNS = ("audio", "file", "path", "wav")
 _SAVED = ("dataset_dict.json", "state.json")

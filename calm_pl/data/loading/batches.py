@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from calm_pl.data.questions.clips import Query
-from calm_pl.errors import BadClipError, CalmError
+from calm_pl.errors import BadClipError
 from calm_pl.media import FrameRule, Frames, Waveform, shared_decoder
 from calm_pl.models.preparer import Preparer
 
@@ -174,10 +174,6 @@ class ClipDataset(Dataset[Item]):
             return Media(sound, self.decoder.frames(video or path, rule.frames, heard))
         except BadClipError as error:
             return str(error)
-        except CalmError:
-            raise
-        except Exception as error:  # of a library: it is this clip's, too
-            return f"{path}: cannot be decoded ({type(error).__name__}: {error})."
 
 
 class Collator:

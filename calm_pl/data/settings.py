@@ -110,6 +110,8 @@ class DataSettings:
     """For `manifest`: the list of clips (CSV, TSV, JSON, JSONL); paths in it are below `root`."""
     query_manifest: Optional[str] = None
     """For `manifest`: a second list, for the query; the first is then the support pool."""
+    path_prefix: Optional[str] = None
+    """For `manifest`: `OLD=NEW`, the beginning of paths written on another machine and what it is here."""
     label_separator: Optional[str] = None
     """For your own lists: what separates the labels of one field; null separates at `|`, and in a column
     `labels` at commas."""

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, fields
 from typing import Any
 
+from calm_pl.data.alike import plain
 from calm_pl.data.settings import ColumnSettings
 from calm_pl.data.tables import Row
 from calm_pl.errors import DataError
@@ -128,7 +129,7 @@ def several_texts(value: Any, where: str, column: str) -> tuple[str, ...]:
         listed = _json_list(value)
         value = value.split("|") if listed is None else listed
     items = [*value] if isinstance(value, (list, tuple)) else [value]
-    texts = tuple(one_text({column: item}, column, where) for item in items)
+    texts = tuple(plain(one_text({column: item}, column, where)) for item in items)
     if not texts or not all(texts) or len(set(texts)) < len(texts):
         raise DataError(f"{where}: {column} must hold different texts, none empty, but holds {items!r}.")
     return texts

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from calm_pl.data.alike import plain
 from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.facts import Facts
 from calm_pl.data.own.columns import (
@@ -20,6 +21,7 @@ from calm_pl.data.own.columns import (
     several_texts,
 )
 from calm_pl.data.own.own_clips import Found, join_rows, own_listing
+from calm_pl.data.own.splits import split_name
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.data.tables import Row
 from calm_pl.errors import DataError
@@ -62,7 +64,7 @@ class HuggingFace(Benchmark):
         if repeats:
             self.notes.append(f"{repeats:,} rows hold the same clip and labels as another, and count once")
         self.multi_label = any(len(clip.labels) > 1 for clip in clips)
-        return own_listing(clips, self.settings, list(names))
+        return own_listing(clips, self.settings, self.notes, list(names))
 
     def _rows(
         self, table: Any, split: str, where: str, cache: Path, names: dict[str, None]
@@ -75,7 +77,7 @@ class HuggingFace(Benchmark):
         audio = column_of(c.path, AUDIO_COLUMNS, sample, "path")
         label = column_of(c.label, LABEL_COLUMNS, sample, "label")
         class_names = _class_names(table.features[label])
-        names.update(dict.fromkeys(class_names))
+        names.update(dict.fromkeys(plain(name) for name in class_names))
         kept = [name for name in table.column_names if name in (audio, label, c.split, c.fold, c.group)]
         table = table.cast_column(audio, Audio(decode=False)).select_columns(kept)
         for number, values in enumerate(table):
@@ -91,7 +93,7 @@ class HuggingFace(Benchmark):
                 path,
                 labels,
                 (group,) if group else (),
-                split=split or one_text(values, c.split, here),
+                split=split_name(split or one_text(values, c.split, here)),
                 fold=one_text(values, c.fold, here),
             )
             yield Found(here, clip)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from calm_pl.data.alike import plain
 from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.facts import Facts
 from calm_pl.data.own.columns import (
@@ -19,7 +20,8 @@ from calm_pl.data.own.columns import (
     whole_number,
 )
 from calm_pl.data.own.manifest_paths import ManifestPaths
-from calm_pl.data.own.own_clips import POOL, QUERY, Found, join_rows, own_listing
+from calm_pl.data.own.own_clips import Found, join_rows, own_listing
+from calm_pl.data.own.splits import POOL, QUERY, split_name
 from calm_pl.data.questions.clips import Asked, Clip, Listing
 from calm_pl.data.questions.prompts import LETTERS
 from calm_pl.data.settings import DataSettings
@@ -65,7 +67,7 @@ class Manifest(Benchmark):
 
     def read(self) -> Listing:
         """Read the rows of the manifests."""
-        paths = ManifestPaths(self.root, self.settings.allow_outside)
+        paths = ManifestPaths(self.root, self.settings.allow_outside, self.settings.path_prefix)
         found: list[Found] = []
         for path, split in self.lists.items():
             rows = read_rows(path)
@@ -79,7 +81,8 @@ class Manifest(Benchmark):
         if repeats:
             self.notes.append(f"{repeats:,} rows repeat a clip and its labels, and count once")
         self.multi_label = any(len(clip.labels) > 1 for clip in clips)
-        return own_listing(clips, self.settings)
+        self.notes += paths.notes()
+        return own_listing(clips, self.settings, self.notes)
 
     def _found(self, row: Row, paths: ManifestPaths, split: str) -> Found:
         columns, (where, values) = self.settings.columns, row
@@ -100,7 +103,7 @@ class Manifest(Benchmark):
                 path,
                 labels,
                 (group,) if group else (),
-                split=split or one_text(values, columns.split, where),
+                split=split or split_name(one_text(values, columns.split, where)),
                 fold="" if split else whole_number(one_text(values, columns.fold, where)),
                 video=None if video == path else video,
                 asked=self._asked(row, labels),
@@ -117,7 +120,7 @@ class Manifest(Benchmark):
         if len(labels) > 1:
             raise DataError(f"{where}: a question is about one label; give each label a row of its own.")
         options = several_texts(given, where, str(columns.options)) if given else ()
-        if not all(option in question for option in options):
+        if not all(option in plain(question) for option in options):
             lettered = (f"{LETTERS[i % 26]}. {option}" for i, option in enumerate(options))
             question = " ".join([question, *lettered])
         return (Asked(labels[0], question, options),)

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from calm_pl.data.alike import refuse_twins
+from calm_pl.data.own.splits import POOL, QUERY, choose_sides, classes_without_query
 from calm_pl.data.questions.clips import Asked, Clip, Listing
 from calm_pl.data.questions.draws import stable_number
 from calm_pl.data.settings import DataSettings
 from calm_pl.errors import DataError
-
-POOL, QUERY = "train", "test"
-HELDOUT = ("heldout", "validation", "val", "dev")
 
 
 class Found(NamedTuple):
@@ -75,24 +74,36 @@ def join_rows(found: Sequence[Found]) -> Joined:
     return Joined(clips, repeats)
 
 
-def own_listing(clips: Sequence[Clip], settings: DataSettings, classes: Sequence[str] = ()) -> Listing:
+def own_listing(
+    clips: Sequence[Clip], settings: DataSettings, notes: list[str], classes: Sequence[str] = ()
+) -> Listing:
     """List clips by their splits, else by their folds, else divided by `data.query_fraction`.
 
     Args:
         clips: each once.
         settings: of the data.
+        notes: what a reader of the results must know is added to them.
         classes: class order; that of the labels' names where empty.
+
+    Raises:
+        DataError: labels that look alike.
     """
+    refuse_twins(label for clip in clips for label in clip.labels)
     folds = sorted({clip.fold for clip in clips} - {""}, key=_natural)
     has_splits = any(clip.split for clip in clips)
     if not has_splits and not folds:
         clips = with_split(clips, settings.query_fraction)
+    sides = choose_sides(clips, settings.pool_split, settings.query_split)
+    if has_splits:
+        notes += [*sides.notes, *classes_without_query(clips, sides)]
     return Listing(
         tuple(classes) or tuple(sorted({label for clip in clips for label in clip.labels})),
         list(clips),
         folds=tuple(folds),
         fold=folds[0] if folds and not has_splits else None,
-        heldout=heldout_split(clips, settings.pool_split or POOL, settings.query_split or QUERY),
+        pool=sides.pool,
+        query=sides.query,
+        heldout=sides.heldout,
     )
 
 
@@ -122,12 +133,6 @@ def with_split(clips: Sequence[Clip], query_fraction: float) -> list[Clip]:
         n = len(ranked)
         query.update(ranked[: min(max(round(query_fraction * n), 1), n - 1)])
     return [replace(clip, split=QUERY if bundle_of[clip.id] in query else POOL) for clip in clips]
-
-
-def heldout_split(clips: Sequence[Clip], pool: str, query: str) -> str | None:
-    """Return the split for held-out clips: one with a usual name that is neither pool nor query."""
-    present = {clip.split for clip in clips} - {pool, query}
-    return next((name for name in HELDOUT if name in present), None)
 
 
 def _natural(fold: str) -> tuple[int, str]:

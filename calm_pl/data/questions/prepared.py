@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from calm_pl.data.alike import plain
 from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.questions.clips import Clip, Listing, Query, Round
 from calm_pl.data.questions.prompts import Questioner
@@ -89,4 +92,15 @@ def _missing_files(missing: Sequence[Clip], total: int, stop: bool) -> str:
     shown = [str(clip.video if clip.path.is_file() else clip.path) for clip in missing[:_SHOWN]]
     more = f"\n  and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
     hint = " (data.on_missing=skip continues without them)" if stop and len(missing) < total else ""
-    return f"{len(missing)} of {total} clips are not on disk{hint}:\n  " + "\n  ".join(shown) + more
+    near = _nearest(Path(shown[0]))
+    return f"{len(missing)} of {total} clips are not on disk{hint}:\n  " + "\n  ".join(shown) + more + near
+
+
+def _nearest(path: Path) -> str:
+    """Return the name on disk that differs in case, suffix or code points from a missing one."""
+    part = path
+    while not part.parent.is_dir() and part != part.parent:
+        part = part.parent
+    reading = plain(part.stem).casefold()
+    near = [name for name in sorted(os.listdir(part.parent)) if plain(Path(name).stem).casefold() == reading]
+    return f"\n{part.name!r} is listed; {near[0]!r} is in {part.parent}." if near else ""

@@ -27,7 +27,7 @@ class Questioner:
         orders: orders of the options that are asked, each a turn of the first.
 
     Raises:
-        DataError: more options than letters, or more orders than options.
+        DataError: more options than letters, more orders than options, or classes that would look alike.
     """
 
     def __init__(
@@ -55,6 +55,12 @@ class Questioner:
         self.seed = seed
         self.position = {label: i for i, label in enumerate(classes)}
         self.shown = [c.replace("_", " ") if readable_labels else c for c in classes]
+
+        alike = [c for c, shown in zip(classes, self.shown, strict=True) if self.shown.count(shown) > 1]
+        if alike:
+            raise DataError(
+                f"data.readable_labels would show {alike[0]!r} and {alike[1]!r} alike; set it to false."
+            )
 
     def ask(self, clip: Clip, label: str | None) -> Query:
         """Return the question about a clip, with its true class `label` among the options.

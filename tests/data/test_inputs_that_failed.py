@@ -1,4 +1,4 @@
-"""Layouts that once failed, where they lie beside the repository (../shared/data/faults), give the right values."""
+"""Layouts that once failed (../shared/data/faults, where it is there) give the right values."""
 
 from pathlib import Path
 

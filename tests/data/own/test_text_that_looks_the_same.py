@@ -31,7 +31,7 @@ def test_one_class(tmp_path, twins, kind):
     [
         (("Dog", "dog"), r"U\+0044 LATIN CAPITAL LETTER D against U\+0064 LATIN SMALL LETTER D"),
         (("hot dog", "hot\u00a0dog"), r"U\+0020 SPACE against U\+00A0 NO-BREAK SPACE"),
-        (("hot dog", "hot  dog"), r"U\+0020 SPACE against U\+0064|U\+0064 .* against U\+0020|U\+0020 SPACE"),
+        (("hot  dog", "hot dog"), r"U\+0020 SPACE against U\+0064 LATIN SMALL LETTER D"),
         (("dog", "d\u00adog"), r"U\+006F LATIN SMALL LETTER O against U\+00AD SOFT HYPHEN"),
     ],
 )
@@ -52,7 +52,7 @@ def test_readable_labels_make_no_two_options_alike(tmp_path):
         for take in range(2):
             touch(tmp_path / label / f"{label}{take}.wav")
     assert len(prepared("folder", tmp_path).classes) == 3
-    with pytest.raises(DataError, match="data.readable_labels would show 'hot dog' and 'hot_dog' alike"):
+    with pytest.raises(DataError, match=r"data.readable_labels would show 'hot dog' and 'hot_dog' alike"):
         prepared("folder", tmp_path, readable_labels=True)
 
 

@@ -1,13 +1,14 @@
 """Compressed sound is heard to its end, whatever its header says: joined, streamed and piped files."""
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
 from stream_files import chunk, heard_by_pyav, ogg_page, pages, speex, wav, without_end
 
 from calm_pl.errors import BadClipError
-from calm_pl.media import load_audio
+from calm_pl.media import MEDIA_SUFFIXES, load_audio
 from calm_pl.media.ogg_pages import links_of
 
 pytest_plugins = ["sound_files", "container_fixtures"]
@@ -357,3 +358,9 @@ def test_a_packet_that_goes_on_in_a_page_that_is_not_there_is_refused(tmp_path):
     path.write_bytes(ogg_page(b"first", 2, 0, 0) + ogg_page(bytes(255), 0, -1, 1, going_on=True))
     with pytest.raises(BadClipError, match=r"is truncated: its last page is missing"):
         heard(path, 44_100)
+
+
+def test_the_page_on_own_data_names_every_suffix():
+    page = (Path(__file__).parents[2] / "docs" / "own-data.md").read_text()
+    assert [suffix for suffix in MEDIA_SUFFIXES if f"`{suffix}`" not in page] == []
+    assert len(set(MEDIA_SUFFIXES)) == len(MEDIA_SUFFIXES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from lightning.pytorch import LightningModule, Trainer
 from calm_pl.atomic_files import replacing
 from calm_pl.evaluation.module import FitFreeModule
 
+_LOG = logging.getLogger("calm_pl")
 Shows = TypeVar("Shows", bound=Callable[[Any, Trainer, LightningModule], None])
 
 
@@ -29,7 +31,8 @@ def only_shows(method: Shows) -> Shows:
         except Exception as error:  # whatever Matplotlib, a full disk or W&B's helper may raise
             assert isinstance(pl_module, FitFreeModule)
             text = f"{type(self).__name__} failed: {type(error).__name__}: {error}"
-            pl_module.warnings.append(text)
+            pl_module.warnings.append(text)  # a command prints them below its table
+            _LOG.warning("%s", text)  # a Trainer of one's own prints no table
             if self.run_dir is not None:
                 _remark(Path(self.run_dir) / "results.json", text)
 

@@ -71,8 +71,9 @@ def imports(path):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield node.module
-            # `from calm_pl import classifier` names a module too
-            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module == "calm_pl")
+            # `from calm_pl.commands import sweep` names a module too
+            packages = ("calm_pl", "calm_pl.commands")
+            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module in packages)
 
 
 def wrong_imports(module, imported_names):

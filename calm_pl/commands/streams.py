@@ -46,7 +46,9 @@ class LenientStream:
     def _give_up(self, error: OSError) -> None:
         """Send what is still to come, and what the stream holds back, to nowhere."""
         self.fault = self.fault or error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
 
 
 @contextmanager

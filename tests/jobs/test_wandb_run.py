@@ -62,7 +62,7 @@ def test_a_logger_that_dies_warns_once(record, monkeypatch):
     logger.log_metrics({"a": 1.0})
 
 
-def test_what_only_shows_results_may_fail(call, small_job, tmp_path, monkeypatch):
+def test_what_only_shows_results_may_fail(call, small_job, tmp_path, monkeypatch, caplog):
     def broken(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
@@ -79,4 +79,5 @@ def test_what_only_shows_results_may_fail(call, small_job, tmp_path, monkeypatch
     for name in ("FigureWriter", "ReportWriter", "WandbTables"):
         told = f"{name} failed: OSError: [Errno 28] No space left on device"
         assert f"Warning: {told}" in result.stdout
+        assert told in caplog.text
         assert told in results["remarks"]

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from calm_pl.models.masks import HeadMask
 
 STATE = "mask_state.safetensors"
+_THREADS = 8  # hashing lets other threads run
 
 
 def fit_mask(config: MaskConfig, quiet: bool = True) -> None:
@@ -54,7 +56,7 @@ def fit_mask(config: MaskConfig, quiet: bool = True) -> None:
     state_file = record.run_dir / STATE
     if config.run.overwrite and is_rank_zero():
         state_file.unlink(missing_ok=True)
-    job = _state_hash(record, lalm, data)
+    job = state_hash(record, lalm, data)
     state = load_state(state_file, job)
     module = MaskModule(lalm, config.mask, config.seed, job, state_file, state, config.model.self_check)
     data.first, data.num_steps = module.first, config.mask.steps
@@ -115,10 +117,23 @@ def _job_hash(config: MaskConfig) -> str:
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
-def _state_hash(record: JobRecord, lalm: FrozenLALM, data: TextDataModule) -> str:
-    """Return the SHA-256 of settings, weights and clips, which a resumed training must match."""
-    clips = [[[one.clip.id, one.text] for one in part] for part in (data.train, data.validation)]
-    return hashlib.sha256(json.dumps([record.config_hash, lalm.checkpoint(), clips]).encode()).hexdigest()
+def state_hash(record: JobRecord, lalm: FrozenLALM, data: TextDataModule) -> str:
+    """Return the SHA-256 of settings, model, answers and sound, which a resumed training must match."""
+    clips = [one for part in (data.train, data.validation) for one in part]
+    with ThreadPoolExecutor(_THREADS) as threads:
+        content = list(threads.map(_content, [one.clip.path for one in clips]))
+    named = [[len(data.train)], *([one.clip.id, one.text] for one in clips)]
+    facts = [record.config_hash, lalm.identity(), named, content]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _content(path: Path) -> str:
+    """Return the SHA-256 of a clip's file; empty where it cannot be read, which decoding will report."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def _build_trainer(config: MaskConfig, record: JobRecord, module: MaskModule, validated: bool) -> Trainer:

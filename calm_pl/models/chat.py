@@ -174,9 +174,10 @@ class ChatPreparer:
         return int(behind[0] if behind and behind[0] in special else self.tokenizer.eos_token_id)
 
     def describe(self) -> dict[str, Any]:
-        """Return the prompt around the question and the features' settings, as hashes."""
+        """Return the prompt around the question, its tokens and the features' settings, as hashes."""
         return {
             "template_sha256": _sha256(self.prompt("{question}")),
+            "tokenizer_sha256": tokenizer_hash(self.tokenizer),
             "sample_rate": self.sample_rate,
             "max_seconds": self.max_seconds,
             "features_sha256": settings_hash(self.extractor),
@@ -192,9 +193,25 @@ def sound_extractor(processor: Any) -> Any:
     raise ModelError(f"{type(processor).__name__} has no feature extractor for sound.")
 
 
+def tokenizer_hash(tokenizer: Any) -> str:
+    """Return the SHA-256 of a tokenizer's rules; of its words, where its kind shows no more."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        rules = {"words": tokenizer.get_vocab()}
+    else:
+        rules = json.loads(backend.to_str())
+        for last_call in ("padding", "truncation"):
+            rules.pop(last_call, None)
+    return _sha256(json.dumps(rules, sort_keys=True))
+
+
 def settings_hash(part: Any) -> str:
-    """Return the SHA-256 of the numbers and sizes in a processor part's settings."""
-    kept = {name: value for name, value in vars(part).items() if isinstance(value, (int, float, list, dict))}
+    """Return the SHA-256 of a processor part's settings, but for where it came from."""
+    kept = {
+        name: value
+        for name, value in vars(part).items()
+        if isinstance(value, (str, int, float, list, dict)) and not name.startswith("_")
+    }
     return _sha256(json.dumps(kept, sort_keys=True, default=str))
 
 

@@ -15,6 +15,9 @@ import torch
 from torch import Tensor
 
 from calm_pl.atomic_files import replacing
+from calm_pl.errors import ModelError
+from calm_pl.file_hashes import FileHashes
+from calm_pl.models.checkpoint_files import content_of
 from calm_pl.models.checks import HearingReport, InvarianceReport, hearing_check, invariance_check
 from calm_pl.models.heads import HeadLayout
 from calm_pl.models.lalm import FrozenLALM, LalmOutput, Sampled
@@ -23,6 +26,8 @@ from calm_pl.models.masks import load_mask
 from calm_pl.models.preparer import Preparer
 from calm_pl.models.remembered import PromptMemory, RememberedPreparer, SoundFormat
 from calm_pl.models.rollouts import Draws
+
+_NOTE_VERSION = 1  # to be raised with what an identity is made of
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,7 @@ class DeferredLALM:
                 ),
                 None if self._lalm is None else self._lalm.preparer,
             )
+        self._portrait = portrait
         self.layout = portrait.layout
         self._identity = portrait.identity
         self.mask = None if arguments.mask is None else load_mask(arguments.mask, self.layout.num_layers)
@@ -151,11 +157,22 @@ class DeferredLALM:
         """Sample answers; see `FrozenLALM.sample`."""
         return self._ready(inputs).sample(inputs, draws)
 
+    def _load(self) -> FrozenLALM:
+        """Load the model, which must be the one whose identity is known."""
+        lalm = FrozenLALM.from_pretrained(**asdict(self._unmasked))
+        if lalm.identity() != self._portrait.identity:
+            raise ModelError(
+                f"The model at {self.path!r} is not the one that this job began with: its files changed"
+                " meanwhile, or a newer revision was downloaded. Run the same command again; model.revision="
+                "COMMIT holds on to one."
+            )
+        return lalm
+
     def _ready(self, inputs: dict[str, Tensor]) -> FrozenLALM:
         device = inputs["attention_mask"].device
         if self._lalm is None or self._device != device:
             with torch.inference_mode(False):
-                lalm = self._lalm or FrozenLALM.from_pretrained(**asdict(self._unmasked))
+                lalm = self._lalm or self._load()
                 lalm.use_mask(self.mask)
                 self._lalm, self._device = lalm.to(device), device
         if self._to_check:
@@ -165,17 +182,17 @@ class DeferredLALM:
 
 
 def _note_file(arguments: LoadArguments, memory: Path | None) -> Path | None:
-    """Return the file of facts about this model, by its files' names, sizes, times and loading."""
+    """Return the file of facts about this model, named by the content of its files and how it is loaded."""
     folder = checkpoint_folder(arguments.path, arguments.revision) if memory else None
     if memory is None or folder is None:
         return None
-    stats = {path.relative_to(folder).as_posix(): path.stat() for path in folder.rglob("*") if path.is_file()}
     loaded = asdict(arguments)
     # Where it is and runs does not change what it is; masks are told apart by themselves.
-    for place in ("path", "device_map", "offline", "mask"):
+    for place in ("path", "revision", "device_map", "offline", "mask"):
         del loaded[place]
     facts = {
-        "files": {name: [stat.st_size, stat.st_mtime_ns] for name, stat in sorted(stats.items())},
+        "note": _NOTE_VERSION,
+        "files": content_of(folder, FileHashes(memory / "files"), arguments.trust_remote_code),
         "arguments": loaded,
         "cuda": torch.cuda.is_available(),  # decides what dtype=auto is
         "versions": [torch.__version__, version("transformers")],

@@ -14,7 +14,7 @@ from calm_pl.models import answering
 from calm_pl.models.families.table import Family, family_of, next_token_logits
 from calm_pl.models.gates import HeadGates
 from calm_pl.models.heads import HeadLayout, StoppedEarly, head_layout, last_positions, stack_heads, tapped
-from calm_pl.models.identity import weights_fingerprint
+from calm_pl.models.identity import config_fingerprint, weights_fingerprint
 from calm_pl.models.loading import load_checkpoint
 from calm_pl.models.masks import HeadMask, load_mask
 from calm_pl.models.preparer import Preparer
@@ -257,11 +257,13 @@ class FrozenLALM(nn.Module):
     def identity(self) -> dict[str, Any]:
         """Return what makes head vectors of this model comparable with others.
 
-        That is weights, dtype, prompt, features, and the mask where there is one.
+        That is weights, settings of the architecture, dtype, tokens, prompt, features, and the mask where
+        there is one.
         """
         masked = {} if self.mask is None else {"mask": self.mask.code()}
         return {
             "weights": self._fingerprint(),
+            "config_sha256": config_fingerprint(self.model.config),
             "class": type(self.model).__name__,
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "attn": self.model.config._attn_implementation,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from calm_pl import __version__
 from calm_pl.data.questions.clips import Round
@@ -37,9 +39,16 @@ def round_facts(task: Task, zero_shot: str, one: Round, used: Sequence[int], key
 
 
 def point_hash(point: Point, voter: HeadVoter | None, facts: str, num_heads: int) -> str:
-    """Return the hash of a row: the method, its settings, and the facts of the round."""
+    """Return the hash of a row: the method, its settings, a plugin's code, and the facts of the round."""
     settings = {} if voter is None else voter.get_params()
     if "top_k" in settings:  # more heads than there are is all of them
         settings["top_k"] = min(settings["top_k"] or num_heads, num_heads)
-    text = json.dumps([point.method, settings, facts], sort_keys=True)
+    text = json.dumps([point.method, settings, facts, _foreign_code(voter)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _foreign_code(voter: HeadVoter | None) -> str:
+    """Return a hash of a plugin's file, which no version stands for; empty for this package's voters."""
+    if voter is None or type(voter).__module__.startswith("calm_pl."):
+        return ""
+    return hashlib.sha256(Path(inspect.getfile(type(voter))).read_bytes()).hexdigest()

@@ -1,9 +1,11 @@
 """A file's content is known without reading it again, and never taken for another's."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
+import zlib
 
 import pytest
 from conftest import REPO
@@ -63,6 +65,21 @@ def test_a_change_that_sets_the_times_back_is_seen(tmp_path, clip):
     assert clip.stat().st_mtime_ns == times.st_mtime_ns
     assert known.file_hash(clip) != before
     assert index(tmp_path).file_hash(clip) != before
+
+
+def test_a_file_on_another_device_is_read_and_lines_that_do_not_say_are_passed_over(tmp_path, clip):
+    want = index(tmp_path).file_hash(clip)
+    (path,) = (tmp_path / "index").iterdir()
+    name, size, mtime, ctime, inode, device, _ = json.loads(path.read_text().partition(" ")[2])
+    for stamp in ([size, mtime, ctime, inode, device + 1], [size, mtime, ctime, inode]):
+        entry = json.dumps([name, *stamp, "0" * 64])
+        path.write_text(f"{zlib.crc32(entry.encode()):08x} {entry}\n")
+        again = index(tmp_path)
+        assert again.file_hash(clip) == want
+        assert again.num_hashed == 1
+        for extra in (tmp_path / "index").iterdir():
+            if extra != path:
+                extra.unlink()
 
 
 def test_a_file_that_just_changed_is_not_remembered(tmp_path, clip):

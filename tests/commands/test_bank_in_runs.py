@@ -2,11 +2,13 @@
 
 import csv
 import json
+import os
+import shutil
 
 import pytest
 import torch
 from conftest import make_esc50
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from calm_pl import FrozenLALM
 from calm_pl.bank import HeadBank
@@ -119,6 +121,43 @@ def test_whatever_can_change_a_vector_misses(job, tiny_folder, root, tmp_path):
     assert job()[1] == NOTHING
 
 
+def test_a_fine_tune_of_equal_size_and_time_is_another_model(job, tiny_folder, tmp_path):
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    weights = folder / "model.safetensors"
+    first, _, _ = job(f"model.path={folder}")
+    stat, tensors = weights.stat(), load_file(weights)
+    name = "language_model.model.layers.0.self_attn.v_proj.weight"
+    (name,) = [one for one in tensors if one.endswith(name.removeprefix("language_model."))]
+    tensors[name][3] *= 1.5
+    save_file(tensors, weights, metadata={"format": "pt"})
+    os.utime(weights, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert (weights.stat().st_size, weights.stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+    found, cost, _ = job(f"model.path={folder}")
+    assert cost["encoded"] == 15
+    assert same(found, job(f"model.path={folder}", "bank.dir=null")[0])
+    assert not same(found, first)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [("config.json", '"rms_norm_eps": 1e-06', '"rms_norm_eps": 1e-03'), ("tokenizer.json", "merges", None)],
+)
+def test_other_settings_or_tokens_with_equal_weights_are_another_model(
+    job, tiny_folder, tmp_path, file, old, new
+):
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    job(f"model.path={folder}")
+    text = (folder / file).read_text()
+    if new is None:  # the merge of "W" and "hat" is gone: the same prompt has other tokens
+        rules = json.loads(text)
+        rules["model"]["merges"] = rules["model"]["merges"][:-40]
+        (folder / file).write_text(json.dumps(rules))
+    else:
+        assert old in text
+        (folder / file).write_text(text.replace(old, new))
+    assert job(f"model.path={folder}")[1]["encoded"] == 15
+
+
 def test_a_changed_sound_file_costs_that_clip_alone(job, root):
     first, _, _ = job()
     path = sorted((root / "audio").glob("1-*.wav"))[0]
@@ -132,8 +171,6 @@ def test_a_changed_sound_file_costs_that_clip_alone(job, root):
 
 
 def test_a_model_elsewhere_is_the_same_model(job, tiny_folder, tmp_path):
-    import shutil
-
     job()
     moved = shutil.copytree(tiny_folder, tmp_path / "moved")  # keeps times
     assert job(f"model.path={moved}")[1] == NOTHING

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from calm_pl import FrozenLALM
+from calm_pl.errors import ModelError
 from calm_pl.models.deferred import DeferredLALM, LoadArguments
 
 
@@ -46,13 +47,44 @@ def test_a_remembered_model_is_known_without_its_weights(folder, tmp_path, loads
     assert len(loads) == 1
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "chat_template.jinja", "config.json"])
-def test_a_touched_file_forgets(folder, tmp_path, loads, name):
+def rewrite(path, change):
+    """Change a file in place, and set its times back."""
+    stat, content = path.stat(), path.read_bytes()
+    changed = change(content)
+    assert len(changed) == len(content)
+    assert changed != content
+    path.write_bytes(changed)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+CHANGES = {
+    "model.safetensors": lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+    "chat_template.jinja": lambda content: content.replace(b"assistant", b"Assistant"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_other_content_of_equal_size_and_time_is_another_model(folder, tmp_path, loads, name):
     made(folder, tmp_path)
-    stat = (folder / name).stat()
-    os.utime(folder / name, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_000_000))
+    rewrite(folder / name, CHANGES[name])
     made(folder, tmp_path)
     assert len(loads) == 2
+
+
+def test_equal_content_with_another_time_is_the_same_model(folder, tmp_path, loads):
+    made(folder, tmp_path)
+    os.utime(folder / "model.safetensors")
+    made(shutil.copytree(folder, tmp_path / "copy"), tmp_path)
+    assert len(loads) == 1
+
+
+def test_a_model_that_changed_before_it_was_loaded_is_refused(folder, tmp_path):
+    made(folder, tmp_path)
+    again = made(folder, tmp_path)
+    rewrite(folder / "model.safetensors", CHANGES["model.safetensors"])
+    inputs = again.preparer([torch.zeros(8_000).numpy()], ["What is it?"])
+    with pytest.raises(ModelError, match="is not the one that this job began with"):
+        again(inputs)
 
 
 def test_a_file_that_came_forgets(folder, tmp_path, loads):
@@ -79,7 +111,7 @@ def test_being_offline_is_the_same_model(folder, tmp_path, loads):
 @pytest.mark.parametrize("damage", ["", "{", "[1]", '[{"a": 1}, [1, 2, 3, 4, 5, 6]]', "null"])
 def test_a_damaged_note_is_as_good_as_none(folder, tmp_path, loads, damage):
     made(folder, tmp_path)
-    (note,) = (tmp_path / "memory").iterdir()
+    (note,) = (tmp_path / "memory").glob("*.json")
     note.write_text(damage)
     made(folder, tmp_path)
     made(folder, tmp_path)

@@ -12,7 +12,7 @@ from calm_pl.data.questions.clips import Query
 from calm_pl.distributed import concatenate_over_ranks, rank_and_size
 from calm_pl.errors import BadClipError
 
-_DECODE_VERSION = 1  # to be raised whenever the decode path gives other samples for the same file
+_DECODE_VERSION = 2  # to be raised whenever the decode path gives other samples for the same file
 _THREADS = 8  # hashing lets other threads run
 
 

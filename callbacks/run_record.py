@@ -1,4 +1,4 @@
-"""The run folder: `results.json`, `config.yaml`, `classifier.safetensors`, `skipped.csv`, `missing.csv`."""
+"""The run folder: `results.json`, `config.yaml`, `classifier.safetensors`, and lists of clips as CSV."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from calm_pl import __version__
 from calm_pl.atomic_files import replacing
 from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.evaluation import odd_clips
 from calm_pl.evaluation.module import FitFreeModule
 from calm_pl.evaluation.pseudo_labelled import pseudo_fit
 from calm_pl.evaluation.results import results_of
@@ -80,11 +81,12 @@ class RunRecord(Callback):
         folder = self.run_dir
         if self.config_yaml:
             _write(folder / "config.yaml", self.config_yaml)
-        _write(folder / "skipped.csv", _skipped(pl_module))
-        if data is not None and data.missing:
-            _write(folder / "missing.csv", _missing(data))
-        else:
-            (folder / "missing.csv").unlink(missing_ok=True)
+        _write(folder / "skipped.csv", _csv(_skipped(pl_module)))
+        for name, rows in (("missing.csv", _missing(data)), (odd_clips.FILE, _odd(pl_module))):
+            if len(rows) > 1:
+                _write(folder / name, _csv(rows))
+            else:
+                (folder / name).unlink(missing_ok=True)
         for name, made in (
             ("classifier.safetensors", classifier(pl_module, data)),
             ("classifier_pl.safetensors", pseudo_classifier(pl_module, data)),
@@ -155,7 +157,7 @@ def _with_prompt(
     return Classifier(voters, classes, prompt, model)
 
 
-def _skipped(module: FitFreeModule) -> str:
+def _skipped(module: FitFreeModule) -> list[list[str]]:
     rows = [
         [split, queries[failure.position].clip.id, failure.reason]
         for split, queries, coverage in (
@@ -164,17 +166,27 @@ def _skipped(module: FitFreeModule) -> str:
         )
         for failure in coverage.failures
     ]
-    return _csv(["split", "clip", "reason"], rows)
+    return [["split", "clip", "reason"], *rows]
 
 
-def _missing(data: FewShotDataModule) -> str:
-    rows = [[clip.id, "|".join(clip.labels), str(clip.path)] for clip in data.missing]
-    return _csv(["clip", "labels", "path"], rows)
+def _missing(data: FewShotDataModule | None) -> list[list[str]]:
+    missing = () if data is None else data.missing
+    rows = [[clip.id, "|".join(clip.labels), str(clip.path)] for clip in missing]
+    return [["clip", "labels", "path"], *rows]
 
 
-def _csv(header: list[str], rows: list[list[str]]) -> str:
+def _odd(module: FitFreeModule) -> list[list[str]]:
+    found = odd_clips.odd_clips(module.task, module.support_coverage, module.query_coverage)
+    rows = [
+        [one.split, one.clip.id, "|".join(one.clip.labels), "|".join(one.kinds), str(one.clip.path)]
+        for one in found
+    ]
+    return [["split", "clip", "labels", "what", "path"], *rows]
+
+
+def _csv(rows: list[list[str]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 

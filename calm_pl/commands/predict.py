@@ -163,6 +163,8 @@ def _print_table(rows: list[Prediction], top: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from calm_pl.media import ODD_SOUND
+
     table = Table()
     table.add_column("file", overflow="fold")
     table.add_column("label")
@@ -179,13 +181,21 @@ def _print_table(rows: list[Prediction], top: int) -> None:
     for row in rows:
         if row.error:
             print(row.error, file=sys.stderr)
+        for kind in row.odd:
+            print(f"{row.path}: is {ODD_SOUND[kind]}.", file=sys.stderr)
 
 
 def _print_json(rows: list[Prediction], top: int) -> None:
     out: list[dict[str, Any]] = []
     for row in rows:
         best = dict(_best(row, top)) if top > 1 else row.probabilities
-        entry = {"file": row.path, "label": row.label, "probabilities": best, "error": row.error}
+        entry = {
+            "file": row.path,
+            "label": row.label,
+            "probabilities": best,
+            "error": row.error,
+            "odd": list(row.odd),
+        }
         out.append(entry if row.candidates is None else {**entry, "candidates": list(row.candidates)})
     print(json.dumps(out, indent=2))
 
@@ -193,11 +203,11 @@ def _print_json(rows: list[Prediction], top: int) -> None:
 def _print_csv(rows: list[Prediction], top: int) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     with_sets = any(row.candidates is not None for row in rows)
-    writer.writerow(["file", "label", "probability", "error", *(["candidates"] if with_sets else [])])
+    writer.writerow(["file", "label", "probability", "error", "odd", *(["candidates"] if with_sets else [])])
     for row in rows:
         within = ["|".join(row.candidates or ())] if with_sets else []
         for label, probability in _best(row, top):
             named = "" if row.label is None else label
-            writer.writerow([row.path, named, f"{probability:.6f}", "", *within])
+            writer.writerow([row.path, named, f"{probability:.6f}", "", "|".join(row.odd), *within])
         if row.error:
-            writer.writerow([row.path, "", "", row.error, *within])
+            writer.writerow([row.path, "", "", row.error, "", *within])

@@ -77,6 +77,7 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
         prepare=lambda data: take_files(data, unlabelled) if unlabelled else None,
     ) as job:
         from calm_pl.evaluation.module import FitFreeModule
+        from calm_pl.evaluation.odd_clips import odd_clips, sentences
         from calm_pl.evaluation.pseudo_labelled import PseudoLabelled
         from calm_pl.pseudo.settings import JUDGE
 
@@ -90,6 +91,9 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
         module = FitFreeModule(job.lalm, [], task, job.policy, hidden, scored, sources)
         if job.run(module, evaluate=False):
             print_labels(pseudo, job.data, job.record)
+            support = module.support_coverage
+            for line in sentences(odd_clips(task, support), support.num_unjudged, file=""):
+                print(line)
 
 
 def _load(files: Sequence[str], overrides: Sequence[str]) -> Config:

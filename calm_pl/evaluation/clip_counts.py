@@ -1,8 +1,9 @@
-"""Counts of a split's clips: read, truncated, failed."""
+"""Counts of a split's clips: read, truncated, odd, failed."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 
@@ -26,6 +27,18 @@ class SkipPolicy(NamedTuple):
 STOP = SkipPolicy()
 
 
+class Odd(NamedTuple):
+    """A clip of which little is heard.
+
+    Attributes:
+        position: its place in the data set.
+        kinds: of `calm_pl.media.ODD_SOUND`.
+    """
+
+    position: int
+    kinds: tuple[str, ...]
+
+
 class Coverage(NamedTuple):
     """Counts of a split's questions, over all ranks.
 
@@ -33,11 +46,15 @@ class Coverage(NamedTuple):
         used: questions that counted.
         failures: those whose clip could not be read, in the order of the data set.
         num_cut: those whose clip was longer than the model's window.
+        odd: those of whose clip little is heard, in the order of the data set.
+        num_unjudged: those whose clip was cached by a version that did not look for odd sound.
     """
 
     used: int
     failures: list[Failure]
     num_cut: int
+    odd: list[Odd]
+    num_unjudged: int
 
 
 class Account:
@@ -53,6 +70,8 @@ class Account:
         self.policy = policy
         self.used = 0
         self.num_cut = 0
+        self.num_unjudged = 0
+        self.odd: list[Odd] = []
         self.failures: list[Failure] = []
 
     def add(self, batch: Batch) -> None:
@@ -72,15 +91,24 @@ class Account:
             )
         self._refuse_too_many(self.failures)
 
+    def add_notes(self, positions: Sequence[int], notes: Sequence[Mapping[str, Any]]) -> None:
+        """Count what is noted about a batch's clips once they are encoded; see `Batch.notes`."""
+        for position, note in zip(positions, notes, strict=True):
+            self.num_cut += bool(note["was_cut"])
+            self.num_unjudged += "odd" not in note
+            if kinds := note.get("odd"):
+                self.odd.append(Odd(position, tuple(kinds)))
+
     def over_ranks(self, device: torch.device) -> Coverage:
         """Combine the counts of all ranks; every rank must call it.
 
         Raises:
             RunError: a question came twice or never.
         """
-        counts = torch.tensor([self.used, self.num_cut], device=device)
-        used, num_cut = (int(n) for n in sum_over_ranks(counts))
+        counts = torch.tensor([self.used, self.num_cut, self.num_unjudged], device=device)
+        used, num_cut, num_unjudged = (int(n) for n in sum_over_ranks(counts))
         failures = sorted(concatenate_over_ranks(self.failures))
+        odd = sorted(concatenate_over_ranks(self.odd))
         if failures:
             self._refuse_too_many(failures)
         if used + len(failures) != self.expected:
@@ -88,7 +116,7 @@ class Account:
                 f"{used} clips were read and {len(failures)} failed, but the split has {self.expected}:"
                 " each clip must come exactly once."
             )
-        return Coverage(used, failures, num_cut)
+        return Coverage(used, failures, num_cut, odd, num_unjudged)
 
     def _refuse_too_many(self, failures: list[Failure]) -> None:
         if len(failures) > self.policy.max_fraction * self.expected:

@@ -78,7 +78,7 @@ class Collector:
         else:
             encoder = Encoder(self.lalm, self._data.bank, *self._how)
             encoded = encoder(batch, self._data.loaders[self.split].remake)
-        self._account.num_cut += encoded.num_cut
+        self._account.add_notes(batch.index_N.tolist(), encoded.notes)
         return encoded
 
     def keep(self, batch: Batch, encoded: Encoded) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -36,14 +36,14 @@ class Encoded(NamedTuple):
             hidden states are kept they follow as further rows of length D, the last one padded with zeros.
         options_NO: logarithm of each option's score, float32, see `option_scores`; -inf past a question's
             last option.
-        num_cut: clips that were longer than the model's window.
+        notes: about each clip, as in `Batch.notes`; those of cached clips are from when they were encoded.
         answers: sampled answers about each clip, those about all of its windows; empty where none were asked
             for.
     """
 
     vectors_NHD: Tensor
     options_NO: Tensor
-    num_cut: int = 0
+    notes: Sequence[Mapping[str, Any]] = ()
     answers: Sequence[list[str]] = ()
 
 
@@ -140,8 +140,7 @@ def read_banked(link: BankLink, batch: Batch) -> Encoded:
     lacking = width - scores_NO.shape[1]
     if lacking > 0:
         scores_NO = torch.nn.functional.pad(scores_NO, (0, lacking), value=-torch.inf)
-    cut = sum(bool(one["was_cut"]) for one in records.meta)
-    return Encoded(records.vectors_NHD.to(device), scores_NO[:, :width].to(device), cut)
+    return Encoded(records.vectors_NHD.to(device), scores_NO[:, :width].to(device), records.meta)
 
 
 def write_banked(link: BankLink, batch: Batch, encoded: Encoded) -> Encoded:
@@ -204,7 +203,7 @@ def encode(
     if len(clip_R) > num_clips:
         vectors_RHD = _mean_by_clip(vectors_RHD, clip_R, num_clips).to(vectors_RHD.dtype)
         scores_RO = _mean_by_clip(scores_RO, clip_R, num_clips)
-    return Encoded(vectors_RHD, scores_RO, sum(note["was_cut"] for note in batch.notes), answers)
+    return Encoded(vectors_RHD, scores_RO, batch.notes, answers)
 
 
 def hidden_states(vectors_NHD: Tensor, num_heads: int) -> Tensor:

@@ -24,6 +24,7 @@ class Prediction(NamedTuple):
         probabilities: by label, in class order.
         error: why the file could not be read.
         candidates: labels that together hold the true one with the chosen coverage; None where not asked for.
+        odd: why little of the file is heard, kinds of `calm_pl.media.ODD_SOUND`; usually none.
     """
 
     path: str
@@ -31,6 +32,7 @@ class Prediction(NamedTuple):
     probabilities: dict[str, float]
     error: str | None = None
     candidates: tuple[str, ...] | None = None
+    odd: tuple[str, ...] = ()
 
 
 def require_prompt(classifier: Classifier, where: str = "the classifier") -> None:
@@ -162,7 +164,8 @@ def predict_files(
                 path = str(files[failure.position])
                 rows[failure.position] = Prediction(path, None, {}, failure.reason)
             if len(batch.index_N):
-                x_NHD = encode(lalm, batch.to(device)).vectors_NHD
+                encoded = encode(lalm, batch.to(device))
+                x_NHD = encoded.vectors_NHD
                 decision = voter.vote(x_NHD)
                 proba_NC = voter.probabilities(decision.scores_NC)
                 sets_NC = None if coverage is None else voter.prediction_sets(x_NHD, coverage)  # type: ignore[attr-defined]
@@ -171,7 +174,8 @@ def predict_files(
                     label = classifier.classes[int(decision.winner_N[n])]
                     inside = None if sets_NC is None else sets_NC[n].nonzero().flatten().tolist()
                     within = None if inside is None else tuple(classifier.classes[c] for c in inside)
-                    rows[index] = Prediction(str(files[index]), label, named, candidates=within)
+                    odd = tuple(encoded.notes[n]["odd"])
+                    rows[index] = Prediction(str(files[index]), label, named, None, within, odd)
             bar.update(len(batch.index_N) + len(batch.failures))
     return [_abstained(rows[index], abstain) for index in range(len(files))]
 

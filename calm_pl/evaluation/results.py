@@ -8,6 +8,7 @@ from typing import Any
 from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.questions.task import Task
 from calm_pl.evaluation.module import FitFreeModule
+from calm_pl.evaluation.odd_clips import counts, kinds_of, odd_clips
 from calm_pl.evaluation.predictions import by_subset, calibration_error
 from calm_pl.evaluation.pseudo_labelled import pseudo_fit
 from calm_pl.functional.selection import Setting
@@ -20,6 +21,7 @@ def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[st
     """Return metrics, intervals, differences and counts after test, as plain values for JSON."""
     support, query = module.support_coverage, module.query_coverage
     pseudo = pseudo_fit(module.sources)
+    odd = odd_clips(module.task, support, query)
     return {
         "classes": list(module.task.classes),
         "methods": {
@@ -35,6 +37,8 @@ def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[st
         "n_query": query.used,
         "n_skipped": len(support.failures) + len(query.failures),
         "n_cut": support.num_cut + query.num_cut,
+        "n_odd": len(kinds_of(odd)),
+        "odd_sound": counts(odd),
         "n_missing": 0 if data is None else len(data.missing),
         "notes": [] if data is None else list(data.notes),
         "differences": [

@@ -4,6 +4,7 @@ from calm_pl.media.audio import LONG_CLIPS, Waveform, load_audio
 from calm_pl.media.decoder import Decoder, shared_decoder
 from calm_pl.media.frame_rule import FrameRule
 from calm_pl.media.lengths import header_seconds
+from calm_pl.media.odd_sound import ODD_SOUND
 from calm_pl.media.signatures import CONTAINER_SUFFIXES, MEDIA_SUFFIXES, SOUND_SUFFIXES
 from calm_pl.media.video import Frames, load_frames
 
@@ -11,6 +12,7 @@ __all__ = [
     "CONTAINER_SUFFIXES",
     "LONG_CLIPS",
     "MEDIA_SUFFIXES",
+    "ODD_SOUND",
     "SOUND_SUFFIXES",
     "Decoder",
     "FrameRule",

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from calm_pl.errors import BadClipError
+from calm_pl.media.odd_sound import odd_kinds, padded
 from calm_pl.media.sound import Sound, read_sound
 
 LONG_CLIPS = ("start", "center", "windows", "stop")
 _LARGEST_FILTER = 2**24
-MIN_SECONDS = 0.1  # shorter clips give a model no audio token
 
 
 class Waveform(NamedTuple):
@@ -24,15 +24,19 @@ class Waveform(NamedTuple):
             or with `windows` as many as cover the clip.
         was_cut: whether something of the clip is in no window.
         seconds: length of the whole clip.
+        odd: the kinds of `ODD_SOUND` that it is of; usually none.
     """
 
     windows: tuple[np.ndarray, ...]
     was_cut: bool
     seconds: float
+    odd: tuple[str, ...] = ()
 
 
 def load_audio(path: str | Path, sample_rate: int, max_seconds: float, long_clips: str = "start") -> Waveform:
-    """Read the sound of a sound file or of a container's first sound track, in this process.
+    """Read the sound of a sound file or of a container's default sound track, in this process.
+
+    A clip shorter than 0.1 s is padded with silence; this and other oddness is told in `Waveform.odd`.
 
     Args:
         path: the file: wav, flac, ogg, mp3, aiff ...; mp4, m4a, webm, mkv, mov, avi, aac ...
@@ -42,8 +46,7 @@ def load_audio(path: str | Path, sample_rate: int, max_seconds: float, long_clip
             equally spaced windows that cover it (the first at the start, the last at the end), `stop` raises.
 
     Raises:
-        BadClipError: missing, unreadable, truncated, without sound, empty, too short, with NaN, or too long
-            with `stop`.
+        BadClipError: missing, unreadable, truncated, without sound, empty, with NaN, or too long with `stop`.
     """
     return waveform(read_sound(path), path, sample_rate, max_seconds, long_clips)
 
@@ -56,7 +59,7 @@ def waveform(
         raise ValueError(
             f"Expected `long_clips` to be one of {', '.join(LONG_CLIPS)}, but got {long_clips!r}."
         )
-    samples, rate = sound
+    samples, rate, cancelling = sound
     whole_seconds = len(samples) / rate
     if rate != sample_rate:
         try:
@@ -66,12 +69,11 @@ def waveform(
                 f"{path}: cannot be resampled from {rate} to {sample_rate} Hz"
                 f" ({type(error).__name__}: {error})."
             ) from error
-    if len(samples) < MIN_SECONDS * sample_rate:
-        seconds = len(samples) / sample_rate
-        raise BadClipError(f"{path}: lasts {seconds:.3f} s; a clip must last {MIN_SECONDS} s or more.")
+    heard = padded(samples, sample_rate)
+    short, samples = len(heard) > len(samples), heard
     longest = int(max_seconds * sample_rate)
     if len(samples) <= longest:
-        return Waveform((samples,), False, whole_seconds)
+        return Waveform((samples,), False, whole_seconds, odd_kinds((samples,), cancelling, short))
     if long_clips == "stop":
         raise BadClipError(
             f"{path}: lasts {len(samples) / sample_rate:.2f} s, over the model's window of {max_seconds:g} s"
@@ -79,7 +81,7 @@ def waveform(
         )
     starts = window_starts(len(samples), longest, long_clips)
     windows = tuple(samples[first : first + longest].copy() for first in starts)  # lets go of the whole clip
-    return Waveform(windows, long_clips != "windows", whole_seconds)
+    return Waveform(windows, long_clips != "windows", whole_seconds, odd_kinds(windows, cancelling, short))
 
 
 def window_starts(length: int, longest: int, long_clips: str) -> list[int]:

@@ -59,7 +59,7 @@ class Decoder:
         """
         answer = self._ask(path, {"what": "audio", **_place(path)})
         assert answer.array is not None
-        sound = Sound(answer.array, answer.header["rate"])
+        sound = Sound(answer.array, answer.header["rate"], answer.header["cancels"])
         return waveform(sound, path, sample_rate, max_seconds, long_clips)
 
     def frames(self, path: str | Path, rule: FrameRule, seconds: float | None = None) -> Frames:

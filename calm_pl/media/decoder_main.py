@@ -28,8 +28,8 @@ Reader = Callable[..., Answer]
 
 
 def _audio(path: str) -> Answer:
-    samples_T, rate = read_sound(path)
-    return Answer({"rate": rate}, samples_T)
+    samples_T, rate, cancels = read_sound(path)
+    return Answer({"rate": rate, "cancels": cancels}, samples_T)
 
 
 def _frames(path: str, rule: dict[str, Any], seconds: float | None, use_decord: bool) -> Answer:

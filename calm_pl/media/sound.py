@@ -11,6 +11,7 @@ import numpy as np
 
 from calm_pl.errors import BadClipError
 from calm_pl.media.mpeg_audio import streams_of
+from calm_pl.media.odd_sound import cancels
 from calm_pl.media.ogg_pages import links_of
 from calm_pl.media.signatures import Kind, identify
 from calm_pl.media.sound_readers import Block, UnreadError, by_pyav, by_soundfile
@@ -25,10 +26,12 @@ class Sound(NamedTuple):
     Attributes:
         samples_T: mono float32 (T,), the mean of the channels.
         rate: samples a second.
+        cancels: whether the channels cancel each other in their mean.
     """
 
     samples_T: np.ndarray
     rate: int
+    cancels: bool = False
 
 
 class _Plan(NamedTuple):
@@ -68,7 +71,7 @@ def read_sound(path: str | Path) -> Sound:
         raise BadClipError(f"{path}: contains no samples.")
     if not np.isfinite(samples_T).all():
         raise BadClipError(f"{path}: holds samples that are NaN or infinite.")
-    return Sound(samples_T, rates.pop())
+    return Sound(samples_T, rates.pop(), cancels(samples_T, sum(b.channels_energy for b in blocks)))
 
 
 def _plan(path: Path, kind: Kind) -> _Plan:

@@ -11,6 +11,7 @@ import numpy as np
 
 from calm_pl.errors import BadClipError
 from calm_pl.media.containers import decoded, opened, single_threaded
+from calm_pl.media.odd_sound import energy
 
 _MOST_FRAMES = 2**31  # three hours at 192 kHz
 _BLOCK = 2**16
@@ -32,10 +33,13 @@ class Block(NamedTuple):
     Attributes:
         samples_T: mono float32 (T,), the mean of the channels.
         rate: samples a second.
+        channels_energy: mean over the channels of their sums of squares; 0 for a single channel, whose mean
+            loses nothing.
     """
 
     samples_T: np.ndarray
     rate: int
+    channels_energy: float = 0.0
 
 
 def by_soundfile(path: Path, source: Path | BinaryIO, exact: bool = True) -> Block:
@@ -71,7 +75,7 @@ def by_soundfile(path: Path, source: Path | BinaryIO, exact: bool = True) -> Blo
         raise UnreadError(f"only {len(frames_TC)} of {expected} frames could be read")
     if 0 < len(frames_TC) < expected:
         raise BadClipError(f"{path}: is truncated: {len(frames_TC)} of {expected} frames could be read.")
-    return Block(_mono(frames_TC, axis=1), int(rate))
+    return Block(_mono(frames_TC, axis=1), int(rate), _channels_energy(frames_TC, axis=1))
 
 
 @functools.cache
@@ -114,6 +118,7 @@ def by_pyav(path: Path, source: Path | BinaryIO, format: str) -> Block:
     """
     blocks: list[np.ndarray] = []
     count = 0
+    channels_energy = 0.0
     with opened(path, format, source) as container:
         stream = single_threaded(_sound_track(container, path), path)
         if checked := stream.codec_context.name in _CHECKED:
@@ -125,7 +130,9 @@ def by_pyav(path: Path, source: Path | BinaryIO, format: str) -> Block:
             rate = frame.sample_rate
             if checked and frame.time_base == Fraction(1, rate) and (frame.pts or 0) != count:
                 raise BadClipError(f"{path}: is damaged: sound is missing at {count / rate:.2f} s.")
-            blocks.append(_mono(_floats_CT(frame), axis=0))
+            frame_CT = _floats_CT(frame)
+            blocks.append(_mono(frame_CT, axis=0))
+            channels_energy += _channels_energy(frame_CT, axis=0)
             count += len(blocks[-1])
             if count > _MOST_FRAMES:
                 raise BadClipError(f"{path}: states no believable length (damaged).")
@@ -136,7 +143,8 @@ def by_pyav(path: Path, source: Path | BinaryIO, format: str) -> Block:
             and count < stream.duration
         ):
             raise BadClipError(f"{path}: is truncated: {count} of {stream.duration} frames could be read.")
-    return Block(np.concatenate(blocks) if blocks else np.zeros(0, np.float32), rate)
+    samples_T = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+    return Block(samples_T, rate, channels_energy)
 
 
 def _sound_track(container: Any, path: Path) -> Any:
@@ -151,6 +159,11 @@ def _sound_track(container: Any, path: Path) -> Any:
 
 def _mono(block: np.ndarray, axis: int) -> np.ndarray:
     return block.mean(axis=axis, dtype=np.float64).astype(np.float32)
+
+
+def _channels_energy(block: np.ndarray, axis: int) -> float:
+    channels = block.shape[axis]
+    return energy(block) / channels if channels > 1 else 0.0
 
 
 def _floats_CT(frame: Any) -> np.ndarray:

@@ -131,6 +131,7 @@ def coverage_section(run: RunFolder) -> Html:
         ("skipped", "n_skipped"),
         ("missing on disk", "n_missing"),
         ("truncated to the model's window", "n_cut"),
+        ("hold little to hear", "n_odd"),
     ]
     cards = (
         tag("div", tag("dt", text), tag("dd", f"{r[key]:,}"))
@@ -153,6 +154,12 @@ def coverage_section(run: RunFolder) -> Html:
                 ["clip", "labels", "path"],
                 run.rows("missing.csv"),
                 "missing.csv",
+            ),
+            _listing(
+                "Read, but with little to hear",
+                ["split", "clip", "labels", "what", "path"],
+                run.rows("odd_clips.csv"),
+                "odd_clips.csv",
             ),
         ]
     )

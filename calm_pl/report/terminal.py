@@ -75,6 +75,7 @@ def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRec
 
 def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
     """Return what a reader of the numbers must know, one sentence per item."""
+    from calm_pl.evaluation import odd_clips
     from calm_pl.evaluation.pseudo_labelled import pseudo_fit
     from calm_pl.pseudo.reporting import sentences
 
@@ -112,6 +113,9 @@ def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
             f" {module.lalm.preparer.max_seconds:g} s and were truncated"
             + (f" ({data.settings.long_clips})." if data else ".")
         )
+    lines += odd_clips.sentences(
+        odd_clips.odd_clips(task, support, query), support.num_unjudged + query.num_unjudged
+    )
     for name, coverage in (("support", support), ("query", query)):
         if coverage.failures:
             total = coverage.used + len(coverage.failures)

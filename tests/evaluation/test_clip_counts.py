@@ -5,7 +5,7 @@ import torch
 
 from calm_pl.data.loading.batches import Batch, Failure
 from calm_pl.errors import BadClipError, DataError, RunError
-from calm_pl.evaluation.clip_counts import Account, Coverage, SkipPolicy
+from calm_pl.evaluation.clip_counts import Account, Coverage, Odd, SkipPolicy
 
 CPU = torch.device("cpu")
 
@@ -22,12 +22,15 @@ def account(expected, fraction=None) -> Account:
 
 def test_counts_add_up():
     counted = account(6)
-    counted.add(batch([0, 1, 2]))
-    counted.num_cut += 2  # known once the clips are encoded
-    counted.add(batch([]))
     counted.add(batch([3, 4, 5]))
-    counted.num_cut += 1
-    assert counted.over_ranks(CPU) == Coverage(6, [], 3)
+    whole, cut = {"was_cut": False, "odd": []}, {"was_cut": True, "odd": []}
+    counted.add_notes([3, 4, 5], [{"was_cut": True, "odd": ["silent", "short"]}, cut, whole])
+    counted.add(batch([]))
+    counted.add(batch([0, 1, 2]))
+    unjudged = {"was_cut": True}  # as an earlier version cached it
+    counted.add_notes([0, 1, 2], [whole, unjudged, {"was_cut": False, "odd": ["too_loud"]}])
+    odd = [Odd(2, ("too_loud",)), Odd(3, ("silent", "short"))]
+    assert counted.over_ranks(CPU) == Coverage(6, [], 3, odd, 1)
 
 
 def test_the_first_failure_stops_and_names_the_file():

@@ -47,7 +47,7 @@ def behave(path: str, **_: object) -> Message:
         raise ZeroDivisionError("a fault of the program")
     elif deed == "memory":
         raise MemoryError
-    return Message({"rate": 8_000}, np.full(4_000, os.getpid(), np.float32))
+    return Message({"rate": 8_000, "cancels": False}, np.full(4_000, os.getpid(), np.float32))
 
 
 def main() -> None:

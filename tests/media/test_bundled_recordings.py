@@ -17,7 +17,7 @@ def test_every_bundled_recording_is_read(fold):
     assert len(paths) == 60
     for path in paths:
         # At the files' own rate: resampling has its own tests and takes most of the time.
-        (samples,), was_cut, seconds = load_audio(path, 44_100, 30)
+        (samples,), was_cut, seconds, _ = load_audio(path, 44_100, 30)
         assert 4.9 < seconds < 5.1, path.name
         assert len(samples) / 44_100 == pytest.approx(seconds, abs=1 / 16_000), path.name
         assert not was_cut

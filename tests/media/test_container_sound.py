@@ -43,7 +43,7 @@ def test_lossy_codecs_give_nearly_the_sound(sound, sine, name, codec, sample_for
         rate = 44_100  # it knows neither of the others
     how = {"codec": codec, "sample_format": sample_format, "options": {"b": "64k"}}
     path = sound(name, sine(rate, 2.0, 440), rate=rate, **how)
-    (samples,), was_cut, seconds = load_audio(path, 16_000, 30)
+    (samples,), was_cut, seconds, _ = load_audio(path, 16_000, 30)
     assert samples.dtype == np.float32
     assert samples.ndim == 1
     assert not was_cut
@@ -63,7 +63,7 @@ def test_lossless_codecs_give_the_mean_of_the_channels(sound, name, codec, sampl
         written = rng.uniform(-0.9, 0.9, (4_000, channels))
     stored = written + (128 if sample_format == "u8" else 0)
     path = sound(name, stored, codec=codec, sample_format=sample_format)
-    (samples,), _, seconds = load_audio(path, 16_000, 30)
+    (samples,), _, seconds, _ = load_audio(path, 16_000, 30)
     assert seconds == 0.25
     np.testing.assert_allclose(samples, (written / full).mean(1), atol=1e-7)
 
@@ -82,14 +82,14 @@ def test_a_container_and_a_sound_file_of_the_same_samples_are_equal(sound, write
 def test_six_channels_become_their_mean(sound):
     samples_NC = np.random.default_rng(0).integers(-20_000, 20_000, (3_200, 6))
     path = sound("a.mkv", samples_NC, codec="flac", sample_format="s16")
-    (samples,), _, _ = load_audio(path, 16_000, 30)
+    (samples,) = load_audio(path, 16_000, 30).windows
     np.testing.assert_allclose(samples, samples_NC.mean(1) / 2**15, atol=1e-7)
 
 
 def test_opus_priming_is_no_sound(sound, sine):
     # 312 samples at 48 kHz stand before the clip; decoded with them it would be that much longer and late.
     path = sound("a.webm", sine(48_000, 1.0), rate=48_000, codec="libopus", sample_format="flt")
-    (samples,), _, _ = load_audio(path, 48_000, 30)
+    (samples,) = load_audio(path, 48_000, 30).windows
     assert len(samples) == 48_000
     in_step = sine(48_000, 1.0)[4_800:-4_800]
     assert np.corrcoef(samples[4_800:-4_800], in_step)[0, 1] > 0.999
@@ -97,7 +97,7 @@ def test_opus_priming_is_no_sound(sound, sine):
 
 def test_sound_beside_a_picture_is_found(video, sine):
     path = video("a.mp4", sound=sine(16_000, 2.0))
-    (samples,), _, _ = load_audio(path, 16_000, 30)
+    (samples,) = load_audio(path, 16_000, 30).windows
     assert np.argmax(np.abs(np.fft.rfft(samples[8_000:24_000]))) == 440
 
 

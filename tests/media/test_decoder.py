@@ -21,7 +21,7 @@ LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /
 
 
 def same(ours, theirs):
-    assert (ours.was_cut, ours.seconds) == (theirs.was_cut, theirs.seconds)
+    assert ours[1:] == theirs[1:]
     assert len(ours.windows) == len(theirs.windows)
     for mine, yours in zip(ours.windows, theirs.windows, strict=True):
         assert mine.dtype == yours.dtype == np.float32
@@ -57,8 +57,6 @@ def test_bad_clips_tell_the_same_story(decoder, write, video, sine, tmp_path):
         with pytest.raises(BadClipError) as there:
             decoder.audio(path, 16_000, 30)
         assert str(there.value) == str(here.value)
-    with pytest.raises(BadClipError, match=r"lasts 0\.010 s"):
-        decoder.audio(write("short.wav", sine(16_000, 0.01)), 16_000, 30)
     with pytest.raises(BadClipError, match="'windows' takes all"):
         decoder.audio(write("long.wav", sine(16_000, 3.0)), 16_000, 1, "stop")
     with pytest.raises(BadClipError, match="is not a video"):

@@ -72,7 +72,8 @@ class Batch:
         keys: of the clips in the head bank, N of them; empty without one.
         failures: clips that could not be read; they are not among the N.
         notes: of each decoded clip, for the head bank: `id`, `path`, `label`, `prompt` (the question),
-            `seconds`, and `was_cut`, whether it was longer than the model's window.
+            `seconds`, `was_cut`, whether it was longer than the model's window, and `odd`, its kinds of
+            `ODD_SOUND`.
     """
 
     index_N: Tensor
@@ -244,4 +245,5 @@ def _note(query: Query, media: Media) -> dict[str, Any]:
         "prompt": query.question,
         "seconds": round(media.sound.seconds, 3),
         "was_cut": media.sound.was_cut,
+        "odd": list(media.sound.odd),
     }

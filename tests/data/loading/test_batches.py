@@ -79,6 +79,7 @@ def test_a_batch_keeps_clips_labels_options_and_questions_together(dataset, coll
 def test_cut_clips_are_counted(dataset, collate):
     batch = collate([dataset[i] for i in range(8)])  # clips 2 and 5 last longer than the window
     assert [note["was_cut"] for note in batch.notes] == [i in (2, 5) for i in range(8)]
+    assert [note["odd"] for note in batch.notes] == [["silent"]] * 8  # steady levels
     assert batch.passes[0].inputs["lengths"].tolist() == [
         1_600,
         1_600,

@@ -1,0 +1,88 @@
+"""The clips of which little is heard, for files and sentences. They are evaluated as any other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from calm_pl.data.questions.clips import Clip
+from calm_pl.data.questions.task import Task
+from calm_pl.evaluation.clip_counts import Coverage
+from calm_pl.media import ODD_SOUND
+
+_SHOWN = 3
+FILE = "odd_clips.csv"
+
+
+class OddClip(NamedTuple):
+    """A clip of which little is heard.
+
+    Attributes:
+        split: `support` or `query`.
+        clip: the clip.
+        kinds: of `ODD_SOUND`.
+    """
+
+    split: str
+    clip: Clip
+    kinds: tuple[str, ...]
+
+
+def odd_clips(task: Task, support: Coverage, query: Coverage | None = None) -> list[OddClip]:
+    """Return the odd clips, each once per split however many questions it is asked, in the task's order.
+
+    Args:
+        task: the questions.
+        support: what became of the support.
+        query: what became of the query; None where it was not read.
+    """
+    found: dict[tuple[str, str], OddClip] = {}
+    for split, questions, coverage in (("support", task.support, support), ("query", task.query, query)):
+        for odd in () if coverage is None else coverage.odd:
+            clip = questions[odd.position].clip
+            found[split, clip.id] = OddClip(split, clip, odd.kinds)
+    return list(found.values())
+
+
+def kinds_of(clips: Iterable[OddClip]) -> dict[str, tuple[str, ...]]:
+    """Return the kinds of each clip by its id; a clip that is on both sides, in turn, counts once."""
+    return {one.clip.id: one.kinds for one in clips}
+
+
+def counts(clips: Iterable[OddClip]) -> dict[str, int]:
+    """Return how many clips are of each kind that there is."""
+    found = Counter(kind for kinds in kinds_of(clips).values() for kind in kinds)
+    return {kind: found[kind] for kind in ODD_SOUND if found[kind]}
+
+
+def sentences(clips: Iterable[OddClip], num_unjudged: int = 0, file: str = FILE) -> list[str]:
+    """Say how many clips are of each kind, and which.
+
+    Args:
+        clips: from `odd_clips`.
+        num_unjudged: cached clips of which it is not known.
+        file: where all of them are listed; empty where they are not.
+    """
+    kinds = kinds_of(clips)
+    lines = [told(kind, [name for name in kinds if kind in kinds[name]], file) for kind in counts(clips)]
+    if num_unjudged:
+        lines.append(
+            f"{num_unjudged:,} cached clips were encoded by a version that did not look for silence and the"
+            " like in them."
+        )
+    return lines
+
+
+def told(kind: str, names: Sequence[str], file: str = "") -> str:
+    """Say how many clips are of one kind, and name the first few.
+
+    Args:
+        kind: of `ODD_SOUND`.
+        names: of all of them.
+        file: where all of them are listed; empty where they are not.
+    """
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    listed = f" ({file})" if file else ""
+    are = "clip is" if len(names) == 1 else "clips are"
+    return f"{len(names):,} {are} {ODD_SOUND[kind]}: {', '.join(names[:_SHOWN])}{more}{listed}."

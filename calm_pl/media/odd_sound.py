@@ -1,0 +1,61 @@
+"""Sound that can be read, but of which a model hears little: silence, wrong levels, scraps. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+SILENT, CANCELLING, TOO_LOUD, SHORT = "silent", "cancelling", "too_loud", "short"
+MIN_SECONDS = 0.1  # shorter clips give a model no audio token
+ODD_SOUND = {
+    SILENT: "digitally silent",
+    CANCELLING: "silent once the channels are averaged (opposite phase)",
+    TOO_LOUD: "more than 10 times above full scale (samples in 16-bit units?)",
+    SHORT: f"shorter than {MIN_SECONDS} s and padded with silence",
+}
+"""What each kind of oddness is, behind "the clip is"."""
+_LEAST_SWING = 2.0**-15  # peak to peak: one step of 16 bits
+_LEAST_POWER_LEFT = 1e-3  # of the channels' mean power
+_LOUDEST = 10.0  # full scale is 1
+
+
+def energy(samples: np.ndarray) -> float:
+    """Return the sum of squares, in float64."""
+    flat = samples.reshape(-1)
+    return float(np.einsum("t,t->", flat, flat, dtype=np.float64))
+
+
+def cancels(mono_T: np.ndarray, channels_energy: float) -> bool:
+    """Return whether averaging the channels has left less than a thousandth of their mean power.
+
+    Args:
+        mono_T: the mean of the channels.
+        channels_energy: mean over the channels of their energies; 0 for a single channel.
+    """
+    return channels_energy > 0 and energy(mono_T) < _LEAST_POWER_LEFT * channels_energy
+
+
+def padded(mono_T: np.ndarray, rate: int) -> np.ndarray:
+    """Return a clip with silence behind it where it is shorter than `MIN_SECONDS`."""
+    lacking = round(MIN_SECONDS * rate) - len(mono_T)
+    return np.pad(mono_T, (0, lacking)) if lacking > 0 else mono_T
+
+
+def odd_kinds(windows: Sequence[np.ndarray], cancelling: bool, short: bool) -> tuple[str, ...]:
+    """Return the kinds of `ODD_SOUND` that a clip is of, in their order; usually none.
+
+    Args:
+        windows: what is heard of it, mono; together they are judged as one.
+        cancelling: what `cancels` says of the whole file; such a clip is not called silent as well.
+        short: whether it was padded.
+    """
+    low = min(float(window.min()) for window in windows)
+    high = max(float(window.max()) for window in windows)
+    found = {
+        SILENT: high - low < _LEAST_SWING and not cancelling,
+        CANCELLING: cancelling,
+        TOO_LOUD: max(high, -low) > _LOUDEST,
+        SHORT: short,
+    }
+    return tuple(kind for kind in ODD_SOUND if found[kind])

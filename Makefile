@@ -8,6 +8,9 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # come first by name, so files start in that order.
 TESTS = -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
+# Compiled files are kept, whatever the environment says: else each process compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-quick test-shuffled test-latest test-lowest check docs package lock tiny-model clean
 
 demo: $(VENV)/installed

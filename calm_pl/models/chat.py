@@ -11,8 +11,11 @@ import numpy as np
 from torch import Tensor
 
 from calm_pl.errors import ModelError
+from calm_pl.models.chat_template import rendered, try_template
 from calm_pl.models.collate import together
 from calm_pl.models.preparer import Video
+
+_PROBE = "What is heard?"
 
 
 class ChatPreparer:
@@ -51,7 +54,12 @@ class ChatPreparer:
                 " chat_template.jinja to its folder."
             )
         self.extractor = sound_extractor(processor)
-        self.sample_rate = int(self.extractor.sampling_rate)
+        self.sample_rate = self.extractor.sampling_rate
+        if not (isinstance(self.sample_rate, int) and self.sample_rate > 0):
+            raise ModelError(
+                f"The checkpoint's processor has the sampling_rate {self.sample_rate!r}, but it must be a"
+                " whole number above 0."
+            )
         self.max_seconds = float(max_seconds)
         self._token_rule = token_rule
         self._audio_settings = audio_settings
@@ -60,6 +68,13 @@ class ChatPreparer:
         # The last prompt token is found from the mask, so the side does not matter for right results; left
         # keeps the last positions of a batch aligned.
         self.tokenizer.padding_side = "left"
+        try_template(lambda: self.prompt(_PROBE))
+        prompt = self.prompt(_PROBE)
+        if processor.audio_token not in prompt or _PROBE not in prompt:
+            lost = "question" if processor.audio_token in prompt else f"sound ({processor.audio_token!r})"
+            raise ModelError(
+                f"The checkpoint's chat template has no place for the {lost}: the prompt is {prompt!r}."
+            )
 
     def prompt(self, question: str) -> str:
         """Return the user turn with one clip and the question, and the opened answer."""
@@ -123,8 +138,9 @@ class ChatPreparer:
         # Templates ask for one or another of the keys; none of them is opened here.
         parts = [{"type": kind, kind: "clip", f"{kind}_url": "clip"} for kind in media]
         turn = {"role": "user", "content": [*parts, {"type": "text", "text": question}]}
-        text: str = self.processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=False)
-        return text
+        return rendered(
+            lambda: self.processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=False)
+        )
 
     def _check_hears(self, inputs: Mapping[str, Any], waveforms: Sequence[np.ndarray]) -> None:
         """Check that the processor keeps the audio; without it a model answers from the text alone."""

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from calm_pl.atomic_files import replacing
-from calm_pl.errors import ModelError
+from calm_pl.errors import CalmError, ModelError
 from calm_pl.file_hashes import FileHashes
 from calm_pl.models.checkpoint_files import content_of
 from calm_pl.models.checks import HearingReport, InvarianceReport, hearing_check, invariance_check
@@ -26,6 +26,7 @@ from calm_pl.models.masks import load_mask
 from calm_pl.models.preparer import Preparer
 from calm_pl.models.remembered import PromptMemory, RememberedPreparer, SoundFormat
 from calm_pl.models.rollouts import Draws
+from calm_pl.models.weight_files import refuse_damaged_weights
 
 _NOTE_VERSION = 1  # to be raised with what an identity is made of
 
@@ -168,6 +169,19 @@ class DeferredLALM:
             )
         return lalm
 
+    def _checked(self, lalm: FrozenLALM) -> SelfCheck:
+        try:
+            return SelfCheck(hearing_check(lalm), invariance_check(lalm))
+        except (CalmError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            if "can't allocate memory" in str(error):
+                raise
+            raise ModelError(
+                f"The model at {self.path!r} cannot take what its processor makes ({type(error).__name__}:"
+                f" {error}). Do config.json, the processor's files and the weights belong together?"
+            ) from error
+
     def _ready(self, inputs: dict[str, Tensor]) -> FrozenLALM:
         device = inputs["attention_mask"].device
         if self._lalm is None or self._device != device:
@@ -176,7 +190,7 @@ class DeferredLALM:
                 lalm.use_mask(self.mask)
                 self._lalm, self._device = lalm.to(device), device
         if self._to_check:
-            self.self_check = SelfCheck(hearing_check(self._lalm), invariance_check(self._lalm))
+            self.self_check = self._checked(self._lalm)
             self._to_check = False
         return self._lalm
 
@@ -186,6 +200,7 @@ def _note_file(arguments: LoadArguments, memory: Path | None) -> Path | None:
     folder = checkpoint_folder(arguments.path, arguments.revision) if memory else None
     if memory is None or folder is None:
         return None
+    refuse_damaged_weights(folder)  # before they are hashed
     loaded = asdict(arguments)
     # Where it is and runs does not change what it is; masks are told apart by themselves.
     for place in ("path", "revision", "device_map", "offline", "mask"):

@@ -42,7 +42,8 @@ def output_projections(decoder: Any) -> list[nn.Linear]:
     """
     layers = getattr(decoder, "layers", None)
     if not layers:
-        raise ModelError(f"{type(decoder).__name__} has no `layers`: its heads cannot be found.")
+        lack = "no `layers`" if layers is None else "0 layers"
+        raise ModelError(f"{type(decoder).__name__} has {lack}: there are no heads to be found.")
     projections: list[Any] = [getattr(getattr(layer, "self_attn", None), "o_proj", None) for layer in layers]
     if None in projections:
         raise ModelError(

@@ -15,9 +15,10 @@ from calm_pl.models.families.table import Family, family_of, next_token_logits
 from calm_pl.models.gates import HeadGates
 from calm_pl.models.heads import HeadLayout, StoppedEarly, head_layout, last_positions, stack_heads, tapped
 from calm_pl.models.identity import config_fingerprint, weights_fingerprint
-from calm_pl.models.loading import load_checkpoint
+from calm_pl.models.loading import load_checkpoint, make_preparer
 from calm_pl.models.masks import HeadMask, load_mask
 from calm_pl.models.preparer import Preparer
+from calm_pl.models.refusals import refuse_other_tokens
 from calm_pl.models.rollouts import Draws, sample_answers
 from calm_pl.models.teacher import AnswerScores, answer_scores
 
@@ -123,7 +124,9 @@ class FrozenLALM(nn.Module):
             trust_remote_code=trust_remote_code,
             offline=offline,
         )
-        lalm = cls(model, family.preparer(processor), path, last_n_tokens)
+        preparer = make_preparer(path, family, processor)
+        lalm = cls(model, preparer, path, last_n_tokens)
+        refuse_other_tokens(path, model, preparer)
         if mask is not None:
             layers = lalm.layout.num_layers
             lalm.use_mask(mask if isinstance(mask, HeadMask) else load_mask(mask, layers))

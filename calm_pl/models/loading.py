@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from calm_pl.errors import ModelError
+from calm_pl.errors import CalmError, ModelError
 from calm_pl.models.checkpoint_path import local_path
 from calm_pl.models.families.table import REFUSED, Family, family_types, find_family
 from calm_pl.models.preparer import Preparer
+from calm_pl.models.refusals import refuse_half_loaded, refuse_not_finite
+from calm_pl.models.weight_files import refuse_damaged_weights
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -50,7 +52,7 @@ def load_preparer(
     local = local_path(path)
     with _network_off(offline):
         family = _family(path, local, source)
-        return family.preparer(_processor(path, local, source))
+        return make_preparer(path, family, _processor(path, local, source))
 
 
 def checkpoint_folder(path: str, revision: str | None = None) -> Path | None:
@@ -83,6 +85,8 @@ def load_checkpoint(
     import transformers
 
     local = local_path(path)
+    if Path(local).is_dir():
+        refuse_damaged_weights(Path(local))
     source: dict[str, Any] = {
         "revision": revision,
         "trust_remote_code": trust_remote_code,
@@ -105,9 +109,10 @@ def load_checkpoint(
                 use_safetensors=True,
                 output_loading_info=True,
             )
-        except (OSError, ValueError, ImportError, RuntimeError, KeyError, AttributeError) as error:
-            raise ModelError(f"The model at {path!r} cannot be loaded: {error}") from error
-    _refuse_half_loaded(path, model, report)
+        except Exception as error:  # a damaged checkpoint may let any part of it raise anything
+            raise ModelError(f"The model at {path!r} cannot be loaded: {_in_words(error)}") from error
+    refuse_half_loaded(path, model, report)
+    refuse_not_finite(path, model)
     fault = family.fault(model)
     if fault is not None:
         raise ModelError(f"The model at {path!r} would give wrong results: {fault}.")
@@ -136,8 +141,28 @@ def _processor(path: str, local: str, source: dict[str, Any]) -> Any:
 
     try:
         return transformers.AutoProcessor.from_pretrained(local, **source)
-    except (OSError, ValueError, ImportError, RuntimeError, KeyError, AttributeError) as error:
-        raise ModelError(f"The model at {path!r} cannot be loaded: {error}") from error
+    except Exception as error:  # as above
+        raise ModelError(f"The processor at {path!r} cannot be loaded: {_in_words(error)}") from error
+
+
+def make_preparer(path: str, family: Family, processor: Any) -> Preparer:
+    """Make a family's preparer of a checkpoint's processor.
+
+    Raises:
+        ModelError: the processor lacks something, or its settings cannot be.
+    """
+    try:
+        return family.preparer(processor)
+    except CalmError:
+        raise
+    except Exception as error:
+        raise ModelError(f"The processor at {path!r} cannot be used: {_in_words(error)}") from error
+
+
+def _in_words(error: Exception) -> str:
+    """Return an error's message, after its kind where the message alone says little."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, (OSError, ValueError)) and text else f"{type(error).__name__}: {text}"
 
 
 @contextmanager
@@ -159,8 +184,8 @@ def _family(path: str, local: str, source: dict[str, Any]) -> Family:
 
     try:
         model_type = transformers.AutoConfig.from_pretrained(local, **source).model_type
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ModelError(f"No model configuration could be read from {path!r}: {error}") from error
+    except Exception as error:  # as above
+        raise ModelError(f"No model configuration could be read from {path!r}: {_in_words(error)}") from error
     family = find_family(model_type)
     if family is not None:
         return family
@@ -188,21 +213,6 @@ def _placement(device_map: str | dict[str, Any] | None, quantization: str | None
     here = {"": torch.cuda.current_device() if torch.cuda.is_available() else "cpu"}
     bits = BitsAndBytesConfig(load_in_8bit=quantization == "8bit", load_in_4bit=quantization == "4bit")
     return {"device_map": device_map or here, "quantization_config": bits}
-
-
-def _refuse_half_loaded(path: str, model: Any, report: dict[str, Any]) -> None:
-    """Refuse missing weights, which would be random, and weights left outside the devices."""
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise ModelError(
-            f"The model at {path!r} lacks {len(missing)} of the weights of {type(model).__name__}, such as"
-            f" {missing[0]}: they would be random. Is it a checkpoint of that class, and complete?"
-        )
-    if any(parameter.is_meta for parameter in model.parameters()):
-        raise ModelError(
-            f"The model at {path!r} does not fit on the devices of model.device_map, and layers kept on the"
-            " CPU or on disk are not supported. Use more GPUs, a smaller dtype, or model.quantization."
-        )
 
 
 def _pick_dtype(dtype: str) -> torch.dtype | str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Generic, Protocol, TypeVar
 
+from calm_pl.entry_points import described, load_point, points_of
 from calm_pl.errors import ConfigError
 
 
@@ -85,20 +86,14 @@ class RowTable(Generic[R]):
     def _all(self) -> dict[str, R]:
         if not self._entry_points_read:
             self._entry_points_read = True
-            for point in sorted(entry_points(group=self.group), key=lambda point: point.name):
+            for point in points_of(self.group).values():
                 self.add(self._load(point))
         return self._rows
 
     def _load(self, point: EntryPoint) -> R:
-        package = point.dist.name if point.dist else "unknown"
-        where = f"{self.noun}: the entry point {point.name!r} of the package {package!r}"
-        try:
-            row = point.load()
-        except Exception as error:  # another's code may raise anything
-            raise ConfigError(
-                [f"{where} cannot be loaded: {type(error).__name__}: {error}; mend or uninstall it"]
-            ) from error
+        row = load_point(point, f"{self.noun}: the entry point", lambda problem: ConfigError([problem]))
         if not isinstance(row, self.kind):
+            where = described(point, f"{self.noun}: the entry point")
             raise ConfigError([f"{where} must be a {public_name(self.kind)}, but is {row!r}"])
         return row
 

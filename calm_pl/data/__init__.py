@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calm_pl.entry_points import described, load_point, points_of
 from calm_pl.errors import DataError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ BENCHMARKS = _shipped()
 
 def benchmark_names() -> list[str]:
     """Return the built-in benchmarks, whose names cannot be taken, then those of other packages by name."""
-    return [*BENCHMARKS, *sorted(_plugins())]
+    return [*BENCHMARKS, *_plugins()]
 
 
 def benchmark_class(name: str) -> type[Benchmark]:
@@ -93,20 +94,12 @@ def _class_in(module: str, name: str) -> type[Benchmark]:
 
 def _plugins() -> dict[str, EntryPoint]:
     """Return entry points of other packages by name."""
-    return {p.name: p for p in entry_points(group=PLUGIN_GROUP) if p.name not in BENCHMARKS}
+    return {name: point for name, point in points_of(PLUGIN_GROUP).items() if name not in BENCHMARKS}
 
 
 def _load(point: EntryPoint) -> type[Benchmark]:
-    package = point.dist.name if point.dist else "unknown"
-    where = f"The benchmark {point.name!r} of the package {package!r} ({point.value})"
-    try:
-        cls = point.load()
-    except Exception as error:  # another's code may raise anything
-        raise DataError(
-            f"{where} cannot be loaded: {type(error).__name__}: {error}. Mend or uninstall that package; the"
-            " other benchmarks work."
-        ) from error
-    return _check(cls, where)
+    cls = load_point(point, "The benchmark", lambda problem: DataError(f"{problem}; the others work."))
+    return _check(cls, described(point, "The benchmark"))
 
 
 def _check(cls: Any, where: str) -> type[Benchmark]:

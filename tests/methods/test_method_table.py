@@ -97,7 +97,7 @@ def test_an_unknown_method_is_refused_with_the_nearest():
 class Point:
     """An entry point of another package."""
 
-    name = "theirs"
+    name = value = "theirs"
     dist = None
 
     def __init__(self, found):
@@ -112,7 +112,7 @@ class Point:
 @pytest.fixture
 def entry_point(monkeypatch):
     def stand_in(found):
-        monkeypatch.setattr("calm_pl.rows.entry_points", lambda group: [Point(found)])
+        monkeypatch.setattr("calm_pl.rows.points_of", lambda group: {"theirs": Point(found)})
         return MethodTable([Method("x", "X", "An x.")])
 
     return stand_in

@@ -6,13 +6,13 @@ import importlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from calm_pl.entry_points import described, load_point, points_of
 from calm_pl.errors import ModelError
 from calm_pl.models.preparer import Preparer
 
@@ -86,7 +86,7 @@ _added: dict[str, Family] = {}
 
 def family_types() -> list[str]:
     """Return the `model_type` of every supported family, those of plugins and other packages too."""
-    return sorted({*FAMILIES, *_added, *_entry_points()})
+    return sorted({*FAMILIES, *_added, *points_of(ENTRY_POINTS)})
 
 
 def add_family(model_type: str, family: Family) -> None:
@@ -112,19 +112,11 @@ def find_family(model_type: str) -> Family | None:
         return family
     if model_type in _added:
         return _added[model_type]
-    point = _entry_points().get(model_type)
+    point = points_of(ENTRY_POINTS).get(model_type)
     if point is None:
         return None
-    where = f"The family {point.name!r} of the package {point.dist.name if point.dist else 'unknown'!r}"
-    try:
-        found = point.load()
-    except Exception as error:  # another's code may raise anything
-        raise ModelError(f"{where} cannot be loaded: {type(error).__name__}: {error}.") from error
-    return _checked(found, where)
-
-
-def _entry_points() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    found = load_point(point, "The family", lambda problem: ModelError(f"{problem}."))
+    return _checked(found, described(point, "The family"))
 
 
 def _checked(family: Any, where: str) -> Family:

@@ -137,8 +137,11 @@ def predict_files(
         one prediction per file; a file that cannot be read has an error in place of a label.
 
     Raises:
-        ModelError: the classifier lacks the method, its prediction sets, or the prompt it was fitted with.
+        ModelError: the classifier lacks the method, its prediction sets, or the prompt it was fitted with;
+            or `files` is a single path.
     """
+    if isinstance(files, (str, Path)):
+        raise ModelError(f"`files` must be a list of paths, but is {str(files)!r}: write [path].")
     method = choose_method(classifier, method, coverage is not None)
     require_prompt(classifier)
     import torch

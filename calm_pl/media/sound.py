@@ -19,6 +19,8 @@ from calm_pl.media.truncation import lacks_size, refuse_truncated
 
 _CONVERT = "to convert it: ffmpeg -i {name} -ar 16000 -ac 1 out.wav"
 
+_LOUDEST = 100.0  # 40 dB over full scale
+
 
 class Sound(NamedTuple):
     """The audio of a whole file.
@@ -71,6 +73,12 @@ def read_sound(path: str | Path) -> Sound:
         raise BadClipError(f"{path}: contains no samples.")
     if not np.isfinite(samples_T).all():
         raise BadClipError(f"{path}: holds samples that are NaN or infinite.")
+    loudest = float(np.abs(samples_T).max())
+    if loudest > _LOUDEST:
+        raise BadClipError(
+            f"{path}: holds samples up to {loudest:,.0f}, but full scale is 1: divide its samples by"
+            f" {'32768' if loudest <= 2**15 else 'their full scale'}."
+        )
     return Sound(samples_T, rates.pop(), cancels(samples_T, sum(b.channels_energy for b in blocks)))
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from calm_pl.errors import ModelError
 from calm_pl.models.families.table import Family, Inputs, next_token_logits
+from calm_pl.models.given import option_lists_given
 from calm_pl.models.heads import last_positions
 from calm_pl.models.kv_cache import cache_name, cache_of
 
@@ -88,12 +89,7 @@ def option_text_scores(
     model: Any, family: Family, tokenizer: Any, inputs: Inputs, options: Sequence[Sequence[str]]
 ) -> Tensor:
     """Return the mean log-likelihood (N, O) of each option's tokens; see `FrozenLALM.option_text_scores`."""
-    num_options = {len(texts) for texts in options}
-    if len(options) != len(inputs["input_ids"]) or len(num_options) != 1:
-        raise ModelError(
-            f"Each of {len(inputs['input_ids'])} clips needs as many options as the others, but the lists"
-            f" have {[len(texts) for texts in options]}."
-        )
+    options = option_lists_given(options, len(inputs["input_ids"]))
     prompt = CachedPrompt(model, family, inputs)
     columns = [_score_texts(prompt.branch(), tokenizer, texts_N) for texts_N in zip(*options, strict=True)]
     return torch.stack(columns, 1)

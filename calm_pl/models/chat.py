@@ -13,7 +13,8 @@ from torch import Tensor
 from calm_pl.errors import ModelError
 from calm_pl.models.chat_template import rendered, try_template
 from calm_pl.models.collate import together
-from calm_pl.models.preparer import Video
+from calm_pl.models.given import texts_given, waveforms_given
+from calm_pl.models.preparer import Video, Waveform
 
 _PROBE = "What is heard?"
 
@@ -68,10 +69,14 @@ class ChatPreparer:
         # The last prompt token is found from the mask, so the side does not matter for right results; left
         # keeps the last positions of a batch aligned.
         self.tokenizer.padding_side = "left"
+        if not self.has_own_template:
+            self._try_template()
+
+    def _try_template(self) -> None:
         try_template(lambda: self.prompt(_PROBE))
-        prompt = self.prompt(_PROBE)
-        if processor.audio_token not in prompt or _PROBE not in prompt:
-            lost = "question" if processor.audio_token in prompt else f"sound ({processor.audio_token!r})"
+        prompt, sound = self.prompt(_PROBE), self.processor.audio_token
+        if sound not in prompt or _PROBE not in prompt:
+            lost = "question" if sound in prompt else f"sound ({sound!r})"
             raise ModelError(
                 f"The checkpoint's chat template has no place for the {lost}: the prompt is {prompt!r}."
             )
@@ -82,13 +87,17 @@ class ChatPreparer:
 
     def __call__(
         self,
-        waveforms: Sequence[np.ndarray],
+        waveforms: Sequence[Waveform],
         questions: Sequence[str],
         videos: Sequence[Video] | None = None,
     ) -> dict[str, Tensor]:
         """Return token ids, mask and features of N clips; see `Preparer.__call__`."""
         if videos is not None and "video" not in self.modalities:
             raise ModelError("This model takes no video: choose an audio benchmark, or a model that sees.")
+        waveforms = waveforms_given(waveforms, self.sample_rate, self.max_seconds)
+        questions = texts_given("questions", questions, len(waveforms))
+        if videos is not None and len(videos) != len(waveforms):
+            raise ModelError(f"`videos` must be one per clip, {len(waveforms)}, but are {len(videos)}.")
         audio = self._audio_settings(self.extractor, waveforms) if self._audio_settings else {}
         if self._one_by_one or videos is not None:
             pictures: Sequence[Video | None] = videos or [None] * len(waveforms)

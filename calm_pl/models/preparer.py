@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +11,9 @@ from torch import Tensor
 
 Video = tuple[np.ndarray, float]
 """Frames (T, height, width, 3) uint8 at equal distances, and how many of them there are a second."""
+
+Waveform = np.ndarray | Tensor | str | PathLike[str]
+"""Mono samples (samples,) or (1, samples) between -1 and 1, or a file that has them."""
 
 
 class Preparer(Protocol):
@@ -34,19 +38,22 @@ class Preparer(Protocol):
 
     def __call__(
         self,
-        waveforms: Sequence[np.ndarray],
+        waveforms: Sequence[Waveform],
         questions: Sequence[str],
         videos: Sequence[Video] | None = None,
     ) -> dict[str, Tensor]:
         """Return input tensors of N clips, padded to one length.
 
         Args:
-            waveforms: N mono float32 arrays (samples,) at `sample_rate`, at most `max_seconds` long.
+            waveforms: N mono arrays or tensors of floating-point numbers at `sample_rate`, at most
+                `max_seconds` long; or paths of files, which are read and resampled.
             questions: N questions, one a clip.
             videos: N videos whose sound the waveforms are; None without pictures.
 
         Raises:
-            ModelError: the processor did not make of the clips what the model must hear or see.
+            ModelError: waveforms, questions or videos that cannot be, named by their position; or the
+                processor did not make of the clips what the model must hear or see.
+            BadClipError: a file that cannot be read.
         """
         ...
 

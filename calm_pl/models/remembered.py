@@ -11,10 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from torch import Tensor
 
-from calm_pl.models.preparer import Preparer, Video
+from calm_pl.models.preparer import Preparer, Video, Waveform
 
 _LOCK = threading.Lock()  # keys are made by several threads; not on the objects, which go to other processes
 
@@ -114,7 +113,7 @@ class RememberedPreparer:
 
     def __call__(
         self,
-        waveforms: Sequence[np.ndarray],
+        waveforms: Sequence[Waveform],
         questions: Sequence[str],
         videos: Sequence[Video] | None = None,
     ) -> dict[str, Tensor]:

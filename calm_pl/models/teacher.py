@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from calm_pl.errors import ModelError
 from calm_pl.models.families.table import Family, Inputs, next_token_logits
+from calm_pl.models.given import texts_given
 from calm_pl.models.heads import last_positions
 from calm_pl.models.preparer import Preparer
 
@@ -34,8 +35,9 @@ def answer_scores(
 ) -> AnswerScores:
     """Score given answers; see `FrozenLALM.answer_scores`."""
     device = inputs["input_ids"].device
+    answers = texts_given("answers", answers, len(inputs["input_ids"]))
     spelt = [preparer.tokenizer.encode(text, add_special_tokens=False) for text in answers]
-    if len(spelt) != len(inputs["input_ids"]) or not all(spelt):
+    if not all(spelt):
         raise ModelError(
             f"Expected an answer, not empty, for each of {len(inputs['input_ids'])} clips, but got"
             f" {list(answers)}."

@@ -136,3 +136,7 @@ def test_damaged_bytes_never_raise_anything_else(write, sine, monkeypatch, suffi
             refusals.append(str(error))
     assert refusals
     assert all(str(path) in refusal for refusal in refusals)
+
+
+def test_samples_in_units_of_16_bits(write, sine):
+    refuse(write("a.wav", 20_000 * sine(16_000), subtype="FLOAT"), r"samples up to .*full scale is 1.*32768")

@@ -56,7 +56,7 @@ def test_an_answer_that_is_all_right_is_what_the_model_says(lalm, waves):
 
 @pytest.mark.parametrize("answers", [["dog", "", "x"], ["dog"]])
 def test_answers_must_be_there(lalm, waves, answers):
-    with pytest.raises(ModelError, match="answer, not empty, for each of 3 clips"):
+    with pytest.raises(ModelError, match=r"answer, not empty, for each of 3|per clip, 3, but are 1"):
         lalm.answer_scores(lalm.preparer(waves, QUESTIONS), answers)
 
 

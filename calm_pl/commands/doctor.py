@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import random
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
     from calm_pl.data.loading.base import FewShotDataModule
     from calm_pl.models.preparer import Preparer
 
-TRIED_CLIPS = 10
+TRIED_CLIPS, TRIED_VIDEOS = 200, 20
+_MOST_FAILURES = 5
 _LEAST_FREE = 2**30  # bytes; a run folder without a bank of head vectors needs a few MB
 _EXAMPLES = """\
   {program} --config esc50.yaml data.root=/data/ESC-50
@@ -46,11 +46,13 @@ class Patient:
 
     Attributes:
         config: the job.
-        data: its data module, once it could be prepared.
+        data: its data module, once its clips could be listed.
+        all_clips: decode every clip, not only some.
     """
 
     config: Config
     data: FewShotDataModule | None = None
+    all_clips: bool = False
 
 
 @dataclass
@@ -76,11 +78,16 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     )
     add_config_arguments(command)
     command.add_argument("--no-model", action="store_true", help="do not load the model")
+    command.add_argument(
+        "--all-clips",
+        action="store_true",
+        help=f"decode every clip, not only {TRIED_CLIPS} by chance ({TRIED_VIDEOS} with pictures)",
+    )
     args, config = read_config(command, argv, load_config, "--config esc50.yaml")
     if config is None:
         return 0
     failed = 0
-    for finding in examine(config, CHECKS[:-1] if args.no_model else CHECKS):
+    for finding in examine(config, CHECKS[:-1] if args.no_model else CHECKS, args.all_clips):
         mark = {True: "✓", False: "✗", None: "–"}[finding.good]
         print(f"{mark} {finding.text}".replace("\n", "\n  "), flush=True)
         failed += finding.good is False
@@ -88,9 +95,9 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     return 1 if failed else 0
 
 
-def examine(config: Config, checks: Sequence[Check]) -> Iterator[Finding]:
+def examine(config: Config, checks: Sequence[Check], all_clips: bool = False) -> Iterator[Finding]:
     """All findings, each as soon as it is made. A check that raises a `CalmError` has failed."""
-    patient = Patient(config)
+    patient = Patient(config, all_clips=all_clips)
     for check in checks:
         try:
             yield from check(patient)
@@ -99,13 +106,14 @@ def examine(config: Config, checks: Sequence[Check]) -> Iterator[Finding]:
 
 
 def check_data(patient: Patient) -> Iterator[Finding]:
-    """Root, labels, counts, and all configured rounds: folds, draws, leaks."""
+    """Root, labels, and clips per class and split."""
     from calm_pl.data import benchmark_class
+    from calm_pl.data.inventory import alike_labels, class_counts
     from calm_pl.data.loading.base import FewShotDataModule
 
     settings = patient.config.data
     data = FewShotDataModule(benchmark_class(settings.benchmark)(settings))
-    data.prepare()
+    listing = data.read()
     patient.data = data
     facts = data.benchmark.facts
     yield Finding(True, f"data: {facts.title} found in {data.root}")
@@ -114,7 +122,26 @@ def check_data(patient: Patient) -> Iterator[Finding]:
         yield Finding(True, f"counts: all {full} of the full set")
     for note in data.notes:
         yield Finding(None, f"note: {note}")
-    yield Finding(True, f"labels: {len(data.classes)} classes, {_few(data.classes)}")
+    if data.missing:
+        yield Finding(None, f"missing: {_few([str(clip.path) for clip in data.missing])}")
+    yield Finding(True, f"labels: {len(listing.classes)} classes, {_few(listing.classes)}")
+    # The labels of a public set are what they are.
+    if data.benchmark.own_data and (alike := alike_labels(listing.classes)):
+        pairs = _few([f"{first!r} and {second!r}" for first, second in alike])
+        yield Finding(None, f"labels: these may be one class: {pairs}")
+    for line in class_counts(listing):
+        yield Finding(True, line)
+
+
+def check_rounds(patient: Patient) -> Iterator[Finding]:
+    """All configured rounds: folds, draws, leaks."""
+    data, settings = patient.data, patient.config.data
+    if data is None:
+        return
+    known = len(data.notes)
+    data.prepare()
+    for note in data.notes[known:]:
+        yield Finding(None, f"note: {note}")
     yield Finding(
         True,
         f"rounds: {len(data.rounds)}, with {len(data.support):,} support and {len(data.query):,} query"
@@ -130,22 +157,51 @@ def check_data(patient: Patient) -> Iterator[Finding]:
 
 
 def check_clips(patient: Patient) -> Iterator[Finding]:
-    """A few clips by chance, always the same ones, are decoded as a model would have them."""
-    if patient.data is None:
+    """The headers of all clips are read, and some by chance, always the same ones, are decoded."""
+    data = patient.data
+    if data is None:
         yield Finding(None, "clips: not checked, since there is no data")
         return
-    from calm_pl.data.loading.batches import ClipDataset, Failure
+    from calm_pl.data.inventory import durations, file_kinds
+    from calm_pl.data.loading.examined import examine_clips
+    from calm_pl.media import odd_sentence
 
-    data = patient.data
-    queries = [*data.support, *data.query]
-    clips = ClipDataset(queries, data.media_rule(cast("Preparer", _AnyModel())))
-    tried = random.Random(0).sample(range(len(queries)), min(TRIED_CLIPS, len(queries)))
-    failures = [media.reason for _, media in clips.__getitems__(sorted(tried)) if isinstance(media, Failure)]
-    for reason in failures:
+    rule = data.media_rule(cast("Preparer", _AnyModel()))
+    clips = list({(clip.path, clip.video): clip for clip in data.read().clips}.values())
+    most = TRIED_CLIPS if rule.frames is None else TRIED_VIDEOS
+    found = examine_clips(clips, rule, None if patient.all_clips else most, _bar)
+    yield Finding(True, f"files: {file_kinds(found.headers)}")
+    for reason in found.failures[:_MOST_FAILURES]:
         yield Finding(False, f"clips: {reason}")
-    if not failures:
-        what = "with their frames " if data.benchmark.modality == "video" else ""
-        yield Finding(True, f"clips: {len(tried)} taken by chance can be decoded {what}(at 16 kHz)")
+    if len(found.failures) > _MOST_FAILURES:
+        yield Finding(False, f"clips: {len(found.failures) - _MOST_FAILURES:,} more cannot be decoded")
+    whole = found.num_tried == len(clips)
+    tried = f"all {len(clips):,}" if whole else f"{found.num_tried:,} of {len(clips):,} taken by chance"
+    if not found.failures:
+        frames = "" if rule.frames is None else " with their frames"
+        rest = "" if whole else "; --all-clips tries every one"
+        yield Finding(True, f"clips: {tried} can be decoded{frames} (at 16 kHz){rest}")
+    if found.seconds:
+        known = "" if len(found.seconds) == len(clips) else f", of the {len(found.seconds):,} known"
+        yield Finding(True, f"durations: {durations(found.seconds)}{known}")
+    for kind, names in found.odd.items():
+        if names:
+            yield Finding(None, f"sound: {odd_sentence(kind, names)}")
+    if not any(found.odd.values()) and not found.failures:
+        yield Finding(True, "sound: none of those decoded is silent, cancelling or far too loud")
+    if found.cut:
+        yield Finding(
+            None,
+            f"long: over {rule.max_seconds:g} s, the usual window (data.long_clips={rule.long_clips}):"
+            f" {_few(found.cut)}",
+        )
+
+
+def _bar(items: Iterable[Any], total: int, what: str) -> Iterable[Any]:
+    """Show progress where it takes more than a second, on a terminal alone."""
+    from tqdm import tqdm
+
+    return tqdm(items, what, total, unit=" clips", delay=1, leave=False, disable=None)
 
 
 def check_disk(patient: Patient) -> Iterator[Finding]:
@@ -231,8 +287,16 @@ def check_model(patient: Patient) -> Iterator[Finding]:
 
 
 def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
 
 
 # In this order; the last one loads the model.
-CHECKS: tuple[Check, ...] = (check_data, check_clips, check_disk, check_model_files, check_model)
+CHECKS: tuple[Check, ...] = (
+    check_data,
+    check_rounds,
+    check_clips,
+    check_disk,
+    check_model_files,
+    check_model,
+)

@@ -130,12 +130,13 @@ def _clip_paths(one: RunFolder) -> dict[str, Path]:
     """
     from calm_pl.config.compose import load_config
     from calm_pl.data import benchmark_class
-    from calm_pl.data.questions.prepared import prepare
+    from calm_pl.data.questions.prepared import list_clips, prepare
 
     if not one.config_yaml:
         raise RunError("the run has no configuration that says where its clips are.")
     data = load_config([str(one.path / "config.yaml")], []).data
-    query = prepare(benchmark_class(data.benchmark)(data)).query
+    benchmark = benchmark_class(data.benchmark)(data)
+    query = prepare(benchmark, list_clips(benchmark)).query
     return {one.clip.id: one.clip.path for one in query}
 
 

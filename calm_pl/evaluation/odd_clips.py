@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from calm_pl.data.questions.clips import Clip
 from calm_pl.data.questions.task import Task
 from calm_pl.evaluation.clip_counts import Coverage
-from calm_pl.media import ODD_SOUND
+from calm_pl.media import ODD_SOUND, odd_sentence
 
-_SHOWN = 3
 FILE = "odd_clips.csv"
 
 
@@ -65,24 +64,12 @@ def sentences(clips: Iterable[OddClip], num_unjudged: int = 0, file: str = FILE)
         file: where all of them are listed; empty where they are not.
     """
     kinds = kinds_of(clips)
-    lines = [told(kind, [name for name in kinds if kind in kinds[name]], file) for kind in counts(clips)]
+    lines = [
+        odd_sentence(kind, [name for name in kinds if kind in kinds[name]], file) for kind in counts(clips)
+    ]
     if num_unjudged:
         lines.append(
             f"{num_unjudged:,} cached clips were encoded by a version that did not look for silence and the"
             " like in them."
         )
     return lines
-
-
-def told(kind: str, names: Sequence[str], file: str = "") -> str:
-    """Say how many clips are of one kind, and name the first few.
-
-    Args:
-        kind: of `ODD_SOUND`.
-        names: of all of them.
-        file: where all of them are listed; empty where they are not.
-    """
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    listed = f" ({file})" if file else ""
-    are = "clip is" if len(names) == 1 else "clips are"
-    return f"{len(names):,} {are} {ODD_SOUND[kind]}: {', '.join(names[:_SHOWN])}{more}{listed}."

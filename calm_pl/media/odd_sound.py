@@ -18,6 +18,7 @@ ODD_SOUND = {
 _LEAST_SWING = 2.0**-15  # peak to peak: one step of 16 bits
 _LEAST_POWER_LEFT = 1e-3  # of the channels' mean power
 _LOUDEST = 10.0  # full scale is 1
+_SHOWN = 3
 
 
 def energy(samples: np.ndarray) -> float:
@@ -59,3 +60,17 @@ def odd_kinds(windows: Sequence[np.ndarray], cancelling: bool, short: bool) -> t
         SHORT: short,
     }
     return tuple(kind for kind in ODD_SOUND if found[kind])
+
+
+def odd_sentence(kind: str, names: Sequence[str], file: str = "") -> str:
+    """Say how many clips are of one kind, and name the first few.
+
+    Args:
+        kind: of `ODD_SOUND`.
+        names: of all of them.
+        file: where all of them are listed; empty where they are not.
+    """
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    listed = f" ({file})" if file else ""
+    are = "clip is" if len(names) == 1 else "clips are"
+    return f"{len(names):,} {are} {ODD_SOUND[kind]}: {', '.join(names[:_SHOWN])}{more}{listed}."

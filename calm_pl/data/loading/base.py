@@ -13,8 +13,8 @@ from calm_pl.data.loading.answered import AnswerLink
 from calm_pl.data.loading.banked import BankLink
 from calm_pl.data.loading.batches import Batch, MediaRule
 from calm_pl.data.loading.loaders import QuestionLoader
-from calm_pl.data.questions.clips import Clip, Query, Round
-from calm_pl.data.questions.prepared import prepare
+from calm_pl.data.questions.clips import Clip, Listing, Query, Round
+from calm_pl.data.questions.prepared import Listed, list_clips, prepare
 from calm_pl.data.questions.task import Task
 from calm_pl.errors import DataError, ModelError
 from calm_pl.media import FrameRule
@@ -32,7 +32,9 @@ class FewShotDataModule(LightningDataModule):
     Attributes:
         settings: the benchmark's.
         classes: labels in class order, after `prepare`.
-        support, query, rounds, missing, notes: see `Prepared`.
+        listing, missing: see `Listed`; the listing is None before `read`.
+        support, query, rounds: see `Prepared`.
+        notes: what a reader of the results must know about the data, a sentence each.
         bank: where head vectors are kept; set by the job, with the preparer. None computes all of them.
         answers: where sampled answers about the support are kept; set by the job where it samples them.
         loaders: by split, `support` and `query`, once its loader was asked for.
@@ -46,6 +48,7 @@ class FewShotDataModule(LightningDataModule):
         self.preparer = preparer
         self.root = benchmark.root
         self.classes: tuple[str, ...] = ()
+        self.listing: Listing | None = None
         self.support: list[Query] = []
         self.query: list[Query] = []
         self.rounds: list[Round] = []
@@ -56,6 +59,16 @@ class FewShotDataModule(LightningDataModule):
         self.loaders: dict[str, QuestionLoader] = {}
         self.max_rows = torch.tensor([self.settings.batch_size]).share_memory_()
 
+    def read(self) -> Listing:
+        """Read which clips there are. Doing it twice changes nothing.
+
+        Raises:
+            DataError: a wrong root, a bad list, missing files and the like.
+        """
+        if self.listing is None:
+            self.listing, self.missing, self.notes = list_clips(self.benchmark)
+        return self.listing
+
     def prepare(self) -> None:
         """Read, draw, ask and check, before any model is loaded. Doing it twice changes nothing.
 
@@ -64,9 +77,10 @@ class FewShotDataModule(LightningDataModule):
         """
         if self.classes:
             return
-        found = prepare(self.benchmark)
+        listing = self.read()
+        found = prepare(self.benchmark, Listed(listing, self.missing, self.notes))
         self.support, self.query, self.rounds = found.support, found.query, found.rounds
-        self.missing, self.notes, self.classes = found.missing, found.notes, found.classes
+        self.notes, self.classes = [*self.notes, *found.notes], listing.classes
 
     def task(self) -> Task:
         """Return what a `FitFreeModule` must know about the data, after `prepare`."""

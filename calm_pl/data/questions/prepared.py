@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from calm_pl.data.alike import plain
 from calm_pl.data.benchmark import Benchmark
@@ -22,29 +23,38 @@ class Prepared:
     """A benchmark's questions.
 
     Attributes:
-        classes: labels in class order.
         support: questions about support and held-out clips, of all rounds.
         query: questions about query clips, of all rounds.
         rounds: which of them belong to each fold and draw.
-        missing: clips that are listed but not on disk.
-        notes: what a reader of the results must know about the data, a sentence each.
+        notes: what a reader of the results must know about the draw, a sentence each.
     """
 
-    classes: tuple[str, ...]
     support: list[Query]
     query: list[Query]
     rounds: list[Round]
+    notes: list[str]
+
+
+class Listed(NamedTuple):
+    """A benchmark's clips.
+
+    Attributes:
+        listing: those on disk, with the classes that have any.
+        missing: those that are listed but not on disk.
+        notes: what a reader of the results must know about the data, a sentence each.
+    """
+
+    listing: Listing
     missing: list[Clip]
     notes: list[str]
 
 
-def prepare(benchmark: Benchmark) -> Prepared:
-    """Read, draw, ask and check, before any model is loaded.
+def list_clips(benchmark: Benchmark) -> Listed:
+    """Read which clips there are.
 
     Raises:
-        DataError: a wrong root, an empty class, a leak, missing files and the like.
+        DataError: a wrong root, a bad list, missing files, a single class and the like.
     """
-    s = benchmark.settings
     benchmark.notes = []
     listing = benchmark.read()
     missing = [clip for clip in listing.clips if not _is_there(clip)]
@@ -52,6 +62,18 @@ def prepare(benchmark: Benchmark) -> Prepared:
     notes = [*benchmark.notes, *notes]
     if len(listing.classes) < 2:
         raise DataError(f"{benchmark.root} has {len(listing.classes)} classes; a benchmark needs 2 or more.")
+    return Listed(listing, missing, notes)
+
+
+def prepare(benchmark: Benchmark, listed: Listed) -> Prepared:
+    """Draw, ask and check, before any model is loaded.
+
+    Raises:
+        DataError: an empty class, too few clips, a leak and the like.
+    """
+    s = benchmark.settings
+    listing = listed.listing
+    notes: list[str] = []
     ask = Questioner(
         listing.classes, benchmark.question, s.n_options, s.seed, s.readable_labels, s.option_orders
     )
@@ -59,13 +81,13 @@ def prepare(benchmark: Benchmark) -> Prepared:
     if benchmark.shared_groups and s.leak_guard != "none":
         divisions, left_out = without_query_groups(divisions)
         notes += left_out
-    plan = make_plan(divisions, listing.classes, ask, s, take_fewer=bool(missing))
+    plan = make_plan(divisions, listing.classes, ask, s, take_fewer=bool(listed.missing))
     if plan.short:
         few = ", ".join(f"{label} {count}" for label, count in list(plan.short.items())[:_SHOWN])
         notes.append(f"{len(plan.short)} classes have fewer support clips than requested: {few}")
     if s.leak_guard == "none":
         notes.append("the leak guard was off")
-    return Prepared(listing.classes, plan.support, plan.query, plan.rounds, missing, notes)
+    return Prepared(plan.support, plan.query, plan.rounds, notes)
 
 
 def _on_disk(benchmark: Benchmark, listing: Listing, missing: Sequence[Clip]) -> tuple[Listing, list[str]]:

@@ -120,6 +120,8 @@ class MetricInfo:
 
 _TAKEN = (
     *("case", "method", "chosen", "fold", "draw", "shots", "heads", "n_support", "n", "hash", "ece"),
+    *("tau_p", "tau_w", "top_k", "score", "reliability", "weight_map", "shrinkage", "reliability_split"),
+    *("sav_top_k", "heldout_shots", "n_options", "candidates", "last_n_tokens"),
     *("ci95", "ci95_parts", "sd", "rounds", "answered_by", "chosen_on", "settings", "parse_failure_rate"),
 )
 """Other columns of `sweep.csv` and other entries of a method in `results.json`."""

@@ -342,7 +342,7 @@ def test_the_containers_default_track_is_taken(sine, tmp_path):
     tone = np.rint(8_000 * sine(16_000, 1.0)).astype(np.int16)[None]
     with av.open(str(path), "w") as container:
         tracks = [container.add_stream("pcm_s16le", rate=16_000, layout="mono") for _ in range(2)]
-        tracks[1].disposition = av.stream.Disposition.default
+        tracks[1].disposition = av.stream.Disposition.default.value  # PyAV 16 takes integers only
         for track, block in zip(tracks, (np.zeros_like(tone), tone), strict=True):
             frame = av.AudioFrame.from_ndarray(block, format="s16", layout="mono")
             frame.sample_rate = 16_000

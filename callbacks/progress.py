@@ -1,9 +1,10 @@
-"""Progress bar that counts clips, with rate and time left; plain lines if the output is not a terminal."""
+"""Progress bar that counts clips, or questions where these are more; plain lines if there is no terminal."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -11,6 +12,8 @@ from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
 from calm_pl.data.loading.batches import Batch
+from calm_pl.data.questions.clips import Query
+from calm_pl.data.questions.counting import unit
 from calm_pl.distributed import SharedCount
 from calm_pl.jobs.record import JobRecord
 
@@ -24,7 +27,7 @@ class ClipProgress(ProgressBar):
         super().__init__()
         self._enabled = True
         self._bar: tqdm[Any] | None = None
-        self._stage = _Stage("", 0, 0, 0)
+        self._stage = _Stage("", (), 0, 0)
         self._stages = 0
 
     def disable(self) -> None:
@@ -75,7 +78,9 @@ class ClipProgress(ProgressBar):
         banked = data.loaders[name].num_banked if data else 0
         self._stage = _Stage(name, _questions(module, name), banked, self._stages)
         if self._enabled and sys.stderr.isatty():
-            self._bar = tqdm(total=self._stage.total, desc=f"{name:>7}", unit=" clips", dynamic_ncols=True)
+            self._bar = tqdm(
+                total=self._stage.total, desc=f"{name:>7}", unit=f" {self._stage.unit}", dynamic_ncols=True
+            )
 
     def _advance(self, batch: Batch) -> None:
         stage = self._stage
@@ -107,14 +112,15 @@ class _Stage:
 
     Args:
         name: which.
-        total: its questions.
+        questions: its questions.
         banked: those whose vectors the bank had.
         number: of the stage in this job, from 1.
     """
 
-    def __init__(self, name: str, total: int, banked: int, number: int) -> None:
+    def __init__(self, name: str, questions: Sequence[Query], banked: int, number: int) -> None:
         self.name = name
-        self.total = total
+        self.total = len(questions)
+        self.unit = unit(questions)
         self.banked = banked
         self.done = SharedCount(f"{number}/done")
         self.failed = SharedCount(f"{number}/failed")
@@ -134,16 +140,17 @@ class _Stage:
         left = (self.total - done) / rate if rate else float("inf")
         asides = self.asides(failed)
         print(
-            f"{self.name}: {done:,} of {self.total:,} clips, {rate:.1f} clips/s,"
+            f"{self.name}: {done:,} of {self.total:,} {self.unit}, {rate:.1f} {self.unit}/s,"
             f" {elapsed:.0f} s elapsed, {left:.0f} s left{', ' if asides else ''}{asides}",
             file=sys.stderr,
             flush=True,
         )
 
 
-def _questions(module: LightningModule, split: str) -> int:
-    """Count a split's questions; 0 for a foreign module."""
-    return len(getattr(getattr(module, "task", None), split, ()))
+def _questions(module: LightningModule, split: str) -> Sequence[Query]:
+    """Return a split's questions; none for a foreign module."""
+    found: Sequence[Query] = getattr(getattr(module, "task", None), split, ())
+    return found
 
 
 def from_record(record: JobRecord) -> ClipProgress:

@@ -166,7 +166,8 @@ def _skipped(module: FitFreeModule) -> list[list[str]]:
         )
         for failure in coverage.failures
     ]
-    return [["split", "clip", "reason"], *rows]
+    # A clip is listed once however many questions it is asked.
+    return [["split", "clip", "reason"], *map(list, dict.fromkeys(map(tuple, rows)))]
 
 
 def _missing(data: FewShotDataModule | None) -> list[list[str]]:

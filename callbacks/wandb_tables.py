@@ -130,7 +130,7 @@ def _log_predictions(run: Any, module: FitFreeModule) -> None:
     run.summary["predictions_left_out"] = sum(1 for _ in rows)
     answers = [*module.task.classes, "no answer"]
     for name, result in module.results.items():
-        cells = wandb.Table(columns=["truth", "predicted", "clips"])
+        cells = wandb.Table(columns=["truth", "predicted", "questions"])
         for truth, predicted in zip(*result.confusion_CC.nonzero(), strict=True):
             cells.add_data(answers[truth], answers[predicted], float(result.confusion_CC[truth, predicted]))
         run.log({f"test/{name}/confusion": cells})

@@ -53,7 +53,7 @@ def extract(config: Config, quiet: bool = True) -> None:
     """
     with opened(with_callbacks(config, "progress"), quiet) as job:
         from calm_pl.evaluation.module import FitFreeModule
-        from calm_pl.evaluation.odd_clips import odd_clips, sentences
+        from calm_pl.evaluation.odd_clips import num_unjudged, odd_clips, sentences
 
         hidden, scored = keeps_hidden(config), scored_by(config)
         module = FitFreeModule(job.lalm, [], job.data.task(), job.policy, hidden, scored)
@@ -63,9 +63,9 @@ def extract(config: Config, quiet: bool = True) -> None:
         total = len(job.data.support) + len(job.data.query)
         print(f"{total:,} questions, {known:,} of them already cached. Bank: {config.bank.dir}")
         for name, coverage in (("pool", module.support_coverage), ("query", module.query_coverage)):
-            for failure in coverage.failures:
-                print(f"{name}: {failure.reason}")
+            for reason in dict.fromkeys(failure.reason for failure in coverage.failures):
+                print(f"{name}: {reason}")
         support, query = module.support_coverage, module.query_coverage
-        unjudged = support.num_unjudged + query.num_unjudged
+        unjudged = num_unjudged(module.task, support, query)
         for line in sentences(odd_clips(module.task, support, query), unjudged, file=""):
             print(line)

@@ -77,7 +77,7 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
         prepare=lambda data: take_files(data, unlabelled) if unlabelled else None,
     ) as job:
         from calm_pl.evaluation.module import FitFreeModule
-        from calm_pl.evaluation.odd_clips import odd_clips, sentences
+        from calm_pl.evaluation.odd_clips import num_unjudged, odd_clips, sentences
         from calm_pl.evaluation.pseudo_labelled import PseudoLabelled
         from calm_pl.pseudo.settings import JUDGE
 
@@ -92,7 +92,7 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
         if job.run(module, evaluate=False):
             print_labels(pseudo, job.data, job.record)
             support = module.support_coverage
-            for line in sentences(odd_clips(task, support), support.num_unjudged, file=""):
+            for line in sentences(odd_clips(task, support), num_unjudged(task, support), file=""):
                 print(line)
 
 
@@ -125,12 +125,13 @@ def print_labels(fit: PseudoFit, data: FewShotDataModule, record: JobRecord) -> 
     from rich.console import Console
     from rich.table import Table
 
+    from calm_pl.data.questions.counting import unit
     from calm_pl.pseudo.reporting import outcomes, sentences
     from calm_pl.report.terminal import percent
 
     title = f"{record.benchmark} · {record.model_path} · pseudo-labels"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for number, head in enumerate(("outcome", "clips", "%", "vote right, %")):
+    for number, head in enumerate(("outcome", unit(fit.task.support), "%", "vote right, %")):
         table.add_column(head, justify="right" if number else "left", no_wrap=True)
     for one in outcomes(fit):
         share = percent(one.clips / len(fit.task.support))

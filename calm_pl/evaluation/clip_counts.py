@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import torch
 
 from calm_pl.data.loading.batches import Batch, Failure
+from calm_pl.data.questions.clips import Query
+from calm_pl.data.questions.counting import clip_ids
 from calm_pl.distributed import concatenate_over_ranks, sum_over_ranks
 from calm_pl.errors import BadClipError, DataError, RunError
 
@@ -40,37 +42,37 @@ class Odd(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """Counts of a split's questions, over all ranks.
+    """What became of a split's questions, over all ranks. A clip may be asked several: count by its id.
 
     Attributes:
-        used: questions that counted.
+        used: number of questions that counted.
         failures: those whose clip could not be read, in the order of the data set.
-        num_cut: those whose clip was longer than the model's window.
+        cut: positions of those whose clip was longer than the model's window.
         odd: those of whose clip little is heard, in the order of the data set.
-        num_unjudged: those whose clip was cached by a version that did not look for odd sound.
+        unjudged: positions of those whose clip was cached by a version that did not look for odd sound.
     """
 
     used: int
     failures: list[Failure]
-    num_cut: int
+    cut: list[int]
     odd: list[Odd]
-    num_unjudged: int
+    unjudged: list[int]
 
 
 class Account:
     """Counter of what a rank reads, which stops the job when the policy says so.
 
     Args:
-        expected: questions of the split, over all ranks.
+        questions: of the split, over all ranks.
         policy: for clips that cannot be read.
     """
 
-    def __init__(self, expected: int, policy: SkipPolicy) -> None:
-        self.expected = expected
+    def __init__(self, questions: Sequence[Query], policy: SkipPolicy) -> None:
+        self.questions = questions
         self.policy = policy
         self.used = 0
-        self.num_cut = 0
-        self.num_unjudged = 0
+        self.cut: list[int] = []
+        self.unjudged: list[int] = []
         self.odd: list[Odd] = []
         self.failures: list[Failure] = []
 
@@ -94,8 +96,10 @@ class Account:
     def add_notes(self, positions: Sequence[int], notes: Sequence[Mapping[str, Any]]) -> None:
         """Count what is noted about a batch's clips once they are encoded; see `Batch.notes`."""
         for position, note in zip(positions, notes, strict=True):
-            self.num_cut += bool(note["was_cut"])
-            self.num_unjudged += "odd" not in note
+            if note["was_cut"]:
+                self.cut.append(position)
+            if "odd" not in note:
+                self.unjudged.append(position)
             if kinds := note.get("odd"):
                 self.odd.append(Odd(position, tuple(kinds)))
 
@@ -105,23 +109,25 @@ class Account:
         Raises:
             RunError: a question came twice or never.
         """
-        counts = torch.tensor([self.used, self.num_cut, self.num_unjudged], device=device)
-        used, num_cut, num_unjudged = (int(n) for n in sum_over_ranks(counts))
-        failures = sorted(concatenate_over_ranks(self.failures))
-        odd = sorted(concatenate_over_ranks(self.odd))
+        used = int(sum_over_ranks(torch.tensor([self.used], device=device)))
+        failures, odd, cut, unjudged = (
+            sorted(concatenate_over_ranks(one)) for one in (self.failures, self.odd, self.cut, self.unjudged)
+        )
         if failures:
             self._refuse_too_many(failures)
-        if used + len(failures) != self.expected:
+        if used + len(failures) != len(self.questions):
             raise RunError(
-                f"{used} clips were read and {len(failures)} failed, but the split has {self.expected}:"
-                " each clip must come exactly once."
+                f"{used} questions were answered and the clips of {len(failures)} could not be read, but the"
+                f" split has {len(self.questions)}: each question must come exactly once."
             )
-        return Coverage(used, failures, num_cut, odd, num_unjudged)
+        return Coverage(used, failures, cut, odd, unjudged)
 
     def _refuse_too_many(self, failures: list[Failure]) -> None:
-        if len(failures) > self.policy.max_fraction * self.expected:
+        failed = clip_ids(self.questions, (failure.position for failure in failures))
+        total = len(clip_ids(self.questions))
+        if len(failed) > self.policy.max_fraction * total:
             raise DataError(
-                f"{len(failures)} of {self.expected} clips could not be read, more than"
+                f"{len(failed)} of {total} clips could not be read, more than"
                 f" data.max_skipped_fraction={self.policy.max_fraction:g} allows. The first:"
                 f" {failures[0].reason}"
             )

@@ -51,7 +51,7 @@ class Collector:
         self.policy = policy
         self._how = (scored_by, task.shown, keep_hidden, sampler)
         self._data: Any = None
-        self._account = Account(0, policy)
+        self._account = Account((), policy)
         self._store = SupportStore(None)
         self._num_rows = 0
 
@@ -60,7 +60,7 @@ class Collector:
         questions = self.task.support if self.split == "support" else self.task.query
         self._data = getattr(trainer, "datamodule", None)  # None: bare loaders in a user's own Trainer
         link = None if self._data is None else self._data.bank
-        self._account = Account(len(questions), self.policy)
+        self._account = Account(questions, self.policy)
         self._store = SupportStore(None if link is None else link.bank.folder)
 
     def encode(self, batch: Batch) -> Encoded | None:

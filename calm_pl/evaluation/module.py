@@ -158,8 +158,8 @@ class FitFreeModule(LightningModule):
         seen_Q = self.predictions.seen_Q
         if int(seen_Q.max()) > 1 or int(seen_Q.sum()) != self.query_coverage.used:
             raise RunError(
-                f"{int(seen_Q.sum())} predictions for {self.query_coverage.used} clips that were read:"
-                " each clip must count exactly once."
+                f"{int(seen_Q.sum())} predictions for {self.query_coverage.used} questions about clips that"
+                " were read: each must count exactly once."
             )
         self._refuse_empty_folds()
         for m, name in enumerate(self.methods):

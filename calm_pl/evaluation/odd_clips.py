@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from calm_pl.data.questions.clips import Clip
+from calm_pl.data.questions.counting import clip_ids
 from calm_pl.data.questions.task import Task
 from calm_pl.evaluation.clip_counts import Coverage
 from calm_pl.media import ODD_SOUND, odd_sentence
@@ -44,6 +45,12 @@ def odd_clips(task: Task, support: Coverage, query: Coverage | None = None) -> l
     return list(found.values())
 
 
+def num_unjudged(task: Task, support: Coverage, query: Coverage | None = None) -> int:
+    """Count the cached clips of which it is not known; arguments as for `odd_clips`."""
+    of_query = set() if query is None else clip_ids(task.query, query.unjudged)
+    return len(clip_ids(task.support, support.unjudged) | of_query)
+
+
 def kinds_of(clips: Iterable[OddClip]) -> dict[str, tuple[str, ...]]:
     """Return the kinds of each clip by its id; a clip that is on both sides, in turn, counts once."""
     return {one.clip.id: one.kinds for one in clips}
@@ -55,21 +62,21 @@ def counts(clips: Iterable[OddClip]) -> dict[str, int]:
     return {kind: found[kind] for kind in ODD_SOUND if found[kind]}
 
 
-def sentences(clips: Iterable[OddClip], num_unjudged: int = 0, file: str = FILE) -> list[str]:
+def sentences(clips: Iterable[OddClip], unjudged: int = 0, file: str = FILE) -> list[str]:
     """Say how many clips are of each kind, and which.
 
     Args:
         clips: from `odd_clips`.
-        num_unjudged: cached clips of which it is not known.
+        unjudged: cached clips of which it is not known.
         file: where all of them are listed; empty where they are not.
     """
     kinds = kinds_of(clips)
     lines = [
         odd_sentence(kind, [name for name in kinds if kind in kinds[name]], file) for kind in counts(clips)
     ]
-    if num_unjudged:
+    if unjudged:
         lines.append(
-            f"{num_unjudged:,} cached clips were encoded by a version that did not look for silence and the"
+            f"{unjudged:,} cached clips were encoded by a version that did not look for silence and the"
             " like in them."
         )
     return lines

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from calm_pl.data.loading.base import FewShotDataModule
+from calm_pl.data.questions.counting import clip_ids
 from calm_pl.data.questions.task import Task
 from calm_pl.evaluation.module import FitFreeModule
 from calm_pl.evaluation.odd_clips import counts, kinds_of, odd_clips
@@ -36,7 +37,7 @@ def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[st
         "n_support": support.used,
         "n_query": query.used,
         "n_skipped": len(support.failures) + len(query.failures),
-        "n_cut": support.num_cut + query.num_cut,
+        **clip_counts(module),
         "n_odd": len(kinds_of(odd)),
         "odd_sound": counts(odd),
         "n_missing": 0 if data is None else len(data.missing),
@@ -55,6 +56,21 @@ def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[st
         "self_check": _self_check(module),
         **_breakdown(module),
         **({} if pseudo is None else {"pseudo_labels": summary(pseudo)}),
+    }
+
+
+def clip_counts(module: FitFreeModule) -> dict[str, int]:
+    """Return numbers of clips; one that is asked twice, or is on both sides in turn, counts once."""
+    task = module.task
+    sides = ((task.support, module.support_coverage), (task.query, module.query_coverage))
+    skipped = [clip_ids(some, (one.position for one in found.failures)) for some, found in sides]
+    used = [clip_ids(some) - gone for (some, _), gone in zip(sides, skipped, strict=True)]
+    cut = [clip_ids(some, found.cut) for some, found in sides]
+    return {
+        "n_support_clips": len(used[0]),
+        "n_query_clips": len(used[1]),
+        "n_skipped_clips": len(skipped[0] | skipped[1]),
+        "n_cut": len(cut[0] | cut[1]),
     }
 
 

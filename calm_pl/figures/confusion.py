@@ -140,7 +140,7 @@ def _list_confusions(axes: Any, listed: list[Confusion], names: list[str], lines
     axes.set_ylim(max(len(listed), lines) + 0.5, -0.8)
     axes.text(0, -0.3, "largest confusions" if listed else "no confusions", fontsize=7, va="center")
     axes.text(
-        1, -0.3, "clips · share" if listed else "", fontsize=6, va="center", ha="right", color=theme.muted
+        1, -0.3, "questions · share" if listed else "", fontsize=6, va="center", ha="right", color=theme.muted
     )
     for number, cell in enumerate(listed, 1):
         axes.text(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from calm_pl.data.loading.answered import AnswerLink
 from calm_pl.data.questions.clips import Round
+from calm_pl.data.questions.counting import unit
 from calm_pl.data.questions.task import Task
 from calm_pl.distributed import concatenate_over_ranks, rank_and_size, sum_over_ranks
 from calm_pl.errors import RunError
@@ -159,8 +160,9 @@ class PseudoFit:
             named = f"only {classes[covered[0]]!r}" if covered else "no class"
             raise RunError(
                 f"Pseudo-labels{place}, draw {one.draw}, name {named} ({len(labels)} of {len(one.support)}"
-                " clips kept): nothing can be fitted on that. Lower pseudo.min_agreement (what was sampled is"
-                " in the bank), take more clips (data.shots=null), or lower pseudo.temperature_high."
+                f" {unit(self.task.support)} kept): nothing can be fitted on that. Lower"
+                " pseudo.min_agreement (what was sampled is in the bank), take more clips"
+                " (data.shots=null), or lower pseudo.temperature_high."
             )
         vectors_NHD, positions = held(list(labels))
         names = [classes[labels[n]] for n in positions]

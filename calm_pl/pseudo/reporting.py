@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from calm_pl.data.questions.counting import unit
 from calm_pl.pseudo.fitting import PseudoFit
 from calm_pl.pseudo.labels import DISAGREE, KEPT, NO_VOTE, TIE, UNREADABLE, UNSURE, Quality, quality
 
@@ -121,10 +122,14 @@ def sentences(fit: PseudoFit) -> list[str]:
     ]
     # Where rounds differ in their labels, what is told of all clips is of the votes alone.
     again = f" and self-training x{s.rounds}" if s.rounds and len(fit.rounds) == 1 else ""
+    asked_of = unit(fit.task.support)
     how = (
-        f"{s.rollouts} rollouts per clip (T {s.temperature_low:g}–{s.temperature_high:g}, top-p {s.top_p:g})"
+        f"{s.rollouts} rollouts per {asked_of.removesuffix('s')}"
+        f" (T {s.temperature_low:g}–{s.temperature_high:g}, top-p {s.top_p:g})"
     )
-    kept = f"{every.kept:,} of {every.asked:,} support clips kept ({_percent(every.kept / every.asked)} %)"
+    kept = (
+        f"{every.kept:,} of {every.asked:,} support {asked_of} kept ({_percent(every.kept / every.asked)} %)"
+    )
     others = f"; rejected: {', '.join(why)}" if why else ""
     lines = [
         f"Pseudo-labels by {how}{again}: {kept}{_right(every)}{others};"
@@ -143,7 +148,7 @@ def sentences(fit: PseudoFit) -> list[str]:
             right, known = sum(q.right for q in reached), sum(q.known for q in reached)
             what = f"after self-training {step}" if step else "by votes"
             of = f", {_percent(right / known)} % correct" if known else ""
-            lines.append(f"Pseudo-labels {what}: {_percent(labelled / asked)} % of clips kept{of}.")
+            lines.append(f"Pseudo-labels {what}: {_percent(labelled / asked)} % of {asked_of} kept{of}.")
     if len(fit.task.rounds) > 1:
         short = [one for one in fit.rounds if one.steps[-1].lacking]
         lacking = sorted(

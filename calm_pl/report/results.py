@@ -99,7 +99,7 @@ def _differences(found: Sequence[dict[str, Any]]) -> Html | None:
     return join(
         [
             table(
-                "Accuracy differences, paired on the same clips",
+                "Accuracy differences, paired on the same questions",
                 ["difference", "points", "95 %", "McNemar p", "significant"],
                 rows,
                 sortable=True,
@@ -126,17 +126,20 @@ def coverage_section(run: RunFolder) -> Html:
     """Show which clips were evaluated and which were not, with the reasons."""
     r = run.results
     counts = [
-        ("support clips", "n_support"),
-        ("query clips or questions", "n_query"),
-        ("skipped", "n_skipped"),
-        ("missing on disk", "n_missing"),
-        ("truncated to the model's window", "n_cut"),
-        ("hold little to hear", "n_odd"),
+        ("support clips", "n_support_clips"),
+        ("questions about them", "n_support"),
+        ("query clips", "n_query_clips"),
+        ("questions about them", "n_query"),
+        ("clips skipped", "n_skipped_clips"),
+        ("clips missing on disk", "n_missing"),
+        ("clips truncated to the model's window", "n_cut"),
+        ("clips with little to hear", "n_odd"),
     ]
+    alike = {one for one in ("n_support", "n_query") if r.get(one) == r.get(f"{one}_clips")}
     cards = (
         tag("div", tag("dt", text), tag("dd", f"{r[key]:,}"))
         for text, key in counts
-        if r.get(key) is not None
+        if r.get(key) is not None and key not in alike
     )
     notes = [tag("li", note) for note in r.get("notes", ())]
     return join(

@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from calm_pl.data.questions.counting import clip_ids, counted
 from calm_pl.methods import METHODS
 from calm_pl.methods.table import ORACLE_SUFFIX, PSEUDO_SUFFIX
 from calm_pl.metrics.info import METRICS, MetricInfo, kinds_of
@@ -84,11 +85,11 @@ def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
     if task.num_draws > 1:
         lines.append(_two_chances(module))
     first = task.rounds[0]
-    questions = "questions about query clips" if task.multi_label else "query clips"
     each = " in each draw" if len(task.rounds) > 1 else ""
+    drawn = counted([task.support[n] for n in first.support], "support")
     lines.append(
-        f"{len(first.support):,} support clips of {len(task.classes)} classes{each}, {len(task.query):,}"
-        f" {questions}; zero-shot uses no support clips."
+        f"{drawn} of {len(task.classes)} classes{each},"
+        f" {counted(task.query, 'query')}; zero-shot uses no support clips."
     )
     lines.append(_what_holds(module))
     lines += _oracle_gaps(module)
@@ -107,21 +108,23 @@ def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
             " clips with every prediction correct."
         )
     lines += [f"Data: {note}." for note in (data.notes if data else ())]
-    if support.num_cut + query.num_cut:
+    cut = clip_ids(task.support, support.cut) | clip_ids(task.query, query.cut)
+    if cut:
         lines.append(
-            f"{support.num_cut + query.num_cut:,} clips were longer than the model's window of"
+            f"{len(cut):,} clips were longer than the model's window of"
             f" {module.lalm.preparer.max_seconds:g} s and were truncated"
             + (f" ({data.settings.long_clips})." if data else ".")
         )
     lines += odd_clips.sentences(
-        odd_clips.odd_clips(task, support, query), support.num_unjudged + query.num_unjudged
+        odd_clips.odd_clips(task, support, query), odd_clips.num_unjudged(task, support, query)
     )
-    for name, coverage in (("support", support), ("query", query)):
-        if coverage.failures:
-            total = coverage.used + len(coverage.failures)
+    for name, questions, coverage in (("support", task.support, support), ("query", task.query, query)):
+        skipped = len(clip_ids(questions, (failure.position for failure in coverage.failures)))
+        if skipped:
+            total = len(clip_ids(questions))
             lines.append(
-                f"Coverage of the {name}: {coverage.used:,} of {total:,} clips;"
-                f" {len(coverage.failures):,} skipped, listed in skipped.csv."
+                f"Coverage of the {name}: {total - skipped:,} of {total:,} clips; {skipped:,} skipped, listed"
+                " in skipped.csv."
             )
     return lines
 

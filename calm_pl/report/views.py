@@ -169,7 +169,7 @@ def _clip_data(one: ShownClip, run: RunFolder, order: Mapping[str, int]) -> list
 
 def _sound_note(rule: SoundRule, sound: EmbeddedSound, why_silent: str, licence: str) -> str:
     """Say which clips are embedded, which are not and why, and their licence."""
-    shown = f"Up to {CLIPS_SHOWN} clips and {MISTAKEN_SHOWN} confusions per class are shown, worst first."
+    shown = f"Up to {CLIPS_SHOWN} questions and {MISTAKEN_SHOWN} confusions per class are shown, worst first."
     if not rule.audio:
         return (
             f"{shown} No audio is embedded, since recordings may be private or licensed:"

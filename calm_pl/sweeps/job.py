@@ -64,7 +64,7 @@ def _compute(
     job: SweepJob, work: Pass, record: JobRecord, table: SweepTable, progress: SweepProgress, quiet: bool
 ) -> SweepModule:
     """Make one pass of the model over the data, and its points."""
-    from calm_pl.evaluation.odd_clips import odd_clips, sentences
+    from calm_pl.evaluation.odd_clips import num_unjudged, odd_clips, sentences
     from calm_pl.sweeps.module import SweepModule
     from calm_pl.sweeps.points import points_of, too_many_heads
 
@@ -86,7 +86,7 @@ def _compute(
     module.notes = [f"{note}." for note in part.data.notes]
     support, query = module.support_coverage, module.query_coverage
     odd = odd_clips(module.task, support, query)
-    module.notes += sentences(odd, support.num_unjudged + query.num_unjudged, file="")
+    module.notes += sentences(odd, num_unjudged(module.task, support, query), file="")
     if many := too_many_heads(work, heads):
         module.notes.append(f"top_k {', '.join(map(str, many))}: the model has {heads} heads, which is all.")
     return module

@@ -15,9 +15,14 @@ def batch(clips, failures=0):
     return Batch(nothing, nothing, nothing[:, None], failures=[Failure(n, "x") for n in range(failures)])
 
 
+def asked(questions, clips=None):
+    """Questions about as many clips, or fewer."""
+    return [SimpleNamespace(clip=SimpleNamespace(id=n % (clips or questions))) for n in range(questions)]
+
+
 @pytest.fixture
 def parts():
-    task = SimpleNamespace(support=range(12), query=range(2_000))
+    task = SimpleNamespace(support=asked(12), query=asked(2_000))
     loaders = {"support": SimpleNamespace(num_banked=0), "query": SimpleNamespace(num_banked=1_500)}
     return SimpleNamespace(datamodule=SimpleNamespace(loaders=loaders)), SimpleNamespace(task=task)
 
@@ -70,3 +75,13 @@ def test_a_bar_on_a_terminal(parts, capsys, monkeypatch):
     assert "2000/2000" in shown
     assert "1,500 cached, 1 failed" in shown
     assert "clips/s" in shown
+
+
+def test_questions_are_not_called_clips(parts, capsys):
+    trainer, module = parts
+    module.task.support = asked(12, clips=5)
+    bar = ClipProgress()
+    bar.on_validation_start(trainer, module)
+    bar.on_validation_batch_end(trainer, module, None, batch(12))
+    bar.on_validation_end(trainer, module)
+    assert capsys.readouterr().err.startswith("support: 12 of 12 questions, ")

@@ -13,7 +13,7 @@ def query(name, label=0):
 
 
 def coverage(*odd):
-    return Coverage(9, [], 0, [Odd(position, kinds) for position, kinds in odd], 0)
+    return Coverage(9, [], [], [Odd(position, kinds) for position, kinds in odd], [])
 
 
 # The second clip is asked about twice, and stands on both sides in turn.
@@ -59,5 +59,5 @@ def test_only_the_first_of_many_are_named():
 
 def test_cached_clips_of_an_earlier_version_are_told():
     assert sentences([]) == []
-    (line,) = sentences([], num_unjudged=1_600)
+    (line,) = sentences([], unjudged=1_600)
     assert line.startswith("1,600 cached clips were encoded by a version that did not look for silence")

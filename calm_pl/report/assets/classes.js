@@ -40,7 +40,7 @@ function classView({ methods, confusions, counts, clips, draws, audio }) {
       el("h3", {}, name(chosen)),
       list(`${methods[m]} takes it for`, confusions[m].wrong[chosen], confusions[m].rest[chosen]),
       list(`${methods[m]} takes for it`, inverse.slice(0, 8), Math.max(0, inverse.length - 8)),
-      el("h4", {}, `Clips, the worst first (${clips[chosen].length} of ${counts[chosen]})`),
+      el("h4", {}, `Questions, the worst first (${clips[chosen].length} of ${counts[chosen]})`),
       el("ul", { class: "clips" }, ...clips[chosen].map((one) => clip(one, chosen))),
     );
     detail.scrollTop = 0;

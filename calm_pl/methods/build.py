@@ -12,19 +12,19 @@ from calm_pl.methods.table import METHODS, Method
 if TYPE_CHECKING:
     from calm_pl.voters import HeadVoter
 
-_NAMES = {"sklearn": "scikit-learn"}  # packages that are not called as they are imported
+_NAMES = {"sklearn": "scikit-learn"}  # packages whose name on PyPI differs from their import name
 
 
 def build_voters(keys: Sequence[str], settings: Any) -> dict[str, HeadVoter]:
-    """Return the unfitted voters of some methods, in the order of the table of methods.
+    """Return the unfitted voters of the given methods, in the order of the table.
 
     Args:
-        keys: of the methods; those that have no voter are passed over.
+        keys: keys of the methods; those without a voter are ignored.
         settings: an object whose attributes the rows' settings name, such as a job's `Config`.
 
     Raises:
-        ConfigError: no such method.
-        RunError: a method whose package is not installed.
+        ConfigError: there is no such method.
+        RunError: a package that a method needs is not installed.
     """
     wanted = {METHODS[key].key for key in keys}
     rows = [row for row in METHODS if row.key in wanted and row.voter is not None]

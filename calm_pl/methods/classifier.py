@@ -38,7 +38,7 @@ class Classifier:
     model: dict[str, Any]
 
     def lacking(self) -> list[str]:
-        """Return what is not there of what clips are classified by: a program may store voters without it."""
+        """Return the parts needed to classify clips that are missing: Python code may leave them out."""
         sections = (
             ("prompt", self.prompt, PROMPT),
             ("model", self.model, MODEL),
@@ -50,7 +50,7 @@ class Classifier:
         """Write the file; it appears under its name only when complete.
 
         Raises:
-            ValueError: voters of several supports, or classes that are not theirs.
+            ValueError: voters fitted on different supports, or classes that are not theirs.
         """
         from safetensors.torch import save
 
@@ -63,7 +63,9 @@ class Classifier:
                     f" {voter.classes_.tolist()}."
                 )
             if not torch.equal(voter.centroids_, first.centroids_):
-                raise ValueError(f"Expected all voters to be fitted on one support, but {name!r} is not.")
+                raise ValueError(
+                    f"Expected all voters to be fitted on the same support, but {name!r} is not."
+                )
         tensors: dict[str, Tensor] = {"centroids": first.centroids_.contiguous().cpu()}
         for name, voter in self.voters.items():
             for key, tensor in voter.fitted_state().items():
@@ -85,17 +87,17 @@ class Classifier:
 
 
 def load_classifier(path: str | Path) -> Classifier:
-    """Read a file that `Classifier.save` wrote; it predicts what the saved one predicted.
+    """Read a file written by `Classifier.save`; it makes the same predictions as the saved classifier.
 
-    Everything is checked that a prediction rests on, so that a damaged or crafted file is refused here.
+    Everything that predictions depend on is checked, so a damaged or crafted file raises an error here.
 
     Raises:
-        ModelError: not there, not such a file, or a part of it that cannot be: which, and why.
+        ModelError: the file is missing or not a classifier, or a part of it is invalid; the message names it.
     """
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
-    if not path.is_file():  # a folder, a pipe that nobody writes to
+    if not path.is_file():  # a folder, or a pipe without a writer
         raise ModelError(f"{path}: cannot be read as a classifier: no such file.")
     try:
         with safe_open(path, framework="pt") as file:
@@ -115,7 +117,7 @@ def load_classifier(path: str | Path) -> Classifier:
 
 
 def _read(path: Path, file: Any, num_classes: int, voters: Mapping[str, HeadVoter]) -> dict[str, Tensor]:
-    """Read the tensors, once their names and shapes are those of the voters."""
+    """Read the tensors, after checking that names and shapes are those that the voters expect."""
     forms = {
         f"{name}.{key.rstrip('_')}": form
         for name, voter in voters.items()
@@ -134,13 +136,13 @@ def _read(path: Path, file: Any, num_classes: int, voters: Mapping[str, HeadVote
 
 
 def method_of(name: str, voter: HeadVoter) -> str | None:
-    """Return the key of the method that a voter is, as far as a classifier can hold it.
+    """Return the key of a voter's method; None if a classifier file cannot store it.
 
-    A program may give its voters names of its own; their class says what they are then. Oracles are none, as
-    their settings were chosen on the query set.
+    Python code may name its voters freely; their class then determines the method. Oracles cannot be stored,
+    because their settings were selected on the query set.
 
     Args:
-        name: of the voter.
+        name: the voter's name.
         voter: fitted or not.
     """
     if name.endswith(ORACLE_SUFFIX):
@@ -152,7 +154,7 @@ def method_of(name: str, voter: HeadVoter) -> str | None:
 
 
 def _kinds(voters: dict[str, HeadVoter]) -> dict[str, str]:
-    """Return the header's entry that says which method each voter is, where its name does not."""
+    """Return the header entry with the method of each voter whose name is not a method's key."""
     kinds = {name: method_of(name, voter) for name, voter in voters.items()}
     named = {name: kind for name, kind in kinds.items() if kind != name}
     return {"kinds": json.dumps(named)} if named else {}

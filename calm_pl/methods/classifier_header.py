@@ -15,11 +15,11 @@ from calm_pl.voters import HeadVoter
 
 FORMAT = "calm_pl.classifier.1"
 MAX_TEXT = 2**24
-"""Characters of one entry: a hundred times those of 10,000 classes."""
+"""Maximum length of one entry, in characters: a hundred times what 10,000 classes need."""
 
 
 def fault(path: Path, key: str, what: str) -> ModelError:
-    """Return the error for a part of a file that cannot be."""
+    """Return the error for an invalid part of a file."""
     return ModelError(
         f"{path}: {key}: {what}. The file is damaged or was not written by this program; fit it again with"
         " fit-free."
@@ -27,43 +27,43 @@ def fault(path: Path, key: str, what: str) -> ModelError:
 
 
 class Header(NamedTuple):
-    """The texts of a safetensors file.
+    """The header entries of a classifier file.
 
     Attributes:
-        path: of the file, for messages.
-        texts: by key.
+        path: the file, for messages.
+        texts: entries by key.
     """
 
     path: Path
     texts: Mapping[str, str]
 
     def classes(self) -> tuple[str, ...]:
-        """Return the labels in class order; also looks at the format, which comes first."""
+        """Return the labels in class order, after checking the file's format."""
         if self.texts.get("format") != FORMAT:
             raise ModelError(
-                f"{self.path}: is not a classifier of this version (format {FORMAT!r}), but of the format"
-                f" {self.texts.get('format')!r}."
+                f"{self.path}: expected a classifier of the format {FORMAT!r}, but the file has the format"
+                f" {self.texts.get('format')!r}. Fit it again with this version."
             )
         classes = self._json("classes", list)
         for place, label in enumerate(classes):
             if not isinstance(label, str) or not label.strip() or not _is_unicode(label):
-                raise self._fault("classes", f"must be texts that are not empty, but {place} is {label!r}")
+                raise self._fault("classes", f"must be non-empty strings, but {place} is {label!r}")
         twice = next((one for one, count in Counter(classes).items() if count > 1), None)
         if twice is not None:
             raise self._fault("classes", f"must name each class once, but name {twice!r} twice")
         if len(classes) < 2:
-            raise self._fault("classes", f"must be 2 or more, but are {len(classes)}")
+            raise self._fault("classes", f"must be 2 or more, but there are {len(classes)}")
         return tuple(classes)
 
     def voters(self) -> dict[str, HeadVoter]:
-        """Return the voters, with their parameters and not yet fitted."""
+        """Return the voters with their parameters, not yet fitted."""
         kinds = self._json("kinds", dict) if "kinds" in self.texts else {}
         entries = self._json("voters", dict)
         if not entries:
-            raise self._fault("voters", "must name one or more, but are none")
+            raise self._fault("voters", "must name at least one voter, but is empty")
         for name in kinds:
             if name not in entries:
-                raise self._fault("kinds", f"must be of voters, but names {name!r}, which is none")
+                raise self._fault("kinds", f"must name only voters of the file, but names {name!r}")
         return {name: self._voter(name, kinds.get(name, name), entry) for name, entry in entries.items()}
 
     def prompt(self) -> dict[str, Any]:
@@ -82,14 +82,14 @@ class Header(NamedTuple):
     def _voter(self, name: str, kind: Any, params: Any) -> HeadVoter:
         key = f"voter {name!r}"
         if not name.strip() or not _is_unicode(name):
-            raise self._fault("voters", f"must have names that are not empty, but one is {name!r}")
+            raise self._fault("voters", f"must have non-empty names, but one is {name!r}")
         row = self._row(key, kind)
         if not isinstance(params, dict):
-            raise self._fault(key, f"must have a section of parameters, but has {params!r}")
+            raise self._fault(key, f"must be a section of parameters, but is {params!r}")
         known = [one.name for one in dataclasses.fields(row.voter_class())]
         for parameter in known:
             if parameter not in params:
-                raise self._fault(key, f"`{parameter}` must be given, but is missing")
+                raise self._fault(key, f"`{parameter}` is missing")
         for parameter in params:
             if parameter not in known:
                 raise self._fault(key, f"`{parameter}` is unknown; known are {', '.join(known)}")
@@ -103,17 +103,17 @@ class Header(NamedTuple):
         row = METHODS.get(kind) if isinstance(kind, str) else None
         if row is None:
             raise ModelError(
-                f"{self.path}: {key}: holds the method {kind!r}, which this installation does not know: name"
-                " the plugin or install the package that brought it."
+                f"{self.path}: {key}: the method {kind!r} is unknown here: name the plugin that defines it in"
+                " `plugins`, or install its package."
             )
         if not row.stored:
-            raise self._fault(key, f"is of the method {kind!r}, which no file can hold")
+            raise self._fault(key, f"the method {kind!r} cannot be stored in a file")
         return row
 
     def _json(self, key: str, kind: type) -> Any:
         text = self.texts.get(key)
         if text is None:
-            raise self._fault(key, "must be there, but is missing")
+            raise self._fault(key, "is missing")
         if len(text) > MAX_TEXT:
             raise self._fault(key, f"must be at most {MAX_TEXT:,} characters, but is {len(text):,}")
         try:
@@ -138,7 +138,7 @@ class Header(NamedTuple):
         return fault(self.path, key, what)
 
 
-# What `predict` reads of a prompt and a model, where it is there: a program may store something else.
+# What `predict` reads from prompt and model, if present: Python code may store something else.
 PROMPT = {
     "question": "text",
     "n_options": "count",
@@ -159,10 +159,10 @@ _KINDS: dict[str, tuple[type, str]] = {
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object whose keys are there once."""
+    """Return a JSON object, after checking that no key is repeated."""
     twice = next((one for one, count in Counter(key for key, _ in pairs).items() if count > 1), None)
     if twice is not None:
-        raise ValueError(f"the key {twice!r} is there twice")
+        raise ValueError(f"the key {twice!r} occurs twice")
     return dict(pairs)
 
 

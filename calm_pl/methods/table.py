@@ -1,4 +1,4 @@
-"""The table of methods: one row has everything that the other packages need to know about a method."""
+"""The table of methods: one row holds everything that other packages need to know about a method."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from calm_pl.voters.settings import CalmSettings
 
 ENTRY_POINTS = "calm_pl.methods"
 PSEUDO_SUFFIX = "+pl"
-"""Behind a method's key: the same voter, fitted on pseudo-labels."""
+"""Suffix of a method's key: the same voter, fitted on pseudo-labels."""
 ORACLE_SUFFIX = "_oracle"
-"""Behind a method's key: the same voter, its settings chosen on the query set."""
+"""Suffix of a method's key: the same voter, with settings selected on the query set."""
 
 
 class Reads(Enum):
-    """What a method reads of a forward pass."""
+    """What a method reads from a forward pass."""
 
     OPTIONS = "options"
-    """Scores of the answer options: the model itself answers."""
+    """Scores of the answer options: the model itself chooses."""
     HEADS = "heads"
     """Head vectors."""
     HIDDEN = "hidden"
@@ -36,21 +36,22 @@ class Method:
     """One row.
 
     Attributes:
-        key: its name in configurations, files and Python.
-        title: its name in tables and figures.
-        description: what it does, in a line.
-        reads: what it needs of a forward pass.
-        voter: where its class is, `module:Class`, imported on use; None where the evaluation itself answers.
-        arguments: of the class, the same in every job.
-        settings: further arguments of the class by the setting that they come from, such as
-            `{"tau_p": "voter.tau_p"}`.
-        needs: methods that must be evaluated beside it.
-        by_default: whether a job evaluates it where `methods` says nothing.
+        key: name in configurations, files and Python.
+        title: name in tables and figures.
+        description: what it does, in one line.
+        reads: what it reads from a forward pass.
+        voter: its class as `module:Class`, imported on use; None if the evaluation computes the predictions
+        itself.
+        arguments: arguments of the class that are the same in every job.
+        settings: further arguments of the class and the settings that they come from, such as `{"tau_p":
+        "voter.tau_p"}`.
+        needs: methods that must be evaluated with it.
+        by_default: whether a job evaluates it if `methods` is not set.
         stored: whether a classifier file can hold it.
-        rank: its place among the methods that `predict` and figures prefer, 1 the first; None for never.
-        head_map: its place among the methods whose reliabilities and weights the report draws; None for
-            those that have none.
-        package: the package that it needs beside this project's own; empty where there is none.
+        rank: order of preference in `predict` and figures, 1 first; None if never chosen.
+        head_map: order among the methods whose reliabilities and weights the report draws; None if it has
+        none.
+        package: a package that only this method needs; empty if none.
         extra: the extra that installs the package.
     """
 
@@ -71,14 +72,14 @@ class Method:
 
     @property
     def searches(self) -> bool:
-        """Whether `voter.select` selects its settings, on the support or, as an oracle, on the query."""
+        """Whether `voter.select` can select its settings, on the support or, as an oracle, on the query."""
         return "select" in self.settings
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.key) or self.key.endswith(ORACLE_SUFFIX):
             raise ValueError(
-                "Expected the key of a method to be lower-case letters, digits and underscores, not ending"
-                f" in {ORACLE_SUFFIX}, but got {self.key!r}."
+                "Expected a method's key to have only lower-case letters, digits and underscores, and not to"
+                f" end in {ORACLE_SUFFIX}, but got {self.key!r}."
             )
         if self.voter is not None and not re.fullmatch(r"[\w.]+:\w+", self.voter):
             raise ValueError(f"Expected the voter of {self.key} as 'module:Class', but got {self.voter!r}.")
@@ -87,7 +88,7 @@ class Method:
         """Import and return its class.
 
         Raises:
-            ValueError: the evaluation itself answers for it.
+            ValueError: it has no voter.
         """
         if self.voter is None:
             raise ValueError(f"{self.key} has no voter.")
@@ -107,9 +108,9 @@ class MethodTable(RowTable[Method]):
         super().__init__(Method, ENTRY_POINTS, "methods", rows)
 
     def title(self, key: str) -> str:
-        """Return the name that a reader knows a method by, also of those on pseudo-labels and of oracles.
+        """Return a method's title, including methods on pseudo-labels and oracles.
 
-        A key that is no row's, as a program may give its own voters, stands for itself.
+        An unknown key is returned unchanged: Python code may name its voters freely.
         """
         if key.endswith(PSEUDO_SUFFIX):
             return f"{self.title(key.removesuffix(PSEUDO_SUFFIX))}+PL"
@@ -119,13 +120,13 @@ class MethodTable(RowTable[Method]):
         return key if row is None else row.title
 
     def all_keys(self) -> list[str]:
-        """Return the keys that a result may have: of rows, of oracles, and of voters on pseudo-labels."""
+        """Return all keys that results may have: those of rows, oracles, and voters on pseudo-labels."""
         oracles = [f"{row.key}{ORACLE_SUFFIX}" for row in self if row.searches]
         pseudo = [f"{row.key}{PSEUDO_SUFFIX}" for row in self if row.voter is not None]
         return [*self.keys(), *oracles, *pseudo]
 
     def preferred(self) -> list[str]:
-        """Return the keys of methods with a rank, the first one first."""
+        """Return the keys of methods with a rank, in that order."""
         ranked = [row for row in self if row.rank is not None]
         return [row.key for row in sorted(ranked, key=lambda row: row.rank or 0)]
 
@@ -152,7 +153,7 @@ METHODS = MethodTable(
         Method(
             "zero_shot",
             "zero-shot",
-            "The model itself answers, by option letters, option texts or generated words.",
+            "The model itself chooses, by option letters, option texts or generated words.",
             Reads.OPTIONS,
             by_default=True,
         ),

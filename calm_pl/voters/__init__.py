@@ -1,7 +1,7 @@
 """Voters: few-shot classifiers on head vectors that follow scikit-learn's conventions.
 
-They work on any `(N, H, D)` float tensor or NumPy array with any hashable labels, and know neither audio nor
-Lightning.
+They accept any `(N, H, D)` float tensor or NumPy array with any hashable labels. They depend on neither audio
+nor Lightning.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CALM-Auto: heads whitened and weighted by reliability, and linear classifiers on them, averaged."""
+"""CALM-Auto: the average of votes by whitened, weighted heads and of linear classifiers on the same heads."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ from calm_pl.voters.support import Support
 POWERS = (0, 1, 2, 4)
 """Head weights to try, w ∝ r^power; 0 weights all equally."""
 HELD_SCORES = 2**27
-"""Maximum size of held-out scores kept for their second use, 512 MiB; larger ones are computed twice."""
+"""Held-out scores up to this size (512 MiB) are kept for their second use; larger ones are computed twice."""
 
 
 class ScoredClips(NamedTuple):
-    """Scores of some support clips of this rank.
+    """Scores of some of this rank's support clips.
 
     Attributes:
         rows_n: their positions.
         s_nHC: whitened cosines with the class means, float32.
-        is_left_out: whether the fit behind them was without these clips.
+        is_left_out: whether these clips were held out of the fit that scored them.
     """
 
     rows_n: Tensor
@@ -68,7 +68,7 @@ class ScoredClips(NamedTuple):
 
 @dataclass
 class CalmAutoSettings(VoterSettings):
-    """Parameters of `CalmAuto`; they do not need tuning."""
+    """Parameters of `CalmAuto`; they need no tuning."""
 
     tau_p: float = setting(0.1, above_zero())
     """Temperature τ_p of the margins."""
@@ -77,29 +77,30 @@ class CalmAutoSettings(VoterSettings):
 
 
 class CalmAuto(CalibratedVoter, CalmAutoSettings):
-    """Classifier without tuning: three readings of the heads, averaged and calibrated on held-out clips.
+    """Classifier without tuning: three kinds of classifier, averaged and calibrated on held-out clips.
 
-    1. Each head's space is whitened by its pooled within-class covariance, and heads vote with their cosines,
-       w ∝ r^power, r the mean clamped margin (eq. 7) of clips left out. The power is the smallest that is not
-       clearly less likely than the best; the clips of a class are judged with weights from the other classes,
-       for those of their own class are not independent of them.
-    2. Discriminant analyses (see `Gda`) over all heads, weighted the same way, one for each shrinkage.
-    3. Logistic regression of the same (see `linear.logistic_regressions`), where clips are few.
+    1. Votes: each head's space is whitened by its pooled within-class covariance, and heads vote with their
+       cosines, weighted by w ∝ r^power, where r is the mean clamped margin (eq. 7) of held-out clips. The
+       power is the smallest that is not clearly less likely than the best. The clips of a class are judged
+       with weights from the other classes, because weights from their own class would depend on them.
+    2. Discriminant analyses (see `Gda`) over all heads, weighted the same way, one per shrinkage.
+    3. Logistic regression on the same weighted heads (see `linear.logistic_regressions`), with few clips.
 
-    All give scores a class, each brought to the temperature that makes left-out clips likeliest. Their mean,
-    each by how likely it makes them (`evidence_shares`), is brought to its own temperature, so probabilities
-    are calibrated. Taking the likeliest instead of the mean was up to 0.9 points worse at 3 and 5 shots.
+    Each classifier's scores are scaled by the temperature that makes held-out clips likeliest. They are then
+    averaged with weights that grow with the likelihood of held-out clips (`evidence_shares`), and the mean is
+    given its own temperature, so that probabilities are calibrated. Taking the likeliest classifier instead
+    of the mean was up to 0.9 points worse at 3 and 5 shots.
 
-    Clips are left out in folds that take from all classes alike (`balanced_folds` says why), and their scores
-    are those of fits without the fold, but for this: the margins of other clips, and the weights in 2 and 3,
-    have seen the clip. With one clip a class nothing can be left out: heads then count alike, whitened by the
-    clips' second moment, the votes, the discriminant analysis of ρ = 1 and logistic regression weigh the
-    same, and the temperature is a constant.
+    Clips are held out in folds that take equally from all classes (`balanced_folds` says why), and are scored
+    by fits without the fold, with one exception: the margins of other clips, and the head weights in 2 and 3,
+    include the clip. With one clip per class no clip can be held out: all heads then have equal weight and
+    are whitened by the clips' second moment; the votes, the discriminant analysis with ρ = 1 and logistic
+    regression have equal weight; and the temperature is a constant.
 
-    Reliabilities are not class-conditional. Shrinking class-conditional ones towards these by empirical Bayes
-    or by leave-one-out was tried and lost, most of all at 2 to 5 shots.
+    Reliabilities are not class-conditional. Class-conditional ones, shrunk towards these by empirical Bayes
+    or leave-one-out, were tried and were worse, most of all at 2 to 5 shots.
 
-    `gather_support` must be told its rank; at most `gram.MAX_CLIPS` clips.
+    `gather_support` needs `rank` and `num_ranks`; at most `gram.MAX_CLIPS` clips.
 
     Parameters are those of `CalmAutoSettings`.
 
@@ -107,12 +108,13 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
         reliability_: (H,) float32.
         weights_: (H,) float32, sum to 1.
         whitening_: (H, D, D) float32.
-        whitened_: (C, H, D) float32, unit centroids in the whitened space, each head by weight and share.
-        discriminant_: (C, H, D) float32, weights on unit head vectors, of 2 and 3 by share.
+        whitened_: (C, H, D) float32, unit centroids in the whitened space, scaled by the head's weight and
+            the votes' share.
+        discriminant_: (C, H, D) float32, weights on unit head vectors, 2 and 3 combined by their shares.
         bias_: (C,) float32.
-        power_: of the weights.
-        rho_: shrinkage of the discriminant analyses, their geometric mean by share.
-        share_: of 2 and 3 together in the mean, 0 to 1.
+        power_: power of the head weights.
+        rho_: shrinkage of the discriminant analyses, the geometric mean weighted by their shares.
+        share_: share of 2 and 3 together in the mean, 0 to 1.
     """
 
     fitted_forms: ClassVar[Mapping[str, Form]] = {
@@ -139,7 +141,7 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
 
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
         if heldout is not None:
-            raise ValueError("Expected no held-out clips: all choices are made by leaving out support clips.")
+            raise ValueError("Expected no `heldout`: CALM-Auto holds out support clips itself.")
         places = clip_places(support)
         clips = folded_clips(support, places)
         scatter = _scatter(support)
@@ -178,13 +180,13 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
     def _left_out(
         self, support: Support, scatter: ScatterSums, clips: FoldedClips, places: Places
     ) -> Callable[[], Iterable[ScoredClips]]:
-        """Return what gives the scores of this rank's clips without their fold: held, or made anew."""
+        """Return a function that yields held-out scores of this rank's clips, kept or recomputed."""
         num_classes, heads, _ = support.centroids_CHD.shape
 
         def made() -> Iterator[ScoredClips]:
             return self._left_out_scores(support, scatter, clips, places)
 
-        # By the clips of all ranks: making them is a collective.
+        # Decided by the clips of all ranks, so that all ranks agree: computing the scores is a collective.
         if len(places.y_N) * heads * num_classes > HELD_SCORES:
             return made
         held = list(made())
@@ -193,9 +195,9 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
     def _left_out_scores(
         self, support: Support, scatter: ScatterSums, clips: FoldedClips, places: Places
     ) -> Iterator[ScoredClips]:
-        """Yield chunks of this rank's clips, each of one fold, scored by a fit without that fold.
+        """Yield chunks of this rank's clips, one fold each, scored by a fit without that fold.
 
-        Clips that are never left out come last, with the scores of the full fit.
+        Clips that are never held out come last, with scores of the full fit.
         """
         own_fold_N, own_y_N = clips.fold_N[places.own], support.y_N
         num_classes = len(support.classes)
@@ -221,7 +223,7 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
     def _left_out_margins(
         self, support: Support, clips: FoldedClips, scores: Callable[[], Iterable[ScoredClips]]
     ) -> ReliabilitySums:
-        """Return clamped margins of the clips that can be left out, summed by class over all ranks."""
+        """Return clamped margins of the clips that can be held out, summed by class over all ranks."""
         sums_CH = torch.zeros(
             support.centroids_CHD.shape[:2], dtype=torch.float64, device=support.x_NHD.device
         )
@@ -241,7 +243,7 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
     ) -> Tensor:
         """Return votes of this rank's clips for each power of `POWERS`, (n, P, C) float64.
 
-        A clip's weights come from the margins of the other classes alone.
+        The head weights for a clip come from the margins of the other classes only.
         """
         others_C = (margins.counts_C.sum() - margins.counts_C).clamp(min=1)
         r_CH = (margins.sums_CH.sum(0) - margins.sums_CH) / others_C[:, None]
@@ -253,19 +255,19 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
         return votes_NPC
 
     def check_values(self, state: Mapping[str, Tensor]) -> None:
-        """Refuse weights, reliabilities, probabilities and choices that cannot be."""
+        """Raise ValueError for weights, reliabilities, probabilities or choices outside their range."""
         super().check_values(state)
         check_weights(state["weights"])
         check_between("reliability", state["reliability"], 0, 1)
         power, rho, share = state["choices"].tolist()
         if power not in POWERS or not 0 < rho < 1e6 or not -1e-9 <= share <= 1 + 1e-9:
             raise ValueError(
-                f"`choices` must be a power among {POWERS}, a positive shrinkage and a share of 0 to 1, but"
+                f"`choices` must be a power among {POWERS}, a positive shrinkage and a share from 0 to 1, but"
                 f" are {[power, rho, share]}"
             )
 
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
-        """Return log-probabilities; equal ones go to the lower class index."""
+        """Return log-probabilities and winners; ties go to the lower class index."""
         u_NHD = unit(x_NHD)
         scores_NC = linear_scores(u_NHD, self.discriminant_, self.bias_)
         v_NHD = unit(apply_whitening(x_NHD, self.whitening_))
@@ -279,8 +281,8 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
 def _scatter(support: Support) -> ScatterSums:
     """Return the within-class scatter of each head over the clips of all ranks.
 
-    With one clip a class there is none, and their second moment Σ x xᵀ takes its place: directions that all
-    clips share count for little.
+    With one clip per class there is no scatter; the second moment Σ x xᵀ replaces it, so that directions
+    common to all clips count for little.
     """
     means_CHD = support.means_CHD
     if not bool((support.counts_C > 1).any()):
@@ -290,7 +292,7 @@ def _scatter(support: Support) -> ScatterSums:
 
 
 def _weights(r_CH: Tensor, power: int) -> Tensor:
-    """Return rows of weights w ∝ r^power, float64."""
+    """Return weights w ∝ r^power per row, float64."""
     if power == 0:
         return torch.full_like(r_CH, 1 / r_CH.shape[-1])
     return head_weights(r_CH, tau_w=1 / power, weight_map="power").to(torch.float64)

@@ -1,4 +1,4 @@
-"""Shared parts of all voters: parameters, fitting, scoring in bounded memory, prediction."""
+"""The base class of voters: parameters, fitting, scoring in bounded memory, prediction."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ CENTROIDS = Form("CHD")
 
 
 class Decision(NamedTuple):
-    """Predictions of a voter for a batch.
+    """A voter's scores and winning classes for a batch.
 
     Attributes:
-        scores_NC: eq. 9 or 13, or vote counts, float32.
-        winner_N: class index, ties settled.
+        scores_NC: eq. 9 or 13, vote counts or log-probabilities, float32.
+        winner_N: class index, ties resolved.
     """
 
     scores_NC: Tensor
@@ -45,12 +45,12 @@ class Decision(NamedTuple):
 class HeadVoter(VoterSettings, ABC):
     """A classifier on head vectors with scikit-learn's interface.
 
-    A subclass also inherits its parameters, a `VoterSettings` of fields with default and rule, which are its
-    attributes then; they are checked when it is made and again by `fit`. It fills the attributes of
-    `fitted_forms` in `_fit_heads`.
+    A subclass also inherits its parameters from a `VoterSettings` dataclass, whose fields have a default and
+    a rule and become attributes of the voter. They are checked on construction and again by `fit`.
+    `_fit_heads` sets the attributes listed in `fitted_forms`.
 
     Attributes:
-        fitted_params_: the parameters of the last fit, which predictions go by, with what the fit chose.
+        fitted_params_: the parameters that predictions use: those of the last fit, with what the fit chose.
         classes_: labels in class order, (C,).
         centroids_: (C, H, D) float32 (eq. 1).
     """
@@ -63,7 +63,7 @@ class HeadVoter(VoterSettings, ABC):
 
     @property
     def reads_hidden(self) -> bool:
-        """Whether its vectors are hidden states of the last layer, (N, 1, E), rather than heads."""
+        """Whether it expects hidden states of the last layer, (N, 1, E), instead of head vectors."""
         return False
 
     # Fitting
@@ -73,11 +73,12 @@ class HeadVoter(VoterSettings, ABC):
 
         Args:
             vectors: (N, H, D) floating tensor or array, (N, F) for one head; 16-bit input is upcast.
-            labels: N hashable labels, none of them None or NaN. Scalars of torch and NumPy are numbers.
-            heldout: (vectors, labels) of further clips from which reliabilities are estimated.
+            labels: N hashable labels, none of them None or NaN. Torch and NumPy scalars are converted to
+                numbers.
+            heldout: (vectors, labels) of further clips, from which reliabilities are then estimated.
 
         Raises:
-            ValueError: shapes, values or labels that cannot be fitted, each named.
+            ValueError: invalid shapes, values or labels; the message names them.
         """
         return self.fit_support(gather_support(vectors, labels), heldout)
 
@@ -89,7 +90,7 @@ class HeadVoter(VoterSettings, ABC):
         return self._take(fresh)
 
     def _begun(self, support: Support) -> Self:
-        """Return a copy that is to be fitted, so that a refused fit leaves the last one whole."""
+        """Return a copy to be fitted, so that a fit that fails leaves the previous one intact."""
         fresh = copy.copy(self)
         fresh.fitted_params_ = self._checked_params()
         fresh.classes_ = label_array(support.classes, support.label_dtype)
@@ -103,7 +104,7 @@ class HeadVoter(VoterSettings, ABC):
             if bad:
                 raise ValueError(
                     f"Expected the fit to be finite, but `{name}` is not at {bad[0]}: the vectors or the"
-                    " parameters are beyond the range of numbers."
+                    " parameters are too extreme. Scale the vectors, or use parameters nearer the defaults."
                 )
         self.__dict__.update(fresh.__dict__)
         return self
@@ -114,14 +115,14 @@ class HeadVoter(VoterSettings, ABC):
 
     @abstractmethod
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
-        """Decide on one chunk of clips, on the device of `centroids_`, among the candidates if any."""
+        """Return the decision on one chunk of clips, on the device of `centroids_`, among its candidates."""
 
     @abstractmethod
     def probabilities(self, scores_NC: Tensor) -> Tensor:
         """Return scores as probabilities, (N, C) float32, rows sum to 1."""
 
     def to(self, device: torch.device) -> Self:
-        """Move the fitted state to a device, where votes are then computed."""
+        """Move the fitted state to the device on which votes are to be computed."""
         self._check_fitted()
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
@@ -131,12 +132,12 @@ class HeadVoter(VoterSettings, ABC):
     # Prediction
 
     def vote(self, vectors: Vectors, candidates_NC: Tensor | None = None) -> Decision:
-        """Return scores and winners of N clips as tensors, of which all predictions are made.
+        """Return scores and winners of N clips as tensors; every other prediction is derived from these.
 
         Args:
             vectors: (N, H, D) head vectors.
-            candidates_NC: bool, the classes that each clip may be given; all where None. The others get
-                no vote and no posterior.
+            candidates_NC: bool, the classes allowed for each clip; all if None. The others get no vote and no
+                posterior.
         """
         self._check_fitted()
         x_NHD = as_vectors(vectors)
@@ -159,10 +160,10 @@ class HeadVoter(VoterSettings, ABC):
         return with_finite_scores(decision, candidates_NC)
 
     def decision_function(self, vectors: Vectors) -> Any:
-        """Return scores (eq. 9 or 13, vote counts, or log-probabilities); arrays in, arrays out.
+        """Return scores (eq. 9 or 13, vote counts or log-probabilities); NumPy in, NumPy out.
 
         Returns:
-            (N, C) float32; of two classes, as scikit-learn has it, (N,): the second's score less the first's.
+            (N, C) float32; with two classes, as in scikit-learn, (N,): the second's score minus the first's.
         """
         scores_NC = self.vote(vectors).scores_NC
         return self._like(
@@ -170,16 +171,16 @@ class HeadVoter(VoterSettings, ABC):
         )
 
     def predict_proba(self, vectors: Vectors) -> Any:
-        """Return class probabilities (N, C) float32 in the order of `classes_`; arrays in, arrays out."""
+        """Return class probabilities (N, C) float32 in the order of `classes_`; NumPy in, NumPy out."""
         return self._like(vectors, self.probabilities(self.vote(vectors).scores_NC))
 
     def predict(self, vectors: Vectors) -> np.ndarray:
-        """Return labels (N,), of the dtype of NumPy labels, else of the one that holds them."""
+        """Return labels (N,), with the dtype of the labels that were fitted, if they were an array."""
         winner_N = self.vote(vectors).winner_N.cpu().numpy()
         return self.classes_[winner_N]
 
     def score(self, vectors: Vectors, labels: Any) -> float:
-        """Return the accuracy in [0, 1]. A label that is none of `classes_` counts as wrong."""
+        """Return the accuracy in [0, 1]. Clips whose label is not in `classes_` count as wrong."""
         predicted = self.predict(vectors)
         truth = as_labels(labels, len(predicted)).values
         if not truth:
@@ -216,21 +217,21 @@ class HeadVoter(VoterSettings, ABC):
         """Check the parameters.
 
         Raises:
-            ValueError: one that breaks its rule, by name.
+            ValueError: a parameter that breaks its rule; the message names it.
         """
         self._checked_params()
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters by name; `deep` is there for scikit-learn and changes nothing."""
+        """Return the parameters by name; `deep` exists for scikit-learn and has no effect."""
         return {one.name: vars(self)[one.name] for one in dataclasses.fields(self)}
 
     def fitted_params(self) -> dict[str, Any]:
-        """Return the parameters of a voter for `load_fitted_state`: what the fit chose is in its place."""
+        """Return the parameters to store with `fitted_state`, with what the fit chose in its place."""
         self._check_fitted()
         return dict(vars(self.fitted_params_))
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, as assigning attributes does; the next `fit` checks and uses them."""
+        """Set parameters, like assigning the attributes; the next `fit` checks and uses them."""
         unknown = set(params) - set(self.get_params())
         if unknown:
             raise ValueError(
@@ -241,18 +242,18 @@ class HeadVoter(VoterSettings, ABC):
         return self
 
     def _checked_params(self) -> VoterSettings:
-        """Return the parameters as they are now, without the voter.
+        """Return a copy of the current parameters, without the voter.
 
         Raises:
-            ValueError: one that breaks its rule, by name.
+            ValueError: a parameter that breaks its rule; the message names it.
         """
         check_settings(self)
         bases = [base for base in type(self).__mro__ if issubclass(base, VoterSettings)]
         own = next(base for base in bases if not issubclass(base, HeadVoter))
         if dataclasses.fields(own) != dataclasses.fields(self):
             raise TypeError(
-                f"Expected the parameters of {type(self).__name__} in a dataclass of their own, which it"
-                f" inherits beside the voter, but some stand beside those of {own.__name__}."
+                f"Expected {type(self).__name__} to declare its parameters in a `VoterSettings` dataclass and"
+                f" to inherit it, but some are declared in addition to those of {own.__name__}."
             )
         return own(**self.get_params())
 
@@ -260,37 +261,37 @@ class HeadVoter(VoterSettings, ABC):
         inner = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
         return f"{type(self).__name__}({inner})"
 
-    # Made from another class's fields, but no record: equal to itself alone, as scikit-learn's estimators.
+    # The dataclass would compare by value; a voter equals only itself, like scikit-learn's estimators.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
     # scikit-learn
 
     def __sklearn_tags__(self) -> Any:
-        """Return what scikit-learn must know of it."""
+        """Return scikit-learn's tags."""
         return classifier_tags()
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Answer `check_is_fitted`."""
+        """Return whether it is fitted, for `check_is_fitted`."""
         return hasattr(self, "fitted_params_")
 
     @property
     def n_features_in_(self) -> int:
-        """Return the number of values of a clip, H·D."""
+        """Return the number of values per clip, H·D."""
         self._check_fitted()
         return self.centroids_[0].numel()
 
     # State
 
     def fitted_state(self) -> dict[str, Tensor]:
-        """Return fitted tensors beside the centroids, by attribute name without the trailing underscore."""
+        """Return the fitted tensors except the centroids, by attribute name without the underscore."""
         self._check_fitted()
         return {name.rstrip("_"): getattr(self, name) for name in self.fitted_forms}
 
     def load_fitted_state(
         self, classes: Sequence[Hashable], centroids_CHD: Tensor, state: dict[str, Tensor]
     ) -> Self:
-        """Take over the state of a fitted voter; the inverse of `fitted_state`.
+        """Restore a fitted voter from its state; the inverse of `fitted_state`.
 
         Args:
             classes: labels in class order.
@@ -298,8 +299,8 @@ class HeadVoter(VoterSettings, ABC):
             state: tensors by name.
 
         Raises:
-            ValueError: a tensor that is missing, unknown, of another shape or dtype, not finite, or out of
-                range, by name.
+            ValueError: a tensor that is missing, unknown, of the wrong shape or dtype, not finite or out of
+                range; the message names it.
         """
         self._check_state(classes, centroids_CHD, state)
         self.fitted_params_ = self._checked_params()
@@ -317,7 +318,7 @@ class HeadVoter(VoterSettings, ABC):
         check_between("centroids", centroids_CHD, -LARGEST, LARGEST)
         if len(classes) < 2 or 0 in centroids_CHD.shape:
             raise ValueError(
-                f"`centroids` must be of 2 classes or more, but are {tuple(centroids_CHD.shape)}"
+                f"`centroids` must have 2 classes or more, but have the shape {tuple(centroids_CHD.shape)}"
             )
         sizes = dict(zip(CENTROIDS.shape, centroids_CHD.shape, strict=True))
         forms = {name.rstrip("_"): form for name, form in self.fitted_forms.items()}
@@ -327,11 +328,11 @@ class HeadVoter(VoterSettings, ABC):
         self.check_values(state)
 
     def check_values(self, state: Mapping[str, Tensor]) -> None:
-        """Raise ValueError where values of `load_fitted_state`, of the right shapes and finite, cannot be."""
+        """Raise ValueError for values outside their range; shapes and finiteness are already checked."""
 
 
 class ScoreVoter(HeadVoter):
-    """A voter on the scores of heads against centroids (eq. 2).
+    """A voter that only uses the heads' scores against centroids (eq. 2).
 
     Attributes:
         reliability_: (C, H) or (H,) float32.
@@ -344,32 +345,32 @@ class ScoreVoter(HeadVoter):
     fitted_forms: ClassVar[Mapping[str, Form]] = {"reliability_": Form("H"), "weights_": Form("H")}
 
     def check_values(self, state: Mapping[str, Tensor]) -> None:
-        """Refuse weights that do not sum to 1, and reliabilities beyond -1 and 1."""
+        """Raise ValueError for weights that do not sum to 1 and for reliabilities outside [-1, 1]."""
         check_weights(state["weights"])
         check_between("reliability", state["reliability"], -1, 1)
 
     @abstractmethod
     def decide(self, s_NHC: Tensor) -> Decision:
-        """Vote on scores of all heads (eq. 2) against `centroids_`."""
+        """Return the decision, given all heads' scores (eq. 2) against `centroids_`."""
 
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
-        """Score one chunk of clips against `centroids_` and vote; others than candidates have no score."""
+        """Score one chunk of clips against `centroids_` and vote among the candidates."""
         s_NHC = head_scores(x_NHD, self.centroids_, self.fitted_params_.score)
         return among(self.decide(candidate_scores(s_NHC, candidates_NC)), candidates_NC)
 
     def _scores(self, x_NHD: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Yield scores (n, H, C) of one chunk of clips at a time."""
+        """Yield scores (n, H, C) for one chunk of clips at a time."""
         for chunk, x in self._chunks(x_NHD):
             yield chunk, head_scores(x, self.centroids_, self.fitted_params_.score)
 
 
 def candidate_scores(s_NHC: Tensor, candidates_NC: Tensor | None) -> Tensor:
-    """Return scores without those of classes that are no candidates."""
+    """Return scores, with -infinity for classes that are not candidates."""
     return s_NHC if candidates_NC is None else s_NHC.masked_fill(~candidates_NC[:, None], -torch.inf)
 
 
 def among(decision: Decision, candidates_NC: Tensor | None) -> Decision:
-    """Return the decision; where no candidate has a score all have the same, and the first wins."""
+    """Return the decision; if no candidate has a score, the first candidate wins."""
     if candidates_NC is None:
         return decision
     empty_N1 = (decision.scores_NC == 0).all(-1, keepdim=True)
@@ -381,8 +382,8 @@ def with_finite_scores(decision: Decision, candidates_NC: Tensor | None = None) 
     """Return the decision.
 
     Raises:
-        ValueError: a clip with scores that are NaN or infinite. Classes that are no candidates have
-            -infinity, and clips without candidates may have anything.
+        ValueError: a clip with a score that is NaN or +infinity. Classes that are not candidates have
+            -infinity.
     """
     scores_NC = decision.scores_NC
     bad_N = (scores_NC.isnan() | scores_NC.isposinf()).any(-1)
@@ -390,7 +391,7 @@ def with_finite_scores(decision: Decision, candidates_NC: Tensor | None = None) 
         bad_N &= candidates_NC.any(-1).to(bad_N.device)
     if bool(bad_N.any()):
         raise ValueError(
-            f"Expected finite scores, but clip {int(bad_N.nonzero()[0])} of {len(bad_N)} has others:"
-            " the state of the voter is damaged; fit it again."
+            f"Expected finite scores, but those of clip {int(bad_N.nonzero()[0])} of {len(bad_N)} are not:"
+            " the fitted state is damaged. Fit the voter again."
         )
     return decision

@@ -38,16 +38,16 @@ from calm_pl.voters.settings import CalmSettings
 from calm_pl.voters.state import Form
 from calm_pl.voters.support import Support
 
-_LEAST_SCORE = 1e-6  # of a left-out clip: one that no head speaks for has no logarithm
+_LEAST_SCORE = 1e-6  # of a held-out clip: the logarithm needs more than 0
 
 
 def setting_of(params: CalmSettings) -> Setting:
-    """Return what `select` chooses."""
+    """Return the parameters that `select` chooses."""
     return Setting(*(vars(params)[name] for name in Setting._fields))
 
 
 class LeftOut(NamedTuple):
-    """Arguments of `setting_scores` for held-out clips; see there."""
+    """Arguments of `setting_scores` for held-out clips."""
 
     p_NHC: Tensor
     y_N: Tensor
@@ -57,15 +57,15 @@ class LeftOut(NamedTuple):
 
 
 class CalmBase(ScoreVoter, CalmSettings):
-    """Shared part of CALM and CALM-Global: everything except the pooling of reliabilities.
+    """Base of CALM and CALM-Global: everything except how reliabilities are pooled.
 
     Parameters are those of `CalmSettings`. With `select="loo"`, `fitted_params_` holds the chosen ones; see
-    `calm_pl.functional.selection`. With 3 to 10 clips a class it gained up to 6 points of accuracy on a spoof
-    set and cost up to 2 on ESC-10 (`benchmarks/results/selection.json`): `CalmAuto` is the steadier way not
-    to choose.
+    `calm_pl.functional.selection`. With 3 to 10 clips per class this gained up to 6 points of accuracy on a
+    spoofing set and lost up to 2 on ESC-10 (`benchmarks/results/selection.json`); `CalmAuto` is the more
+    reliable way to avoid tuning.
 
     Attributes:
-        grid: settings tried, a `SettingGrid`; the paper's by default.
+        grid: the settings to try, a `SettingGrid`; the paper's by default.
     """
 
     grid: SettingGrid = SettingGrid()
@@ -78,7 +78,7 @@ class CalmBase(ScoreVoter, CalmSettings):
         if (p.reliability_split == "heldout") != (heldout is not None):
             given = "got some" if heldout is not None else "got none"
             raise ValueError(
-                "Expected held-out clips exactly when `reliability_split` is 'heldout', but it is"
+                "Expected `heldout` clips if and only if `reliability_split` is 'heldout', but it is"
                 f" {p.reliability_split!r} and `fit` {given}."
             )
         for name in ("select", "sharpness"):
@@ -91,11 +91,11 @@ class CalmBase(ScoreVoter, CalmSettings):
         self.weigh(self.evidence(support, heldout, p.tau_p))
 
     def fit_evidence(self, support: Support, sums: ReliabilitySums) -> Self:
-        """Fit on a support whose reliabilities were summed before: for many settings of one sum.
+        """Fit on a support whose evidence is already summed, so that many settings can share one sum.
 
         Args:
             support: as for `fit_support`.
-            sums: of this voter's `evidence_kind`, `score` and `reliability_split`.
+            sums: sums of evidence for this voter's `evidence_kind`, `score` and `reliability_split`.
         """
         fresh = self._begun(support)
         fresh.weigh(fresh._rows(sums))
@@ -103,23 +103,23 @@ class CalmBase(ScoreVoter, CalmSettings):
 
     @property
     def evidence_kind(self) -> EvidenceKind:
-        """Return the evidence that reliabilities are the mean of."""
+        """Return the kind of evidence whose mean is the reliability."""
         return EvidenceKind(self.tau_p, self.reliability)
 
     def weigh(self, evidence: Reliabilities) -> None:
-        """Set reliabilities and weights by the fitted parameters (eqs. 7, 8, 11, 12)."""
+        """Set reliabilities and weights according to the fitted parameters (eqs. 7, 8, 11, 12)."""
         p = self.fitted_params_
         r_RH = shrink(evidence.rows(), evidence.counts_R.clamp(min=1), p.shrinkage).to(torch.float32)
         w_RH = head_weights(r_RH, p.top_k, p.tau_w, p.weight_map, self._live_H)
         self.reliability_, self.weights_ = (r_RH, w_RH) if self.conditional else (r_RH[0], w_RH[0])
 
     def evidence(self, support: Support, heldout: Support | None, tau_p: float) -> Reliabilities:
-        """Return sums of clip reliabilities at one τ_p over all ranks, per class or for all (eqs. 6, 7, 11).
+        """Return sums of clip reliabilities at one τ_p over all ranks, per class or overall (eqs. 6, 7, 11).
 
         Args:
-            support: the clips that built the centroids, and judge the heads where there are no others.
-            heldout: clips that judge them instead.
-            tau_p: of the posteriors.
+            support: the clips that built the centroids; they also judge the heads if `heldout` is None.
+            heldout: clips that judge the heads instead.
+            tau_p: τ_p of the posteriors.
         """
         p = self.fitted_params_
         kinds = [EvidenceKind(tau_p, p.reliability)]
@@ -127,7 +127,7 @@ class CalmBase(ScoreVoter, CalmSettings):
         return self._rows(sums)
 
     def _select(self, support: Support) -> CalmSettings:
-        """Return the best setting by leave-one-out, where it is clearly better than the given one."""
+        """Return the best setting by leave-one-out if it is clearly better, else the given one."""
         p = dataclasses.replace(self.fitted_params_, select="none")
         given = setting_of(p)
         if not bool((support.counts_C > 1).any()):
@@ -147,7 +147,7 @@ class CalmBase(ScoreVoter, CalmSettings):
         return dataclasses.replace(p, **best[1]._asdict())
 
     def _sharpness(self, support: Support) -> float:
-        """Return the γ that makes left-out clips likeliest; 1 where none can be left out."""
+        """Return the γ that makes held-out clips likeliest; 1 if no clip can be held out."""
         num_clips = int(support.counts_C[support.counts_C > 1].sum())
         if num_clips == 0:
             return 1.0
@@ -163,12 +163,12 @@ class CalmBase(ScoreVoter, CalmSettings):
             yield judge_settings(*clips)
 
     def _left_out_clips(self, support: Support, settings: list[Setting]) -> Iterator[LeftOut]:
-        """Yield this rank's support clips that can be held out, with what settings of one τ_p need."""
+        """Yield the inputs of `setting_scores` at one τ_p for this rank's clips that can be held out."""
         p, tau_p = self.fitted_params_, settings[0].tau_p
         evidence = self.evidence(support, None, tau_p)
         num_classes, heads, dim = support.centroids_CHD.shape
         per_clip = max(heads * max(len(settings), num_classes, dim), len(settings) * num_classes)
-        # Also where this rank has no clip, so that there is something to concatenate.
+        # Even if this rank has no clip, so that there is something to concatenate.
         for chunk in clip_chunks(max(1, len(support.x_NHD)), per_clip):
             part = support._replace(x_NHD=support.x_NHD[chunk], y_N=support.y_N[chunk])
             full_NHC = head_scores(part.x_NHD, support.centroids_CHD, p.score)
@@ -179,17 +179,17 @@ class CalmBase(ScoreVoter, CalmSettings):
             yield LeftOut(p_NHC, y_N, evidence, settings, clip_reliability(own_NHC, y_N, p.reliability))
 
     def _rows(self, sums: ReliabilitySums) -> Reliabilities:
-        """Return the sums as the weights need them: a row per class, or one for all."""
+        """Return the sums as the weights need them: one row per class, or a single row for all."""
         if self.conditional:
             return Reliabilities(sums.sums_CH, sums.counts_C)
         return Reliabilities(sums.sums_CH.sum(0, keepdim=True), sums.counts_C.sum()[None])
 
     def check_values(self, state: Mapping[str, Tensor]) -> None:
-        """Refuse also settings that a fit replaces by what it chose."""
+        """Also raise ValueError for settings that a fit should have replaced by its choice."""
         super().check_values(state)
         for name in ("select", "sharpness"):
             if vars(self)[name] == "loo":
-                raise ValueError(f"`{name}` must be what the fit chose, but is 'loo'")
+                raise ValueError(f"`{name}` must hold the fit's choice, but is 'loo'")
 
     def decide(self, s_NHC: Tensor) -> Decision:
         """Return weighted posteriors (eqs. 9, 13); equal scores go to the lower class index (eq. 10)."""
@@ -197,8 +197,8 @@ class CalmBase(ScoreVoter, CalmSettings):
         return Decision(scores_NC, scores_NC.argmax(-1))
 
     def probabilities(self, scores_NC: Tensor) -> Tensor:
-        """Return shares of score^γ; with γ = 1 a convex mix of posteriors for CALM-Global."""
-        # In float64: a handful of heads that contradict each other leave scores that float32 cannot divide.
+        """Return normalised score^γ; with γ = 1 this is a convex mix of posteriors for CALM-Global."""
+        # In float64: a few heads that contradict each other leave scores too small for a float32 division.
         scores_NC = scores_NC.to(torch.float64)
         top_N1 = scores_NC.amax(-1, keepdim=True)
         # The largest first becomes 1: score^γ itself underflows.
@@ -221,8 +221,8 @@ class CalmGlobal(CalmBase):
 class Calm(CalmBase):
     """CALM: one reliability per head and class (eqs. 6, 11-13). Parameters: `CalmSettings`.
 
-    A class that no clip could judge (its only clip left out, or no held-out clip) takes the overall
-    reliabilities, and weighs as one clip where they are shrunk.
+    A class without a clip to judge the heads (its only clip is held out, or it has no held-out clip) uses the
+    overall reliabilities, and counts as one clip in shrinkage.
 
     Attributes:
         reliability_: (C, H) float32 (eq. 11).

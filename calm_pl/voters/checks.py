@@ -1,4 +1,4 @@
-"""Checks of the input of voters, and its conversion to tensors."""
+"""Check the input of voters and convert it to tensors."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from torch import Tensor
 
 from calm_pl.functional import clip_chunks
 
-Vectors = Any  # a torch.Tensor, or what NumPy takes for an array; (N, H, D), or (N, F) for one head
+Vectors = Any  # a torch.Tensor, or anything NumPy accepts as an array; (N, H, D), or (N, F) for one head
 LARGEST = 1e15
-"""The largest value of a head vector: products of two such, over a head, still are float32."""
+"""The largest value allowed in a head vector: the dot product of two such vectors still fits in float32."""
 
 
 def as_vectors(vectors: Vectors) -> Tensor:
-    """Return `vectors` as a tensor (N, H, D), its dtype kept; (N, F) is taken as one head, (N, 1, F).
+    """Return `vectors` as a tensor (N, H, D) of the same dtype; (N, F) is read as one head, (N, 1, F).
 
     Raises:
         TypeError: not a floating tensor or array.
-        ValueError: neither three axes nor two, or a value that is not finite or beyond `LARGEST`.
+        ValueError: not three or two axes, or a value that is not finite or exceeds `LARGEST`.
     """
     x = vectors
     if isinstance(x, (list, tuple)) and x and all(isinstance(one, Tensor) for one in x):
         x = torch.stack(list(x))
     elif isinstance(x, (list, tuple)) or (not isinstance(x, Tensor) and hasattr(x, "__array__")):
-        x = _from_numpy(np.asarray(x))  # also data frames, and arrays of other packages
+        x = _from_numpy(np.asarray(x))  # including data frames and arrays of other packages
     if not isinstance(x, Tensor) or not x.is_floating_point():
         kind = getattr(x, "dtype", type(x).__name__)
         raise TypeError(
@@ -48,35 +48,35 @@ def as_vectors(vectors: Vectors) -> Tensor:
 
 
 def _check_size(x_NHD: Tensor) -> None:
-    """Raise ValueError at the first clip with NaN, infinity, or a value beyond `LARGEST`."""
+    """Raise ValueError for the first clip with NaN, infinity or a value beyond `LARGEST`."""
     dtype = torch.float32 if x_NHD.element_size() < 4 else x_NHD.dtype
     for chunk in clip_chunks(len(x_NHD), x_NHD.shape[1] * x_NHD.shape[2]):
-        # One pass without a copy; what it suspects is looked at again, value by value.
+        # One pass without a copy; suspicious chunks are then checked value by value.
         norms_n = torch.linalg.vector_norm(x_NHD[chunk], dim=(1, 2), dtype=dtype)
         for n in (~(norms_n <= LARGEST)).nonzero().flatten().tolist():
             largest = float(x_NHD[chunk.start + n].abs().max())
             if not largest <= LARGEST:
                 where = f"clip {chunk.start + n} of {len(x_NHD)}"
                 raise ValueError(
-                    f"Expected `vectors` to be finite, but {where} contains NaN or infinity"
-                    " (an overflow in 16 bit? try bfloat16 or float32)."
+                    f"Expected `vectors` to be finite, but {where} contains NaN or infinity;"
+                    " if 16-bit values overflowed, use bfloat16 or float32."
                     if not math.isfinite(largest)
-                    else f"Expected `vectors` of at most {LARGEST:g}, but {where} holds {largest:g}: scores"
-                    " would be beyond float32; scale all vectors down."
+                    else f"Expected values of `vectors` up to {LARGEST:g}, but {where} contains {largest:g}:"
+                    " scores would overflow in float32. Scale all vectors down."
                 )
 
 
 def _from_numpy(array: np.ndarray) -> Any:
-    """Return an array as a tensor, without a copy where torch can do without.
+    """Return an array as a tensor, without a copy if possible.
 
-    An array of a dtype that torch does not know is returned as it is.
+    An array whose dtype torch does not support is returned unchanged.
     """
     if any(stride < 0 for stride in array.strides):
         array = np.ascontiguousarray(array)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     with warnings.catch_warnings():
-        # A read-only array, such as a memory map, is never written to here.
+        # The array may be read-only, such as a memory map; nothing here writes to it.
         warnings.filterwarnings("ignore", message=".*not writable.*")
         try:
             return torch.from_numpy(array)
@@ -88,8 +88,8 @@ class Labels(NamedTuple):
     """Labels as plain values.
 
     Attributes:
-        values: one hashable a clip.
-        dtype: of the NumPy array, or the like, that they came in; None for lists and tensors.
+        values: one hashable value per clip.
+        dtype: that of the NumPy (or similar) array they came in; None for lists and tensors.
     """
 
     values: list[Hashable]
@@ -97,12 +97,13 @@ class Labels(NamedTuple):
 
 
 def as_labels(labels: Any, num_clips: int) -> Labels:
-    """Check labels and return them as plain values, one a clip.
+    """Check labels and return them as plain values, one per clip.
 
-    Scalars of torch and NumPy become numbers: as objects, equal ones would be classes of their own.
+    Torch and NumPy scalars become numbers: as objects, equal ones would be different classes.
 
     Raises:
-        ValueError: not one label a clip, or labels that are missing or not hashable, by position.
+        ValueError: not one label per clip, or labels that are missing or not hashable; the message gives
+            their positions.
     """
     if labels is None or isinstance(labels, (str, bytes)):
         raise ValueError(f"Expected one label for each of {num_clips} clips, but got {labels!r}.")
@@ -121,14 +122,14 @@ def as_labels(labels: Any, num_clips: int) -> Labels:
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise ValueError(
             f"Expected a label for each clip, but it is missing (None or NaN) for clip"
-            f" {', '.join(map(str, missing[:5]))}{more} of {num_clips}; leave such clips out."
+            f" {', '.join(map(str, missing[:5]))}{more} of {num_clips}; remove such clips."
         )
     dtype = getattr(labels, "dtype", None)
     return Labels(values, dtype if isinstance(dtype, np.dtype) and dtype.kind != "O" else None)
 
 
 def _plain(value: Any) -> Any:
-    """Return a label without the tensor or NumPy scalar around it; tensors of several values become lists."""
+    """Return the plain value of a tensor or NumPy scalar; tensors of several values become lists."""
     if isinstance(value, (Tensor, np.ndarray)):
         return value.tolist()
     return value.item() if isinstance(value, np.generic) else value
@@ -140,12 +141,12 @@ def _is_missing(value: Any) -> bool:
         return True
     try:
         return bool(value != value)
-    except (TypeError, ValueError):  # pandas' NA is neither true nor false
+    except (TypeError, ValueError):  # pandas' NA has no truth value
         return type(value).__name__ == "NAType"
 
 
 def sorted_classes(labels: Iterable[Hashable]) -> tuple[Hashable, ...]:
-    """Return distinct labels in an order that does not depend on the order of clips."""
+    """Return the distinct labels in an order that does not depend on the order of clips."""
     distinct = set(labels)
     try:
         order = sorted(distinct)  # type: ignore[type-var]
@@ -153,12 +154,12 @@ def sorted_classes(labels: Iterable[Hashable]) -> tuple[Hashable, ...]:
             return tuple(order)
     except TypeError:
         pass
-    # Labels of several types, and sets, have no order of their own.
+    # Sets, and labels of different types, cannot be compared.
     return tuple(sorted(distinct, key=lambda label: (type(label).__qualname__, _stable_text(label))))
 
 
 def _stable_text(label: Hashable) -> str:
-    """Return a label's text, the same in every process; a set's own follows its hashes, which are not."""
+    """Return a label's text, the same in every process; the order of a set's elements is not."""
     return repr(sorted(map(_stable_text, label))) if isinstance(label, frozenset) else repr(label)
 
 

@@ -19,7 +19,7 @@ from calm_pl.voters.settings import VoterSettings
 from calm_pl.voters.support import Support
 
 MAX_FEATURES = 2**28
-"""Support clips times features: 2 GB as float64, which every rank holds."""
+"""Maximum of support clips times features: 2 GB in float64, held by every rank."""
 _LEAST_P = 1e-30
 
 
@@ -53,19 +53,18 @@ class ComparisonSettings(VoterSettings):
     """Parameters of `Comparison`."""
 
     classifier: str = setting("logistic_regression", one_of(*CLASSIFIERS))
-    """Of scikit-learn's."""
+    """Which of scikit-learn's classifiers."""
     features: str = setting("heads", one_of("heads", "best_head", "hidden"))
-    """`heads`: all heads of unit length side by side; `best_head`: the one head with the highest
-    nearest-centroid accuracy on the support; `hidden`: the vectors are not heads but hidden states, (N, 1,
-    E)."""
+    """`heads`: all heads, scaled to unit length and concatenated; `best_head`: the one head with the highest
+    nearest-centroid accuracy on the support; `hidden`: the vectors are hidden states, (N, 1, E)."""
 
 
 class Comparison(HeadVoter, ComparisonSettings):
     """A scikit-learn classifier on one row of features per clip.
 
     `nearest_centroid` and `logistic_regression` keep scikit-learn's defaults (L2 penalty with C = 1, up to
-    1,000 iterations); `knn` takes 5 neighbours, or as many as there are clips. Rows have mean square 1 a
-    feature. Every rank fits the clips of all of them. It is no part of a stored classifier.
+    1,000 iterations); `knn` takes 5 neighbours, or as many as there are clips. Features are scaled to mean
+    square 1. Every rank fits on the clips of all ranks. A stored classifier does not include it.
 
     Parameters are those of `ComparisonSettings`.
 
@@ -79,17 +78,17 @@ class Comparison(HeadVoter, ComparisonSettings):
 
     @property
     def reads_hidden(self) -> bool:
-        """Whether its vectors are hidden states."""
+        """Whether it expects hidden states."""
         return bool(self.features == "hidden")
 
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
         if heldout is not None:
-            raise ValueError("Expected no held-out clips: scikit-learn's classifiers take none.")
+            raise ValueError("Expected no `heldout`: scikit-learn's classifiers do not use held-out clips.")
         try:
             model = CLASSIFIERS[self.classifier]()
         except ImportError as error:
             raise ImportError(
-                "Comparisons need scikit-learn: pip install 'calm_pl[compare]', or leave them out."
+                "Comparisons need scikit-learn: run pip install 'calm_pl[compare]', or leave them out."
             ) from error
         _, heads, dim = support.x_NHD.shape
         self.heads_ = list(range(heads))
@@ -99,23 +98,23 @@ class Comparison(HeadVoter, ComparisonSettings):
         total = len(places.y_N)
         if total * len(self.heads_) * dim > MAX_FEATURES:
             raise ValueError(
-                f"Expected at most {MAX_FEATURES:,} values for scikit-learn, but {total:,} support clips of"
-                f" {len(self.heads_) * dim:,} features are more; draw fewer shots a class."
+                f"Expected at most {MAX_FEATURES:,} values for scikit-learn, but got {total:,} support clips"
+                f" of {len(self.heads_) * dim:,} features; use fewer clips per class."
             )
         y_N = places.y_N.cpu().numpy()
         rows_NF = over_ranks(support, places, self._rows(support.x_NHD)).cpu().numpy()
-        # An order of their own, so that neither ranks nor batches show in the last bits.
+        # Sorted, so that the last bits depend on neither ranks nor batches.
         order_N = np.lexsort((rows_NF[:, -1], rows_NF[:, 0], y_N))
         if self.classifier == "knn":
             model.set_params(n_neighbors=min(5, total))
         with np.errstate(invalid="ignore", divide="ignore"):
             self.model_ = model.fit(rows_NF[order_N], y_N[order_N])
         if self.classifier == "nearest_centroid" and total == len(support.classes):
-            # One clip a class has no spread, which scikit-learn divides by: distances count as they are.
+            # With one clip per class there is no spread to divide by: distances stay unscaled.
             self.model_.within_class_std_dev_ = np.ones(rows_NF.shape[1])
 
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
-        """Return log-probabilities and scikit-learn's own prediction; among candidates, the most probable."""
+        """Return log-probabilities and scikit-learn's prediction, or the most probable of the candidates."""
         rows_NF = self._rows(x_NHD).cpu().numpy()
         p_NC = torch.from_numpy(self.model_.predict_proba(rows_NF)).to(x_NHD.device)
         scores_NC = p_NC.clamp(min=_LEAST_P).log()
@@ -126,10 +125,10 @@ class Comparison(HeadVoter, ComparisonSettings):
         return Decision(scores_NC.to(torch.float32), winner_N)
 
     def probabilities(self, scores_NC: Tensor) -> Tensor:
-        """Return scikit-learn's own probabilities, among the candidates."""
+        """Return scikit-learn's probabilities, renormalised over the candidates."""
         return torch.softmax(scores_NC, -1)
 
     def _rows(self, x_NHD: Tensor) -> Tensor:
-        """Return unit heads side by side, (N, F) float64, mean square 1 a feature."""
+        """Return the concatenated unit heads, (N, F) float64, scaled to mean square 1."""
         u_NHD = unit(x_NHD[:, self.heads_])
         return (u_NHD * u_NHD.shape[2] ** 0.5).flatten(1).to(torch.float64)

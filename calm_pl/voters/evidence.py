@@ -1,4 +1,4 @@
-"""Evidence of heads about clips (eq. 6), summed by class: any number of kinds in one pass over the scores."""
+"""Evidence of heads on clips (eq. 6), summed by class; any number of kinds in one pass over the scores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from calm_pl.voters.support import Support
 
 
 class EvidenceKind(NamedTuple):
-    """How evidence is computed.
+    """A kind of evidence: how it is computed.
 
     Attributes:
         tau_p: τ_p of the posteriors (eq. 5).
@@ -36,7 +36,7 @@ class ReliabilitySums(NamedTuple):
 
     Attributes:
         sums_CH: (C, H) float64.
-        counts_C: clips that count, (C,) float64.
+        counts_C: clips in each sum, (C,) float64.
     """
 
     sums_CH: Tensor
@@ -60,14 +60,14 @@ def reliability_sums(
 
     Args:
         support: the clips that built the centroids.
-        judged: the clips that judge the heads; the support's own where None.
-        score: see `head_scores`; computed once for all kinds.
-        kinds: evidence wanted.
-        left_out: judge each support clip against centroids without it; clips alone in their class, which
-            cannot be, do not count.
+        judged: the clips that judge the heads; the support clips if None.
+        score: see `head_scores`; the scores are computed once for all kinds.
+        kinds: the kinds of evidence to sum.
+        left_out: judge each support clip against centroids without it; clips that are alone in their class
+            are then not counted.
 
     Returns:
-        the sums of each kind.
+        The sums for each kind.
     """
     judged = support if judged is None else judged
     num_classes, heads, dim = support.centroids_CHD.shape

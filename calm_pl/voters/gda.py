@@ -26,8 +26,7 @@ class GdaSettings(VoterSettings):
 
     rho: Optional[float] = setting(None, above_zero())
     """Shrinkage ρ; 1 as published. None averages those of `linear.RHOS`, weighted by the likelihood of
-    held-out
-    clips (`balanced_folds`, `evidence_shares`)."""
+    held-out clips (`balanced_folds`, `evidence_shares`)."""
     prior: str = setting("uniform", one_of("uniform", "support"))
     """Prior of the classes; `support` uses their shares of the support clips."""
 
@@ -35,17 +34,17 @@ class GdaSettings(VoterSettings):
 class Gda(CalibratedVoter, GdaSettings):
     """Class means and one covariance over the unit vectors of all heads, shrunk towards the identity.
 
-    The precision is ((W + λ·I)/F)^(-1) with λ = ρ·tr(W)/(N - 1), solved exactly in the N x N dual. It weighs
-    every head alike: where most heads know nothing of the classes, `CalmAuto` is the better choice.
+    The precision is ((W + λ·I)/F)^(-1) with λ = ρ·tr(W)/(N - 1), solved exactly in the N x N dual. All heads
+    have equal weight: if most heads carry no information about the classes, `CalmAuto` is the better choice.
 
-    Support clips of all ranks are compared with each other, a few heads at a time, so `gather_support` must
-    be told its rank. At most `gram.MAX_CLIPS` clips.
+    Support clips of all ranks are compared with each other, a few heads at a time, so `gather_support` needs
+    `rank` and `num_ranks`. At most `gram.MAX_CLIPS` clips.
 
     Parameters are those of `GdaSettings`.
 
     Attributes:
         discriminant_: (C, H, D) float32, weights on unit head vectors, scaled so that the softmax of the
-            scores is calibrated on clips left out.
+            scores is calibrated on held-out clips.
         bias_: (C,) float32, log prior included.
     """
 
@@ -60,7 +59,7 @@ class Gda(CalibratedVoter, GdaSettings):
 
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
         if heldout is not None:
-            raise ValueError("Expected no held-out clips: a discriminant analysis has no reliabilities.")
+            raise ValueError("Expected no `heldout`: discriminant analysis estimates no reliabilities.")
         p = self.fitted_params_
         _, heads, dim = support.x_NHD.shape
         weights_H = torch.full((heads,), 1 / heads, dtype=torch.float64, device=support.x_NHD.device)
@@ -81,7 +80,7 @@ class Gda(CalibratedVoter, GdaSettings):
         self.bias_ = (fit.bias_C + log_prior_C).to(torch.float32)
 
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
-        """Return log-probabilities; equal ones go to the lower class index."""
+        """Return log-probabilities and winners; ties go to the lower class index."""
         scores_NC = linear_scores(unit(x_NHD), self.discriminant_, self.bias_)
         if candidates_NC is not None:
             scores_NC = scores_NC.masked_fill(~candidates_NC, -torch.inf)

@@ -12,7 +12,8 @@ from calm_pl.functional.chunks import MAX_BLOCK
 from calm_pl.voters.support import Support
 
 MAX_CLIPS = 10_000
-"""Support clips of all ranks: the dual holds a handful of (N, N) float64 matrices, 0.8 GB each here."""
+"""Maximum number of support clips over all ranks: the dual needs a few (N, N) float64 matrices, of 0.8 GB
+each at this size."""
 
 
 class Places(NamedTuple):
@@ -20,7 +21,7 @@ class Places(NamedTuple):
 
     Attributes:
         y_N: class indices.
-        own: this rank's clips among them.
+        own: the positions of this rank's clips.
     """
 
     y_N: Tensor
@@ -31,13 +32,13 @@ def clip_places(support: Support) -> Places:
     """Return the positions of this rank's clips among those of all ranks.
 
     Raises:
-        ValueError: more than `MAX_CLIPS` clips, or ranks that were not named in `gather_support`.
+        ValueError: more than `MAX_CLIPS` clips, or a `gather_support` that was not given all ranks.
     """
     device = support.x_NHD.device
     seen = int(support.all_reduce(torch.ones(1, device=device)))
     if seen != support.num_ranks:
         raise ValueError(
-            f"Expected `gather_support` to be told of {seen} ranks (rank=, num_ranks=), but got"
+            f"Expected `gather_support` to be given num_ranks={seen}, and `rank`, but got"
             f" num_ranks={support.num_ranks}."
         )
     sizes = torch.zeros(support.num_ranks, dtype=torch.int64, device=device)
@@ -47,7 +48,7 @@ def clip_places(support: Support) -> Places:
     if total > MAX_CLIPS:
         raise ValueError(
             f"Expected at most {MAX_CLIPS:,} support clips for a discriminant analysis, but got {total:,};"
-            " draw fewer shots a class."
+            " use fewer clips per class."
         )
     start = int(sizes[: support.rank].sum())
     own = slice(start, start + len(support.y_N))
@@ -57,7 +58,7 @@ def clip_places(support: Support) -> Places:
 
 
 def folded_clips(support: Support, places: Places) -> FoldedClips:
-    """Return the clips of all ranks with their folds, which depend on no order of clips or heads."""
+    """Return the clips of all ranks with their folds, independent of the order of clips and heads."""
     heads, dim = support.x_NHD.shape[1:]
     total_HD = torch.zeros(heads, dim, dtype=torch.float64, device=support.x_NHD.device)
     for chunk in clip_chunks(len(support.x_NHD), heads * dim):
@@ -81,10 +82,10 @@ def over_ranks(support: Support, places: Places, rows: Tensor) -> Tensor:
 
 
 def clip_gram(support: Support, places: Places, weights_H: Tensor) -> Tensor:
-    """Compute inner products Σ_h w_h·<u_mh, u_nh> of unit head vectors of all clips, (N, N) float64.
+    """Return inner products Σ_h w_h·<u_mh, u_nh> of unit head vectors of all clips, (N, N) float64.
 
-    The vectors of all ranks meet a few heads at a time, in blocks of at most 128 MiB, so no rank ever holds
-    all vectors of another.
+    Ranks exchange vectors a few heads at a time, in blocks of at most 128 MiB, so no rank ever holds all
+    vectors of another.
     """
     total = len(places.y_N)
     _, heads, dim = support.x_NHD.shape
@@ -99,14 +100,15 @@ def clip_gram(support: Support, places: Places, weights_H: Tensor) -> Tensor:
 
 
 def class_weights(support: Support, weights_H: Tensor, coefficients_NC: Tensor) -> Tensor:
-    """Σ_n coefficients[n, c]·w·u_n over all ranks, (C, H, D) float64: applied to unit head vectors.
+    """Return class weights Σ_n coefficients[n, c]·w·u_n over all ranks, (C, H, D) float64.
 
-    The weight √w of the fit's features and that of the features it will be applied to are both in it.
+    They apply to unit head vectors: w includes √w both for the features of the fit and for those it is
+    applied to.
 
     Args:
         support: this rank's clips.
         weights_H: as for `clip_gram`.
-        coefficients_NC: of this rank's clips.
+        coefficients_NC: those of this rank's clips.
     """
     sums_CHD = torch.zeros_like(support.centroids_CHD, dtype=torch.float64)
     _, heads, dim = support.x_NHD.shape

@@ -1,4 +1,4 @@
-"""Linear classifiers of support clips from their inner products, judged on clips left out, and averaged."""
+"""Linear classifiers from the inner products of support clips, judged on held-out clips and averaged."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ RHOS = (1.0, 0.03, 0.1, 0.3, 3.0, 10.0, 30.0, 100.0)
 """Shrinkages averaged; 1 is the published one (arXiv 2402.04087)."""
 LOGISTIC_SHOTS = 10
 LOGISTIC_CLIPS = (100, 1_000)
-"""Logistic regression takes part up to so many clips a class, but always up to the first number of clips in
-all and never past the second: with more it changed nothing, and its fits without each fold are the only part
-that has no closed form."""
+"""Logistic regression is used up to this many clips per class, but always up to the first number of clips in
+total and never beyond the second: with more it made no difference, and its fits without each fold are the
+only part without a closed form."""
 
 
 class Candidate(NamedTuple):
@@ -37,8 +37,8 @@ class Candidate(NamedTuple):
     Attributes:
         coefficients_NC: class weights are Σ_n coefficients[n, c]·x_n, float64.
         bias_C: float64.
-        calibration: on clips left out.
-        left_out_NC: their centred scores, times the gain.
+        calibration: on held-out clips.
+        left_out_NC: centred scores of held-out clips, times the gain.
     """
 
     coefficients_NC: Tensor
@@ -48,7 +48,7 @@ class Candidate(NamedTuple):
 
 
 class LinearClassifier(NamedTuple):
-    """score_c = Σ_h <w_ch, u_h> + b_c on unit head vectors u; the same on every rank.
+    """score_c = Σ_h <w_ch, u_h> + b_c on unit head vectors u; identical on every rank.
 
     Attributes:
         weights_CHD: float64.
@@ -67,14 +67,14 @@ def _candidate(coefficients_NC: Tensor, bias_C: Tensor, left_out_NC: Tensor, cli
 def discriminants(
     gram_NN: Tensor, clips: FoldedClips, num_classes: int, num_features: int, rhos: Sequence[float] = RHOS
 ) -> list[Candidate]:
-    """Gaussian discriminant analyses, decomposed once, in the dual, for all ρ.
+    """Return Gaussian discriminant analyses, one per ρ, from a single decomposition in the dual.
 
     Args:
         gram_NN: inner products of the clips.
-        clips: with their folds.
+        clips: the clips with their folds.
         num_classes: C.
         num_features: F.
-        rhos: shrinkages; only the first where no clip can be left out.
+        rhos: shrinkages; only the first is used if no clip can be held out.
     """
     dual = gda_dual(gram_NN, clips.y_N, num_classes, num_features)
     found = []
@@ -88,9 +88,9 @@ def discriminants(
 def logistic_regressions(
     gram_NN: Tensor, clips: FoldedClips, num_classes: int, num_features: int
 ) -> list[Candidate]:
-    """Logistic regression, or nothing where there are more clips than it is for.
+    """Return logistic regression, or nothing if there are more clips than it is used for.
 
-    Features are scaled to mean square 1, as those of `Comparison`. Arguments as for `discriminants`.
+    Features are scaled to mean square 1, as in `Comparison`. Arguments as for `discriminants`.
     """
     total = len(clips.y_N)
     always, never = LOGISTIC_CLIPS
@@ -112,14 +112,14 @@ def mean_classifier(
     candidates: Sequence[Candidate],
     shares_K: Tensor,
 ) -> LinearClassifier:
-    """The classifier Σ_k share·gain·scores: a mean of linear classifiers is one.
+    """Return the classifier Σ_k share·gain·scores: a mean of linear classifiers is linear.
 
     Args:
         support: this rank's clips.
         places: from `clip_places`.
-        weights_H: head weights of the Gram matrix that the candidates were made of.
+        weights_H: head weights of the Gram matrix from which the candidates were fitted.
         candidates: K of them.
-        shares_K: how much each counts.
+        shares_K: the weight of each.
     """
     coefficients_NC = torch.zeros_like(candidates[0].coefficients_NC)
     bias_C = torch.zeros_like(candidates[0].bias_C)
@@ -130,5 +130,5 @@ def mean_classifier(
 
 
 def linear_scores(u_NHD: Tensor, weights_CHD: Tensor, bias_C: Tensor) -> Tensor:
-    """Scores of unit head vectors (N, H, D) float64, (N, C) float64."""
+    """Return scores (N, C) float64 of unit head vectors (N, H, D) float64."""
     return torch.einsum("nhd,chd->nc", u_NHD, weights_CHD.to(torch.float64)) + bias_C.to(torch.float64)

@@ -1,7 +1,7 @@
-"""Many voters on one support and one query: what they share is computed once.
+"""Many voters on the same support and query clips: what they share is computed once.
 
-Scores of heads against centroids are shared by all settings of one `score`, posteriors by those of one τ_p,
-sums of reliabilities by those of one evidence; only weights and votes are a setting's own.
+Settings with the same `score` share the heads' scores against centroids; those with the same τ_p, the
+posteriors; those with the same kind of evidence, its sums. Only weights and votes are computed per setting.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def fit_many(
 
     Args:
         voters: unfitted voters of any kind and setting.
-        support: this rank's clips and all ranks' centroids. Every rank must name the same voters.
-        heldout: for those whose `reliability_split` is `heldout`.
+        support: this rank's clips and all ranks' centroids. Every rank must pass the same voters.
+        heldout: clips for the voters whose `reliability_split` is `heldout`.
     """
     held = None if heldout is None else as_heldout(support, heldout)
     shared = []
@@ -52,12 +52,12 @@ def fit_many(
 def vote_many(
     voters: Sequence[HeadVoter], vectors: Vectors, candidates_NC: Tensor | None = None
 ) -> list[Decision]:
-    """What each voter decides, as its own `vote` would; arguments as there.
+    """Return each voter's decisions, as its own `vote` would.
 
     Args:
-        voters: fitted on one support.
+        voters: voters fitted on the same support.
         vectors: (N, H, D) head vectors.
-        candidates_NC: bool, the classes that each clip may be given.
+        candidates_NC: bool, the classes allowed for each clip.
     """
     x_NHD = as_vectors(vectors)
     places = {id(voter): place for place, voter in enumerate(voters)}
@@ -79,7 +79,7 @@ def vote_many(
 
 
 def _decide(voters: Sequence[ScoreVoter], s_NHC: Tensor) -> Iterable[tuple[ScoreVoter, Decision]]:
-    """Decisions on one chunk's scores."""
+    """Return the decisions on one chunk's scores."""
     weighted = [voter for voter in voters if isinstance(voter, CalmBase)]
     for voter in voters:
         if not isinstance(voter, CalmBase):
@@ -93,7 +93,7 @@ def _decide(voters: Sequence[ScoreVoter], s_NHC: Tensor) -> Iterable[tuple[Score
 
 
 def _groups(items: Sequence[Item], key: Callable[[Item], Hashable]) -> list[tuple[Any, list[Item]]]:
-    """Items by key, both in the order of first appearance."""
+    """Group items by key, in the order of first appearance."""
     groups: dict[Any, list[Item]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)

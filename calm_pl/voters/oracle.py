@@ -1,4 +1,4 @@
-"""Settings chosen on the very clips that are evaluated: no result, but the most that choosing could give."""
+"""Settings selected on the evaluated clips themselves: an upper bound, not a result."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from calm_pl.voters.support import Support
 
 
 class OracleSearch:
-    """Counts the right answers of every setting of a voter's grid, then gives the voter with the best one.
+    """Count the correct predictions of every setting of a voter's grid and return the voter with the best.
 
-    The settings that the voter was given and those that it chose are among them, so the best is no worse.
+    The voter's given settings and those it chose are included, so the oracle is never worse than the voter.
 
     Args:
-        voter: fitted on `support`; reliabilities of held-out clips are not possible.
+        voter: fitted on `support`, with reliabilities not from further held-out clips.
         support: this rank's clips.
     """
 
@@ -35,17 +35,17 @@ class OracleSearch:
                 some += voter.grid.settings(tau_p, support.x_NHD.shape[1])
             self.settings += dict.fromkeys(some)
             found = voter.evidence(support, None, tau_p)
-            # The support may be on disk, and the voter where it votes.
+            # The support may be on another device than the voter.
             self._evidence[tau_p] = Reliabilities(*(part.to(voter.centroids_.device) for part in found))
         self.hits_S = torch.zeros(len(self.settings), dtype=torch.float64, device=voter.centroids_.device)
 
     def update(self, x_NHD: Tensor, y_N: Tensor, candidates_NC: Tensor | None = None) -> None:
-        """Count query clips.
+        """Add query clips to the counts.
 
         Args:
             x_NHD: head vectors.
             y_N: class indices.
-            candidates_NC: the classes that each clip may be given; all where None.
+            candidates_NC: the classes allowed for each clip; all if None.
         """
         centroids_CHD = self.voter.centroids_
         classes, heads, dim = centroids_CHD.shape
@@ -62,10 +62,10 @@ class OracleSearch:
             self.hits_S += torch.cat(hits)
 
     def best(self, hits_S: Tensor) -> CalmBase:
-        """Return the voter with the setting of most hits, the first of equals.
+        """Return the voter with the setting of most hits; ties: the first.
 
         Args:
-            hits_S: `hits_S` over all ranks.
+            hits_S: the sum of `hits_S` over all ranks.
         """
         setting = self.settings[int((hits_S == hits_S.max()).to(torch.uint8).argmax())]
         chosen = copy.copy(self.voter)

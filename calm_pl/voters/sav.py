@@ -16,13 +16,13 @@ from calm_pl.voters.support import Support
 
 
 class Sav(ScoreVoter, SavSettings):
-    """SAVs: heads ranked by nearest-centroid accuracy, the `top_k` best vote, the majority wins (eqs. 3, 4).
+    """SAVs: the `top_k` heads of highest nearest-centroid accuracy vote, the majority wins (eqs. 3, 4).
 
     Parameters are those of `SavSettings`.
 
     Attributes:
-        reliability_: (H,) accuracy of each head on the support clips, or on the held-out clips where
-            `fit` was given some.
+        reliability_: (H,) accuracy of each head on the support clips, or on the held-out clips if `fit` was
+            given any.
         heads_: (K,) kept heads, best first; ties to the lower index.
         weights_: (H,) 1/K on the kept heads.
     """
@@ -48,19 +48,19 @@ class Sav(ScoreVoter, SavSettings):
         self.weights_[self.heads_] = 1 / len(self.heads_)
 
     def check_values(self, state: Mapping[str, Tensor]) -> None:
-        """Refuse heads that there are not, and weights that are not shared alike by those kept."""
+        """Raise ValueError for heads that do not exist and for unequal weights of the kept heads."""
         super().check_values(state)
         check_heads(state["heads"], len(state["weights"]))
         weights_H = torch.zeros_like(state["weights"])
         weights_H[state["heads"]] = 1 / len(state["heads"])
         if not torch.allclose(weights_H, state["weights"]):
-            raise ValueError("`weights` must be shared alike by the heads of `heads`, but are not")
+            raise ValueError("`weights` must be equal for all heads in `heads`, but are not")
 
     def decide(self, s_NHC: Tensor) -> Decision:
-        """Return vote counts (N, C) and the winner; ties as METHOD states them in `majority_vote`."""
+        """Return vote counts (N, C) and the winner; `majority_vote` says how ties are resolved."""
         counts_NC, winner_N = majority_vote(s_NHC[:, self.heads_])
         return Decision(counts_NC, winner_N)
 
     def probabilities(self, scores_NC: Tensor) -> Tensor:
-        """Return shares of the votes."""
+        """Return each class's share of the votes."""
         return scores_NC / scores_NC.sum(-1, keepdim=True)

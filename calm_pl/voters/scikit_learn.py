@@ -1,4 +1,4 @@
-"""What scikit-learn asks of an estimator. It is optional: nothing here imports it unless it asks."""
+"""What scikit-learn requires of an estimator. It is optional: it is only imported if it is calling."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 
 class NotFittedError(ValueError, AttributeError):
-    """A voter that is asked before it is fitted; scikit-learn's own class where that is loaded."""
+    """Raised by a voter that is not fitted yet; scikit-learn's class of this name if that is loaded."""
 
 
 def not_fitted_error() -> type[Exception]:
-    """Return the class to raise: scikit-learn's, whose callers catch it, has the same bases as ours."""
+    """Return the class to raise: scikit-learn's if loaded, which has the same bases as this one."""
     loaded = sys.modules.get("sklearn.exceptions")
     return NotFittedError if loaded is None else loaded.NotFittedError
 
 
 def classifier_tags() -> Any:
-    """Return the tags of a classifier on arrays of three axes, or of two for one head."""
+    """Return the tags of a classifier on arrays of three axes, or two for one head."""
     from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 
     return Tags(
@@ -33,13 +33,13 @@ def classifier_tags() -> Any:
 
 
 class MethodAndParameter:
-    """An attribute that is a method when read, and a parameter when assigned.
+    """An attribute that is a method when read and a parameter when assigned.
 
-    scikit-learn calls `score(vectors, labels)`, and `score` is the name of a setting too: `get_params` and
-    `fitted_params_` tell its value.
+    scikit-learn calls `score(vectors, labels)`, and `score` is also the name of a setting; `get_params` and
+    `fitted_params_` return the setting's value.
 
     Args:
-        method: what reading gives, bound.
+        method: the method that reading returns, bound.
     """
 
     def __init__(self, method: Callable[..., Any]) -> None:
@@ -47,7 +47,7 @@ class MethodAndParameter:
         self.__doc__ = method.__doc__
 
     def __set_name__(self, owner: type, name: str) -> None:
-        """Take the attribute's name."""
+        """Store the attribute's name."""
         self.name = name
 
     def __get__(self, voter: Any, owner: type | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""Parameters of voters that a configuration has too: default, rule and text stand here, once. No torch."""
+"""Parameters of voters, shared with configurations: default, rule and description, stated once. No torch."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from calm_pl.validation import above_zero, above_zero_or, as_in, at_least, finit
 
 @dataclass
 class VoterSettings:
-    """Base of a voter's parameters: a dataclass that the voter inherits, so that they are its attributes."""
+    """Base of a voter's parameters: a dataclass that the voter inherits, so that they become attributes."""
 
     def __post_init__(self) -> None:
-        """Do nothing: a configuration reports all problems at once. Voters check their parameters here."""
+        """Check nothing: a configuration reports all problems at once. Voters check their parameters here."""
 
 
 @dataclass
@@ -25,29 +25,26 @@ class CalmSettings(VoterSettings):
     tau_w: float = setting(0.5, above_zero())
     """Temperature of the weights, τ_w (eqs. 8, 12)."""
     top_k: Optional[int] = setting(None, at_least(1))
-    """Number of heads that keep a weight; all by default."""
+    """Number of heads with a non-zero weight; null keeps all."""
     score: str = setting("cosine", one_of("cosine", "dot"))
     """Similarity of a clip to a centroid: `cosine`, or `dot` without normalisation (table 3, "- L2 norm")."""
     reliability: str = setting("margin_clamped", one_of("margin_clamped", "margin", "prob", "brier"))
     """Measure of a head's reliability on a clip: the posterior margin of the true class, clamped at 0 (eq. 6)
-    or not, its posterior alone (table 3, "- margin"), or a Brier score."""
+    or unclamped; the posterior alone (table 3, "- margin"); or a Brier score."""
     weight_map: str = setting("softmax", one_of("softmax", "power"))
     """Map from reliabilities to weights: `softmax` as in the paper, `power` as in the released code, w ∝
     r^(1/τ_w)."""
     shrinkage: float = setting(0.0, finite_at_least(0))
-    """α in clips: how strongly reliabilities are shrunk towards their mean; 0 is off."""
+    """α, in clips: how strongly reliabilities are shrunk towards their mean; 0 is off."""
     reliability_split: str = setting("support", one_of("support", "heldout", "loo"))
-    """Clips that reliabilities are measured on: `support`, as in the paper, the clips that built the
-    centroids;
+    """Clips on which reliabilities are measured: `support`, those that built the centroids, as in the paper;
     `loo`, each of these held out in turn; `heldout`, further clips (data.heldout_shots)."""
     select: str = setting("none", one_of("none", "loo"))
     """`loo` replaces `tau_p`, `tau_w`, `top_k`, `weight_map` and `shrinkage` by the grid point under which
-    held-out
-    support clips are likeliest, if the given settings are worse by more than a standard error."""
+    held-out support clips are likeliest, if the given settings are worse by more than a standard error."""
     sharpness: Any = setting(1.0, above_zero_or("loo"))  # noqa: RUF009 (a number or a word)
     """γ of the probabilities p ∝ score^γ, which does not affect predictions: 1 keeps the vote shares, `loo`
-    takes
-    the γ under which held-out support clips are likeliest (1 with one clip per class)."""
+    takes the γ under which held-out support clips are likeliest (1 with one clip per class)."""
 
 
 @dataclass

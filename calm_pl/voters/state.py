@@ -1,4 +1,4 @@
-"""State of a fitted voter: its tensors, their shapes, and the validation of those from a file."""
+"""State of a fitted voter: its tensors, their shapes, and checks for tensors read from a file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Form(NamedTuple):
     """Required form of a tensor.
 
     Attributes:
-        shape: an axis a letter: C, H and D are those of the centroids, other letters are free, and a digit is
-            its length.
-        dtype: of the tensor.
+        shape: one letter per axis: C, H and D are those of the centroids, other letters are free, and a digit
+            is a fixed length.
+        dtype: the tensor's dtype.
     """
 
     shape: str
@@ -26,20 +26,20 @@ def check_names(found: Sequence[str], expected: Sequence[str]) -> None:
     """Raise ValueError unless all expected tensors are there, and no others."""
     lacking = [name for name in expected if name not in found]
     if lacking:
-        raise ValueError(f"`{lacking[0]}` must be there, but is missing")
+        raise ValueError(f"`{lacking[0]}` is missing")
     unknown = [name for name in found if name not in expected]
     if unknown:
-        raise ValueError(f"`{unknown[0]}` is unknown; known are {', '.join(expected) or 'none'}")
+        raise ValueError(f"`{unknown[0]}` is unknown; expected {', '.join(expected) or 'no tensors'}")
 
 
 def check_shape(name: str, shape: Sequence[int], form: Form, sizes: Mapping[str, int]) -> None:
-    """Raise ValueError unless a shape is that of the form.
+    """Raise ValueError unless a shape matches the form.
 
     Args:
-        name: of the tensor, for the message.
-        shape: to be checked.
-        form: of the tensor.
-        sizes: of the axes that are known, by letter.
+        name: the tensor's name, for the message.
+        shape: the shape to check.
+        form: the required form.
+        sizes: lengths of the known axes, by letter.
     """
     wanted = [int(axis) if axis.isdigit() else sizes.get(axis) for axis in form.shape]
     fits = len(shape) == len(wanted) and all(
@@ -51,7 +51,7 @@ def check_shape(name: str, shape: Sequence[int], form: Form, sizes: Mapping[str,
 
 
 def check_tensor(name: str, tensor: Tensor, form: Form, sizes: Mapping[str, int]) -> None:
-    """Raise ValueError unless a tensor is of the form, and finite."""
+    """Raise ValueError unless a tensor matches the form and is finite."""
     check_shape(name, tensor.shape, form, sizes)
     if tensor.dtype != form.dtype:
         raise ValueError(f"`{name}` must be {_dtype(form.dtype)}, but is {_dtype(tensor.dtype)}")
@@ -62,7 +62,7 @@ def check_tensor(name: str, tensor: Tensor, form: Form, sizes: Mapping[str, int]
 
 
 def check_between(name: str, tensor: Tensor, least: float, most: float) -> None:
-    """Raise ValueError at the first value below or above, by more than rounding does."""
+    """Raise ValueError for the first value outside the range by more than rounding."""
     bad = ((tensor < least - _ROUNDING) | (tensor > most + _ROUNDING)).nonzero()
     if len(bad):
         place = tuple(bad[0].tolist())
@@ -72,7 +72,7 @@ def check_between(name: str, tensor: Tensor, least: float, most: float) -> None:
 
 
 def check_weights(weights: Tensor) -> None:
-    """Raise ValueError unless rows are not negative and sum to 1."""
+    """Raise ValueError unless all weights are 0 or more and each row sums to 1."""
     check_between("weights", weights, 0, 1)
     off = ((weights.sum(-1) - 1).abs() > _ROUNDING).nonzero()
     if len(off):
@@ -82,7 +82,7 @@ def check_weights(weights: Tensor) -> None:
 
 
 def check_heads(heads_K: Tensor, num_heads: int) -> None:
-    """Raise ValueError unless head indices are there, once each, and in range."""
+    """Raise ValueError unless there are head indices, all distinct and in range."""
     if not len(heads_K):
         raise ValueError("`heads` must name at least one head, but is empty")
     check_between("heads", heads_K, 0, num_heads - 1)

@@ -1,4 +1,4 @@
-"""The support set as voters use it: this rank's clips, and the centroids of all ranks' clips."""
+"""The support set as voters use it: this rank's clips, with the centroids over all ranks' clips."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ AllReduce = Callable[[Tensor], Tensor]
 
 
 def alone(tensor: Tensor) -> Tensor:
-    """Return the sum over ranks where there is one rank: the tensor itself."""
+    """Return the tensor itself: the sum over one rank."""
     return tensor
 
 
 class Support(NamedTuple):
-    """Labelled clips and what is computed from them at once.
+    """Labelled clips, and what is computed from them immediately.
 
     Attributes:
-        x_NHD: head vectors of this rank's clips, their own dtype.
+        x_NHD: head vectors of this rank's clips, in their own dtype.
         y_N: their class indices.
         classes: labels in class order.
         centroids_CHD: centroids over the clips of all ranks, float32 (eq. 1).
-        counts_C: clips a class over all ranks, float64.
+        counts_C: clips per class over all ranks, float64.
         all_reduce: sums a tensor over ranks.
-        means_CHD: the centroids before rounding, float64: a clip and the mean of its class can lie so close
-            that float32 would show in what is left of their difference.
+        means_CHD: the centroids before rounding, float64: a clip can be so close to the mean of its class
+            that float32 rounding would dominate their difference.
         live_H: heads that can have a weight, bool; see `live_heads`.
         rank: this rank, from 0.
         num_ranks: how many there are.
-        also_NC: bool, classes that a clip of this rank has beside y; None where every clip has one.
-        label_dtype: of the array that the labels came in; None for lists and tensors.
+        also_NC: bool, further classes of this rank's clips besides y; None if every clip has one class.
+        label_dtype: dtype of the array of labels; None for lists and tensors.
     """
 
     x_NHD: Tensor
@@ -62,21 +62,20 @@ def gather_support(
     num_ranks: int = 1,
     also_NC: Tensor | None = None,
 ) -> Support:
-    """Check clips and build their centroids; only sums and counts cross ranks.
+    """Check clips and build their centroids; ranks exchange only sums and counts.
 
     Args:
-        vectors: (N, H, D) head vectors, or (N, F) for one head; N may be 0 on a rank that drew no clip.
-        labels: N hashable labels, none of them missing.
-        classes: the class order; the sorted labels where None. Name it when ranks may see different labels.
+        vectors: (N, H, D) head vectors, or (N, F) for one head; N may be 0 on a rank without clips.
+        labels: N hashable labels, none missing.
+        classes: the class order; the sorted labels if None. Required if ranks may see different labels.
         all_reduce: sums a tensor over ranks; the identity by default.
-        rank: this rank; needed, with `num_ranks`, by voters that compare clips of different ranks.
+        rank: this rank; required, with `num_ranks`, by voters that compare clips of different ranks.
         num_ranks: how many ranks call this.
-        also_NC: bool, in the order of `classes`: further classes of each clip, which are no wrong answers
-            when it is left out. None on every rank where each clip has one class.
+        also_NC: bool, in the order of `classes`: further classes of each clip, which do not count as errors
+            when it is held out. None, on every rank, if each clip has one class.
 
     Raises:
-        ValueError: fewer than two classes, a class without a clip on any rank, or vectors or labels that
-            cannot be fitted.
+        ValueError: fewer than two classes, a class without clips on all ranks, or invalid vectors or labels.
     """
     x_NHD = as_vectors(vectors)
     values, dtype = as_labels(labels, len(x_NHD))
@@ -112,15 +111,15 @@ def gather_support(
 
 
 def as_heldout(support: Support, heldout: tuple[Vectors, Any]) -> Support:
-    """Return held-out (vectors, labels) beside the centroids that they are judged against.
+    """Check held-out (vectors, labels) and return them with the support's centroids.
 
     Raises:
-        ValueError: vectors of other heads or dimension, or labels that the support lacks.
+        ValueError: vectors with other heads or another dimension, or labels that the support lacks.
     """
     x_NHD = as_vectors(heldout[0])
     if x_NHD.shape[1:] != support.x_NHD.shape[1:]:
         raise ValueError(
-            "Expected held-out vectors of the support's heads and dimension"
+            "Expected held-out vectors with the support's number of heads and dimension,"
             f" {tuple(support.x_NHD.shape[1:])}, but got {tuple(x_NHD.shape[1:])}."
         )
     labels = as_labels(heldout[1], len(x_NHD)).values

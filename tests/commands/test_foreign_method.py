@@ -102,7 +102,7 @@ def test_its_classifier_predicts_where_the_plugin_is_named(finished, esc_root):
     assert clip.name in done.stdout
     without = launched(folder, words, outside())
     assert without.returncode == 1
-    assert "holds the method 'loudest', which this installation does not know" in without.stderr
+    assert "the method 'loudest' is unknown here" in without.stderr
 
 
 def test_a_sweep_varies_what_its_row_reads(finished):

@@ -117,30 +117,32 @@ def both(*changes):
 
 def _header_cases():
     for key in ("classes", "voters", "prompt", "model"):
-        yield Case(f"{key} missing", without(key), f"{key}: must be there, but is missing")
+        yield Case(f"{key} missing", without(key), f"{key}: is missing")
         for name, text in (("cut", '{"a": ['), ("of no text", ""), ("deep", "[" * 100_000), ("nan", "NaN")):
             yield Case(f"{key} {name}", entry(key, text), f"{key}: cannot be read as JSON")
         yield Case(f"{key} JSON null", entry(key, "null"), f"{key}: must be a .*, but is None")
         yield Case(f"{key} a number", entry(key, "3"), f"{key}: must be a .*, but is 3")
-    yield Case("format missing", without("format"), "not a classifier of this version .* of the format None")
+    yield Case(
+        "format missing", without("format"), "expected a classifier of the format .* has the format None"
+    )
     yield Case("format of tomorrow", entry("format", "calm_pl.classifier.2"), "of the format .*classifier.2")
-    yield Case("format of a mask", entry("format", "calm_pl.mask.1"), "of the format 'calm_pl.mask.1'")
+    yield Case("format of a mask", entry("format", "calm_pl.mask.1"), "has the format 'calm_pl.mask.1'")
     yield Case("huge header", entry("prompt", " " * (2**24 + 1) + "{}"), "at most 16,777,216 characters")
 
 
 def _class_cases():
     for name, classes, told in (
-        ("none", [], "must be 2 or more, but are 0"),
-        ("one", ["a"], "must be 2 or more, but are 1"),
+        ("none", [], "must be 2 or more, but there are 0"),
+        ("one", ["a"], "must be 2 or more, but there are 1"),
         ("short", ["a", "b"], r"`centroids` must have the shape \(2, H, D\), but has \(3, 6, 4\)"),
         ("long", ["a", "b", "c", "d"], r"`centroids` must have the shape \(4, H, D\)"),
         ("twice", ["a", "b", "a"], "name 'a' twice"),
-        ("empty", ["a", "", "b"], "not empty, but 1 is ''"),
-        ("blank", ["a", " \t", "b"], "not empty, but 1 is"),
-        ("number", ["a", 1, "b"], "not empty, but 1 is 1"),
-        ("null", ["a", None, "b"], "not empty, but 1 is None"),
-        ("nested", ["a", ["b"], "c"], r"not empty, but 1 is \['b'\]"),
-        ("half a character", ["a", "\ud800", "b"], "not empty, but 1 is"),
+        ("empty", ["a", "", "b"], "non-empty strings, but 1 is ''"),
+        ("blank", ["a", " \t", "b"], "non-empty strings, but 1 is"),
+        ("number", ["a", 1, "b"], "non-empty strings, but 1 is 1"),
+        ("null", ["a", None, "b"], "non-empty strings, but 1 is None"),
+        ("nested", ["a", ["b"], "c"], r"non-empty strings, but 1 is \['b'\]"),
+        ("half a character", ["a", "\ud800", "b"], "non-empty strings, but 1 is"),
         ("section", {"a": 1, "b": 2, "c": 3}, "must be a list"),
     ):
         yield Case(f"classes {name}", entry("classes", classes), f"classes: .*{told}|tensors: .*{told}")
@@ -149,22 +151,26 @@ def _class_cases():
 
 
 def _voter_cases():
-    yield Case("no voter", entry("voters", "{}"), "voters: must name one or more")
+    yield Case("no voter", entry("voters", "{}"), "voters: must name at least one")
     yield Case("voters a list", entry("voters", '["calm"]'), "voters: must be a section with keys")
-    yield Case("voter twice", entry("voters", '{"sav": {}, "sav": {}}'), "the key 'sav' is there twice")
-    yield Case("parameters a list", inside("voters", "calm", []), "'calm': must have a section of parameters")
-    yield Case("parameters null", inside("voters", "calm", None), "'calm': must have a section of parameters")
-    yield Case("foreign method", inside("voters", "magic", {}), "holds the method 'magic'")
-    yield Case("zero-shot", inside("voters", "zero_shot", {}), "'zero_shot', which no file can hold")
-    yield Case("a comparison", inside("voters", "knn", {}), "'knn', which no file can hold")
-    yield Case("empty name", inside("voters", "", {}), "must have names that are not empty")
-    yield Case("kind unknown", inside("kinds", "calm_k2", "magic"), "holds the method 'magic'")
-    yield Case("kind a number", inside("kinds", "calm_k2", 3), "holds the method 3")
-    yield Case("kind a list", inside("kinds", "calm_k2", ["calm"]), r"holds the method \['calm'\]")
-    yield Case("kind of another", inside("kinds", "calm_k2", "gda"), "'calm_k2': `rho` must be given")
-    yield Case("kind of nobody", inside("kinds", "ghost", "calm"), "names 'ghost', which is none")
-    yield Case("kinds missing", without("kinds"), "holds the method 'calm_k2'")
-    yield Case("voter without tensors", inside("voters", "calm_b", {}), "holds the method 'calm_b'")
+    yield Case("voter twice", entry("voters", '{"sav": {}, "sav": {}}'), "the key 'sav' occurs twice")
+    yield Case("parameters a list", inside("voters", "calm", []), "'calm': must be a section of parameters")
+    yield Case("parameters null", inside("voters", "calm", None), "'calm': must be a section of parameters")
+    yield Case("foreign method", inside("voters", "magic", {}), "the method 'magic' is unknown here")
+    yield Case("zero-shot", inside("voters", "zero_shot", {}), "'zero_shot' cannot be stored")
+    yield Case("a comparison", inside("voters", "knn", {}), "'knn' cannot be stored")
+    yield Case("empty name", inside("voters", "", {}), "must have non-empty names")
+    yield Case("kind unknown", inside("kinds", "calm_k2", "magic"), "the method 'magic' is unknown here")
+    yield Case("kind a number", inside("kinds", "calm_k2", 3), "the method 3 is unknown here")
+    yield Case("kind a list", inside("kinds", "calm_k2", ["calm"]), r"the method \['calm'\] is unknown here")
+    yield Case("kind of another", inside("kinds", "calm_k2", "gda"), "'calm_k2': `rho` is missing")
+    yield Case(
+        "kind of nobody",
+        inside("kinds", "ghost", "calm"),
+        "must name only voters of the file, but names 'ghost'",
+    )
+    yield Case("kinds missing", without("kinds"), "the method 'calm_k2' is unknown here")
+    yield Case("voter without tensors", inside("voters", "calm_b", {}), "the method 'calm_b' is unknown here")
     yield Case("other parameter", parameter("calm", "tau", 1), "`tau` is unknown; known are tau_p, tau_w")
     for voter, names in (
         ("calm", ("tau_p", "top_k", "score", "sharpness")),
@@ -173,7 +179,7 @@ def _voter_cases():
         ("calm_auto", ("tau_p",)),
     ):
         for name in names:
-            told = f"voter '{voter}': `{name}` must be given, but is missing"
+            told = f"voter '{voter}': `{name}` is missing"
             yield Case(f"{voter}.{name} missing", inside("voters", voter, name, drop=True), told)
     number = "must be a (finite )?number|to be a (finite )?number"
     for value in (0, -1, 1e999, "0.1", None, True, []):
@@ -188,9 +194,9 @@ def _voter_cases():
                 f"{name} {value!r}", parameter("calm", name, value), f"`{name}` to be (one of|a string)"
             )
     yield Case("shrinkage -1", parameter("calm", "shrinkage", -1.0), "`shrinkage` to be a finite number")
-    yield Case("select loo", parameter("calm", "select", "loo"), "`select` must be what the fit chose")
+    yield Case("select loo", parameter("calm", "select", "loo"), "`select` must hold the fit's choice")
     yield Case(
-        "sharpness loo", parameter("calm", "sharpness", "loo"), "`sharpness` must be what the fit chose"
+        "sharpness loo", parameter("calm", "sharpness", "loo"), "`sharpness` must hold the fit's choice"
     )
     yield Case("sharpness 0", parameter("calm", "sharpness", 0), "`sharpness` to be a finite number above 0")
     yield Case("rho -1", parameter("gda", "rho", -1), "`rho` to be a finite number above 0")
@@ -253,7 +259,7 @@ SHAPES = {
 def _tensor_cases():
     for key, shape in SHAPES.items():
         first, free = (0,) * len(shape), key in ("sav.heads", "gda.left_out_p")
-        yield Case(f"{key} missing", without(key), f"tensors: `{key}` must be there, but is missing")
+        yield Case(f"{key} missing", without(key), f"tensors: `{key}` is missing")
         yield Case(f"{key} with an axis more", tensor(key, lambda t: t[None]), f"`{key}` must have the shape")
         yield Case(f"{key} a scalar", tensor(key, lambda t: t.flatten()[0]), f"`{key}` must have the shape")
         if not free:
@@ -284,7 +290,7 @@ def _tensor_cases():
     yield Case("head huge", at("sav.heads", 0, 2**60), "`heads` must be between 0 and 5")
     yield Case("head twice", tensor("sav.heads", lambda t: t[[0, 0, 1]]), "must name each head once")
     yield Case("no head", tensor("sav.heads", lambda t: t[:0]), "`heads` must name at least one head")
-    yield Case("other heads", tensor("sav.heads", lambda t: t[:2]), "`weights` must be shared alike")
+    yield Case("other heads", tensor("sav.heads", lambda t: t[:2]), "`weights` must be equal for all heads")
     yield Case("probability 2", at("gda.left_out_p", 0, 2.0), "`left_out_p` must be between 0 and 1")
     yield Case("power 3", at("calm_auto.choices", 0, 3.0), "`choices` must be a power among")
     yield Case("share 2", at("calm_auto.choices", 2, 2.0), "`choices` must be a power among")

@@ -143,7 +143,7 @@ def test_voters_of_several_supports_are_not_saved_as_one(tmp_path):
     x, y = noisy_clips(0, (3, 3))
     labels = [("a", "b")[c] for c in y]
     one, other = Sav(2).fit(x, labels), Calm().fit(x * 2, labels)
-    with pytest.raises(ValueError, match="fitted on one support, but 'calm' is not"):
+    with pytest.raises(ValueError, match="fitted on the same support, but 'calm' is not"):
         Classifier({"sav": one, "calm": other}, ("a", "b"), {}, {}).save(tmp_path / "c.safetensors")
     with pytest.raises(ValueError, match="'sav' knows"):
         Classifier({"sav": one}, ("b", "a"), {}, {}).save(tmp_path / "c.safetensors")

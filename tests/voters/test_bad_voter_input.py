@@ -55,7 +55,7 @@ def test_vectors_whose_scores_float32_cannot_hold_name_the_clip(voter, value):
     x, y = good()
     x[2, 1, 0] = value
     with pytest.raises(
-        ValueError, match=f"at most 1e.15, but clip 2 of 4 holds {abs(value):g}".replace("+", ".")
+        ValueError, match=f"up to 1e.15, but clip 2 of 4 contains {abs(value):g}".replace("+", ".")
     ):
         voter(score="dot").fit(x, y)
 
@@ -74,7 +74,7 @@ def test_scores_of_a_damaged_state_name_the_clip(voter):
     fitted.weights_ = fitted.weights_ * float("nan")
     x, _ = good()
     for ask in (fitted.predict, fitted.predict_proba, lambda queries: vote_many([fitted], queries)):
-        with pytest.raises(ValueError, match="finite scores, but clip 0 of 4 has others"):
+        with pytest.raises(ValueError, match="finite scores, but those of clip 0 of 4 are not"):
             ask(x)
 
 
@@ -178,11 +178,11 @@ def test_nothing_to_score(voter):
 @pytest.mark.parametrize("voter", [CalmGlobal, Calm])
 def test_held_out_clips_are_given_exactly_when_asked_for(voter):
     with pytest.raises(
-        ValueError, match=r"Expected held-out clips exactly when .* is 'heldout' and .* got none"
+        ValueError, match=r"Expected `heldout` clips if and only if .* is 'heldout' and .* got none"
     ):
         voter(reliability_split="heldout").fit(*good())
     for split in ("support", "loo"):
-        with pytest.raises(ValueError, match=f"Expected held-out clips .* is '{split}' and `fit` got some"):
+        with pytest.raises(ValueError, match=f"Expected `heldout` clips .* is '{split}' and `fit` got some"):
             voter(reliability_split=split).fit(*good(), heldout=good())
 
 
@@ -192,7 +192,7 @@ def test_unusable_held_out_clips(voter):
     x, y = good()
     with pytest.raises(ValueError, match=r"among the 2 classes, but got \(9,\)"):
         voter.fit(x, y, heldout=(x, [0, 1, 0, 9]))
-    with pytest.raises(ValueError, match=r"heads and dimension \(6, 4\), but got \(5, 4\)"):
+    with pytest.raises(ValueError, match=r"heads and dimension, \(6, 4\), but got \(5, 4\)"):
         voter.fit(x, y, heldout=(x[:, :5], y))
     with pytest.raises(ValueError, match="one label for each of 4 clips, but got 3"):
         voter.fit(x, y, heldout=(x, y[:3]))
@@ -206,7 +206,7 @@ def test_a_refused_fit_leaves_the_last_one(voter):
     fitted = voter().fit(x, y)
     before = fitted.decision_function(x)
     fitted.set_params(reliability_split="heldout")
-    with pytest.raises(ValueError, match="held-out"):
+    with pytest.raises(ValueError, match="`heldout` clips"):
         fitted.fit(-x, y)
     np.testing.assert_array_equal(fitted.decision_function(x), before)
 

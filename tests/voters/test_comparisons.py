@@ -94,7 +94,7 @@ def test_only_candidates_are_answered(classifier):
 
 def test_too_many_values_are_refused(monkeypatch):
     monkeypatch.setattr("calm_pl.voters.comparisons.MAX_FEATURES", X.size - 1)
-    with pytest.raises(ValueError, match="draw fewer shots"):
+    with pytest.raises(ValueError, match="use fewer clips per class"):
         Comparison("knn").fit(X, Y)
 
 

@@ -114,7 +114,7 @@ def test_probabilities_are_calibrated_on_noisy_clips():
 
 def test_heldout_clips_are_refused():
     x, y = noisy_clips(0, (3, 3))
-    with pytest.raises(ValueError, match="no held-out clips"):
+    with pytest.raises(ValueError, match="no `heldout`"):
         Gda().fit(x, y, heldout=(x, y))
 
 

@@ -73,7 +73,7 @@ def test_some_of_them_with_held_out_clips():
 
 def test_held_out_clips_that_are_lacking_are_told():
     x, y = clips(1)
-    with pytest.raises(ValueError, match="held-out"):
+    with pytest.raises(ValueError, match="`heldout` clips"):
         fit_many([Calm(reliability_split="heldout")], gather_support(x, y))
 
 

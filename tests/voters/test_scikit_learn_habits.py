@@ -286,5 +286,5 @@ def test_parameters_that_stand_in_a_constructor_alone_are_refused(base):
 
 def test_parameters_beside_those_of_a_voter_are_refused():
     Odd = dataclasses.make_dataclass("Odd", [("most", int, 3)], bases=(Sav,))
-    with pytest.raises(TypeError, match="parameters of Odd in a dataclass of their own"):
+    with pytest.raises(TypeError, match="Odd to declare its parameters in a `VoterSettings`"):
         Odd()

@@ -136,7 +136,7 @@ def test_a_tensor_of_several_values_is_no_label():
 @pytest.mark.parametrize("missing", [None, float("nan"), np.nan, np.float32("nan"), np.datetime64("NaT")])
 def test_missing_labels_are_refused_by_position(missing):
     labels = np.array(["a", missing, "b"], dtype=object)
-    with pytest.raises(ValueError, match=r"missing .None or NaN. for clip 1 of 3; leave such clips out"):
+    with pytest.raises(ValueError, match=r"missing .None or NaN. for clip 1 of 3; remove such clips"):
         Sav().fit(three_clips(), labels.tolist())
     with pytest.raises(ValueError, match=r"missing .None or NaN. for clip 1 of 3"):
         Sav().fit(three_clips(), ["a", "b", "c"]).score(three_clips(), labels)

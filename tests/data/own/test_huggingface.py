@@ -8,6 +8,7 @@ import pytest
 import soundfile
 from tiny_layouts import labels, module, prepared
 
+from calm_pl.data.own.hf_tables import wav_of
 from calm_pl.data.settings import ColumnSettings
 from calm_pl.errors import DataError
 
@@ -107,12 +108,111 @@ def test_the_same_clip_in_both_splits_is_a_leak(datasets, tmp_path, cache):
         prepared("huggingface", tmp_path / "saved", **cache)
 
 
-def test_a_folder_of_files_is_loaded_too(datasets, tmp_path, cache, monkeypatch):
+@pytest.fixture
+def own_cache(datasets, tmp_path, monkeypatch):
+    """What `datasets` makes of folders goes here."""
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf")
+
+
+@pytest.fixture
+def without_torchcodec(monkeypatch):
+    for name in ("torchcodec", "torchcodec.encoders", "torchcodec.decoders"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+@pytest.mark.parametrize("root", ["repo", "repo/train.parquet"])
+def test_parquet_is_loaded_too(datasets, tmp_path, cache, own_cache, without_torchcodec, root):
     (tmp_path / "repo").mkdir()
     table(datasets, ["a", "b"] * 2).to_parquet(str(tmp_path / "repo" / "train.parquet"))
-    data = prepared("huggingface", tmp_path / "repo", **cache)
+    data = prepared("huggingface", tmp_path / root, **cache)
     assert data.classes == ("a", "b")
+
+
+def audio_folder(root):
+    for n in range(8):
+        path = root / "train" / "ab"[n % 2] / f"{n}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(wav(0.01 * n))
+    return root
+
+
+def test_a_folder_of_sound_needs_no_torchcodec(tmp_path, cache, own_cache, without_torchcodec):
+    root = audio_folder(tmp_path / "repo")
+    clips = module("huggingface", root, **cache).benchmark.read().clips
+    assert [clip.id for clip in clips] == sorted(f"train/{'ab'[n % 2]}/{n}.wav" for n in range(8))
+    assert all(clip.path == root / clip.id for clip in clips)
+
+
+@pytest.mark.parametrize("as_struct", [False, True])
+def test_relative_paths_are_below_the_root(datasets, tmp_path, cache, own_cache, as_struct):
+    root = audio_folder(tmp_path / "repo")
+    paths = [f"train/{'ab'[n % 2]}/{n}.wav" for n in range(8)]
+    cells = [{"bytes": None, "path": path} for path in paths] if as_struct else paths
+    rows = datasets.Dataset.from_dict({"file": cells, "label": ["a", "b"] * 4})
+    rows.to_parquet(str(tmp_path / "repo" / "list.parquet"))
+    root = tmp_path / "repo" / "list.parquet"
+    clips = module("huggingface", root, **cache).benchmark.read().clips
+    assert [clip.id for clip in clips] == sorted(paths)
+    assert all(clip.path.is_file() for clip in clips)
+    (tmp_path / "repo" / paths[3]).unlink()
+    with pytest.raises(
+        DataError, match=r"1 of 8 clips are not on disk .*on_missing=skip.*\n.*/train/b/3\.wav"
+    ):
+        prepared("huggingface", root, **cache)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_samples_are_written_as_they_are(datasets, tmp_path, cache, beside):
+    samples = np.linspace(-0.5, 0.5, 1_600, dtype=np.float32)
+    arrays = [(samples * (i + 1) / 4).tolist() for i in range(4)]
+    columns = {"label": ["a", "b"] * 2, "audio": arrays, "sampling_rate": [RATE] * 4}
+    if not beside:
+        del columns["sampling_rate"]
+        columns["audio"] = [{"array": array, "sampling_rate": RATE} for array in arrays]
+    datasets.Dataset.from_dict(columns).save_to_disk(str(tmp_path / "s"))
+    clips = module("huggingface", tmp_path / "s", **cache).benchmark.read().clips
+    read = [soundfile.read(clip.path, dtype="float32") for clip in clips]
+    assert {rate for _, rate in read} == {RATE}
+    found = {tuple(values.tolist()) for values, _ in read}
+    assert found == {tuple(np.float32(array).tolist()) for array in arrays}
+
+
+def test_samples_without_a_rate_are_one_error(datasets, tmp_path, cache):
+    datasets.Dataset.from_dict({"label": ["a"], "audio": [[0.1] * 9]}).save_to_disk(str(tmp_path / "s"))
+    with pytest.raises(DataError, match=r"row 0, audio: holds samples whose sampling_rate, .* is None\.$"):
+        module("huggingface", tmp_path / "s", **cache).benchmark.read()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it leaves the file open
+def test_what_cannot_be_loaded_says_the_root_cause(tmp_path, cache, own_cache):
+    (tmp_path / "repo").mkdir()
+    (tmp_path / "repo" / "train.csv").write_text('file,label\n"a.wav,a\nb.wav,b\n')  # an open quote
+    with pytest.raises(DataError, match=r"`datasets` cannot load: .*EOF inside string.* \(ParserError\)$"):
+        module("huggingface", tmp_path / "repo", **cache).benchmark.read()
+
+
+@pytest.mark.parametrize(
+    ("array", "rate", "message"),
+    [
+        ([[0.1], [0.1, 0.2]], 8_000, "unequal length"),
+        ([], 8_000, r"must be samples .* float64 \(0,\)"),
+        ([["a"]], 8_000, "must be samples"),
+        ([0.1], None, "sampling_rate, .* is None"),
+        ([0.1], True, "sampling_rate, .* is True"),
+        ([0.1], 0, "sampling_rate, .* is 0"),
+    ],
+)
+def test_samples_that_are_none(array, rate, message):
+    with pytest.raises(ValueError, match=message):
+        wav_of(array, rate)
+
+
+def test_samples_of_several_channels_and_of_16_bits():
+    stereo, rate = soundfile.read(io.BytesIO(wav_of([[0.5, 0.25, 0.0], [-0.5, 0.0, 3.0]], 44_100)))
+    np.testing.assert_array_equal(stereo, [[0.5, -0.5], [0.25, 0.0], [0.0, 3.0]])
+    assert rate == 44_100
+    integers, _ = soundfile.read(io.BytesIO(wav_of([16_384, -32_768], 8_000.0)))
+    np.testing.assert_array_equal(integers, [0.5, -1.0])
 
 
 @pytest.mark.parametrize(
@@ -134,9 +234,9 @@ def test_a_row_without_label_or_clip_is_named(datasets, tmp_path, cache):
     rows.cast_column("label", feature).save_to_disk(str(tmp_path / "one"))
     with pytest.raises(DataError, match=r"row 1: label must be 0 to 1, but is -1"):
         module("huggingface", tmp_path / "one", **cache).benchmark.read()
-    gone = datasets.Dataset.from_dict({"audio": ["/nowhere/x.wav"], "label": ["a"]})
-    gone.save_to_disk(str(tmp_path / "two"))
-    with pytest.raises(DataError, match=r"row 0: holds neither the clip's bytes nor the path of a file"):
+    rows = datasets.Dataset.from_dict({"audio": ["x.wav", None], "label": ["a", "b"]})
+    rows.save_to_disk(str(tmp_path / "two"))
+    with pytest.raises(DataError, match=r"row 1, audio: must be a path, bytes, or samples .* but is None"):
         module("huggingface", tmp_path / "two", **cache).benchmark.read()
 
 

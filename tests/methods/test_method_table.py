@@ -78,7 +78,7 @@ def test_what_a_method_is_made_of_is_there_too():
     "changes", [{"key": "Calm"}, {"key": "x_oracle"}, {"key": "a+pl"}, {"voter": "Calm"}]
 )
 def test_rows_that_cannot_be_are_refused(changes):
-    with pytest.raises(ValueError, match="Expected (the|a method)"):
+    with pytest.raises(ValueError, match=r"Expected (the|a method)"):
         Method(**{"key": "x", "title": "X", "description": "An x.", **changes})
 
 

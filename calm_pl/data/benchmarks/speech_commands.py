@@ -45,14 +45,18 @@ class SpeechCommands(Benchmark):
     def read(self) -> Listing:
         """Read every recording below the folders of the words."""
         listed = self._listed()
-        clips = []
-        for word in CLASSES:
-            if (self.root / word).is_dir():
-                paths = sorted((self.root / word).glob("*.wav"))
-                clips += [_clip(path, listed) for path in paths if not is_hidden(path.name)]
-        if not clips:
+        words = [word for word in CLASSES if (self.root / word).is_dir()]
+        if not words:
             self.require(CLASSES[0])
-            raise DataError(f"{self.root} contains no .wav file. Expected: {self.facts.layout}.")
+        clips = []
+        for word in words:
+            paths = [path for path in sorted((self.root / word).glob("*.wav")) if not is_hidden(path.name)]
+            if not paths:
+                raise DataError(
+                    f"{self.root}: the folder of the word {word!r} contains no .wav file; fill it or move it"
+                    f" away. Expected: {self.facts.layout}."
+                )
+            clips += [_clip(path, listed) for path in paths]
         clips += self._only_listed(listed or {}, {clip.id for clip in clips})
         return Listing(CLASSES, clips, heldout="validation")
 

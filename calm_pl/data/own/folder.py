@@ -39,27 +39,28 @@ class Folder(Benchmark):
                 f"data.root is {str(self.root)!r}, which is not a folder. Expected: {self.facts.layout}."
             )
         clips: list[Clip] = []
-        found: dict[str, int] = {}
+        classes: set[str] = set()
+        empty: list[str] = []
         for part, split in self._parts().items():
             loose = [path for path in sorted((self.root / part).iterdir()) if _is_sound(path)]
             self._note_left_out("beside the classes' folders", loose)
             for folder in _folders(self.root / part):
                 label = plain(folder)
                 own = self._clips(self.root / part / folder, label, split)
-                found[label] = found.get(label, 0) + len(own)
+                classes.add(label)
+                empty += [] if own else [f"{part}/{folder}" if part else folder]
                 clips += own
         if not clips:
             raise DataError(
                 f"{self.root} contains no media file ({', '.join(MEDIA_SUFFIXES)}) in a class's folder."
                 f" Expected: {self.facts.layout}."
             )
-        empty = [label for label, count in found.items() if not count]
         if empty:
             raise DataError(
-                f"{self.root}: the folder of the class {empty[0]!r} contains no media file; fill it or"
-                " move it away."
+                f"{self.root}: the class's folder {empty[0]!r} contains no media file; fill it or move it"
+                " away."
             )
-        return own_listing(clips, self.settings, self.notes, sorted(found))
+        return own_listing(clips, self.settings, self.notes, sorted(classes))
 
     def _parts(self) -> dict[str, str]:
         """Return the split of each folder that holds classes; the root alone, without a split, where it does.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from calm_pl.data.alike import plain
 from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.facts import Facts
+from calm_pl.data.found_files import is_hidden
 from calm_pl.data.own.columns import (
     LABEL_COLUMNS,
     PATH_COLUMNS,
@@ -68,6 +69,10 @@ class HuggingFace(Benchmark):
         clips, repeats = join_rows(found)
         if repeats:
             self.notes.append(f"{repeats:,} rows hold the same clip and labels as another, and count once")
+        if here is not None:
+            _refuse_empty_folders(clips, here.resolve())
+        if unused := sorted(names.keys() - {label for clip in clips for label in clip.labels}):
+            self.notes.append(f"class labels without a clip: {', '.join(unused)}")
         self.multi_label = any(len(clip.labels) > 1 for clip in clips)
         return own_listing(clips, self.settings, self.notes, list(names))
 
@@ -120,6 +125,27 @@ def _numbered(table: Iterable[dict[str, Any]], where: str) -> Iterator[tuple[str
             raise DataError(f"{here}: cannot be read by `datasets`: {root_cause(error)}") from error
         yield here, values
         number += 1
+
+
+def _refuse_empty_folders(clips: Sequence[Clip], root: Path) -> None:
+    """Raise where clips lie in folders of their classes and one beside these holds none.
+
+    `datasets` passes over it.
+
+    Raises:
+        DataError: names the folder.
+    """
+    if not all(clip.labels == (plain(clip.path.parent.name),) for clip in clips):
+        return
+    folders = {clip.path.resolve().parent for clip in clips}
+    for parent in sorted({folder.parent for folder in folders}):
+        for folder in sorted(parent.iterdir()) if parent.is_relative_to(root) else ():
+            holds_any = any(one.is_relative_to(folder) for one in folders)
+            if folder.is_dir() and not is_hidden(folder.name) and not holds_any:
+                raise DataError(
+                    f"{root}: the class's folder {folder.relative_to(root).as_posix()!r} contains no clip;"
+                    " fill it or move it away."
+                )
 
 
 def _class_names(feature: Any) -> list[str]:

@@ -96,3 +96,10 @@ def test_a_strange_file_name_is_named(tmp_path):
 def test_an_empty_root_says_what_is_expected(tmp_path):
     with pytest.raises(DataError, match="one sub-folder a word"):
         module("speech_commands", tmp_path).benchmark.read()
+
+
+def test_a_word_without_a_recording_is_named(tmp_path):
+    root = speech_commands(tmp_path)
+    write(root / "bird" / "0132a06d_nohash_0.flac", "")
+    with pytest.raises(DataError, match=r"the folder of the word 'bird' contains no \.wav file; fill it"):
+        module("speech_commands", root).benchmark.read()

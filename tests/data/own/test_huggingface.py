@@ -56,6 +56,7 @@ def test_splits_and_class_labels(datasets, tmp_path, cache):
     datasets.DatasetDict(both).save_to_disk(str(tmp_path / "saved"))
     data = prepared("huggingface", tmp_path / "saved", shots=None, **cache)
     assert data.classes == ("zebra", "ant")
+    assert "class labels without a clip: unused" in data.notes
     assert sorted(labels(data, data.query)) == ["ant", "ant", "zebra", "zebra"]
     assert {q.clip.split for q in data.query} == {"test"}
     assert len(data.support) == 4
@@ -141,6 +142,16 @@ def test_a_folder_of_sound_needs_no_torchcodec(tmp_path, cache, own_cache, witho
     clips = module("huggingface", root, **cache).benchmark.read().clips
     assert [clip.id for clip in clips] == sorted(f"train/{'ab'[n % 2]}/{n}.wav" for n in range(8))
     assert all(clip.path == root / clip.id for clip in clips)
+
+
+def test_a_class_folder_without_a_clip_is_named(tmp_path, cache, own_cache):
+    root = audio_folder(tmp_path / "repo")
+    (root / "train" / ".hidden").mkdir()
+    module("huggingface", root, **cache).benchmark.read()
+    (root / "train" / "c").mkdir()
+    (root / "train" / "c" / "notes.txt").write_text("to be recorded")
+    with pytest.raises(DataError, match=r"the class's folder 'train/c' contains no clip"):
+        module("huggingface", root, **cache).benchmark.read()
 
 
 @pytest.mark.parametrize("as_struct", [False, True])

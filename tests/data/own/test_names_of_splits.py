@@ -49,7 +49,11 @@ def test_folders_in_any_case_are_splits(tmp_path, parts, pool, query):
             ["train/a.wav", "test/b.wav"],
             r"test/ and train/, named as splits are, but with no class",
         ),
-        (["cat/a.wav", "dog/b.wav", "owl/c.txt"], r"the folder of the class 'owl' contains no media file"),
+        (["cat/a.wav", "dog/b.wav", "owl/c.txt"], r"the class's folder 'owl' contains no media file"),
+        (
+            ["train/cat/a.wav", "train/dog/b.wav", "test/cat/c.wav", "test/dog/d.txt"],
+            r"the class's folder 'test/dog' contains no media file",
+        ),
     ],
 )
 def test_folders_that_may_be_splits_are_never_classes(tmp_path, paths, message):

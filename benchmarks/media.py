@@ -3,8 +3,9 @@
     python benchmarks/media.py --clips ESC10/audio --out benchmarks/results/media.json
 
 The files of the first table are made on the spot, and each is read through a `Decoder`, for its sound and for
-its frames. Rates are of one process on one thread: the Ogg clips given, and the same sound as WAV and in MP4;
-files are read once before, in turns with the other ways, and the quickest turn is kept.
+its frames. Rates are of one process on one thread: the Ogg clips given, and the same sound as WAV (mono and
+stereo), FLAC, MP3 (with and without its length in a header) and in MP4; files are read once before,
+in turns with the other ways, the quickest turn kept.
 """
 
 from __future__ import annotations
@@ -126,7 +127,8 @@ def broken_table() -> list[dict[str, str]]:
     with tempfile.TemporaryDirectory() as folder, Decoder(20) as decoder:
 
         def sound(path: Path) -> str:
-            return f"read: {decoder.audio(path, RATE, 30).seconds:.2f} s"
+            read = decoder.audio(path, RATE, 30)
+            return f"read: {read.seconds:.2f} s" + (f" ({', '.join(read.odd)})" if read.odd else "")
 
         def frames(path: Path) -> str:
             return f"read: {len(decoder.frames(path, RULE).pixels_THWC)} frames"
@@ -140,19 +142,31 @@ def broken_table() -> list[dict[str, str]]:
 
 
 def make_whole(clips: Path, folder: Path, number: int) -> dict[str, list[Path]]:
-    """The same clips as Ogg, WAV and MP4 (H.264 of 640 x 360 at 25 frames a second, and AAC)."""
+    """The same clips as Ogg, WAV, FLAC, MP3 and MP4 (H.264 of 640 x 360 at 25 frames a second, and AAC)."""
     oggs = sorted(clips.glob("*.ogg"))[:number]
-    files: dict[str, list[Path]] = {"ogg": oggs, "wav": [], "mp4": []}
+    kinds = ("wav", "stereo_wav", "flac", "mp3", "headerless_mp3", "mp4")
+    files: dict[str, list[Path]] = {"ogg": oggs, **{kind: [] for kind in kinds}}
     for ogg in oggs:
         samples, rate = soundfile.read(ogg)
-        files["wav"].append(folder / f"{ogg.stem}.wav")
-        soundfile.write(files["wav"][-1], samples, rate)
+        for kind in ("wav", "stereo_wav", "flac", "mp3"):
+            files[kind].append(folder / f"{ogg.stem}.{kind.replace('_', '.')}")
+            soundfile.write(
+                files[kind][-1], np.stack([samples] * 2, 1) if "stereo" in kind else samples, rate
+            )
+        content = files["mp3"][-1].read_bytes()
+        files["headerless_mp3"].append(folder / f"{ogg.stem}.headerless.mp3")
+        files["headerless_mp3"][-1].write_bytes(content[_second_frame(content) :])
         seconds = len(samples) / rate
         mono = np.interp(np.arange(int(RATE * seconds)) / RATE, np.arange(len(samples)) / rate, samples)
         path = folder / f"{ogg.stem}.mp4"
         how = {"size": (360, 640), "sound": mono, "options": {"g": "50", "preset": "veryfast"}}
         files["mp4"].append(write_video(path, frames=int(25 * seconds), **how))
     return files
+
+
+def _second_frame(content: bytes) -> int:
+    """Where the frame after the one that states the length begins: the next with the same sync and layer."""
+    return content.index(content[:2], 4)
 
 
 def rates(clips: Path, number: int, turns: int) -> dict[str, float | str]:

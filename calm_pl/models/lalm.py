@@ -85,7 +85,7 @@ class FrozenLALM(nn.Module):
         path: str,
         *,
         revision: str | None = None,
-        dtype: str = "auto",
+        dtype: str | torch.dtype = "auto",
         attn: str = "sdpa",
         last_n_tokens: int = 1,
         device_map: str | dict[str, Any] | None = None,
@@ -99,8 +99,8 @@ class FrozenLALM(nn.Module):
         Args:
             path: the checkpoint.
             revision: branch, tag or commit of a hub id.
-            dtype: `float32`, `bfloat16`, `float16`, or `auto`: the checkpoint's own where a GPU is present,
-                float32 on a CPU.
+            dtype: `float32`, `bfloat16`, `float16`, also as `torch.float32` and so on, or `auto`: the
+                checkpoint's own where a GPU is present, float32 on a CPU.
             attn: `sdpa`, `eager` or `flash_attention_2`.
             last_n_tokens: see the class.
             device_map: `auto` spreads the layers over the GPUs of this process; the model then stays where

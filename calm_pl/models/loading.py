@@ -70,7 +70,7 @@ def load_checkpoint(
     path: str,
     *,
     revision: str | None = None,
-    dtype: str = "auto",
+    dtype: str | torch.dtype = "auto",
     attn: str = "sdpa",
     device_map: str | dict[str, Any] | None = None,
     quantization: str | None = None,
@@ -84,6 +84,7 @@ def load_checkpoint(
     """
     import transformers
 
+    picked = _pick_dtype(dtype)
     local = local_path(path)
     if Path(local).is_dir():
         refuse_damaged_weights(Path(local))
@@ -104,7 +105,7 @@ def load_checkpoint(
                 local,
                 **source,
                 **placement,
-                dtype=_pick_dtype(dtype),
+                dtype=picked,
                 attn_implementation=attn,
                 use_safetensors=True,
                 output_loading_info=True,
@@ -215,7 +216,11 @@ def _placement(device_map: str | dict[str, Any] | None, quantization: str | None
     return {"device_map": device_map or here, "quantization_config": bits}
 
 
-def _pick_dtype(dtype: str) -> torch.dtype | str:
-    if dtype != "auto":
-        return _DTYPES[dtype]
+def _pick_dtype(dtype: str | torch.dtype) -> torch.dtype | str:
+    name = str(dtype).removeprefix("torch.")
+    if name != "auto":
+        if name not in _DTYPES:
+            names = ", ".join(_DTYPES)
+            raise ModelError(f"model.dtype must be auto, {names} or such a torch.dtype, but is {dtype!r}.")
+        return _DTYPES[name]
     return "auto" if torch.cuda.is_available() else torch.float32

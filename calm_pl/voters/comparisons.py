@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -107,7 +108,9 @@ class Comparison(HeadVoter, ComparisonSettings):
         order_N = np.lexsort((rows_NF[:, -1], rows_NF[:, 0], y_N))
         if self.classifier == "knn":
             model.set_params(n_neighbors=min(5, total))
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
+            # At one shot it takes many classes for a regression; labels are class indices here.
+            warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
             self.model_ = model.fit(rows_NF[order_N], y_N[order_N])
         if self.classifier == "nearest_centroid" and total == len(support.classes):
             # With one clip per class there is no spread to divide by: distances stay unscaled.

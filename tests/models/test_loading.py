@@ -212,7 +212,16 @@ def test_offline_makes_no_network_call(tiny_folder, tmp_path):
     assert "NETWORK CALL" not in done.stderr
 
 
-@pytest.mark.parametrize(("dtype", "expected"), [("auto", torch.float32), ("float16", torch.float16)])
+@pytest.mark.parametrize("dtype", ["fp16", "float64", torch.int8, None])
+def test_another_dtype_is_answered_with_the_names(tiny_folder, dtype):
+    with pytest.raises(ModelError, match=rf"must be auto, float32, bfloat16, float16 .* but is {dtype!r}"):
+        FrozenLALM.from_pretrained(str(tiny_folder), dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [("auto", torch.float32), ("float16", torch.float16), (torch.bfloat16, torch.bfloat16)],
+)
 def test_dtypes(tiny_folder, dtype, expected, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     lalm = FrozenLALM.from_pretrained(str(tiny_folder), dtype=dtype)

@@ -110,3 +110,10 @@ def test_one_clip_a_class(classifier):
         distance = np.square(u[:, None] - u[None, :3]).sum((-1, -2))
         assert fitted.predict(X).tolist() == distance.argmin(1).tolist()
         assert p.argmax(1).tolist() == distance.argmin(1).tolist()
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_many_classes_at_one_shot_are_no_regression(classifier):
+    # scikit-learn would warn, and warnings are errors here.
+    model = Comparison(classifier=classifier).fit(torch.eye(30)[:, None], list(range(30)))
+    assert model.predict_proba(torch.eye(30)[:, None]).shape == (30, 30)

@@ -1,1 +1,1 @@
-"""AHAMask: training of masks over heads on clips and texts, and their results. Floor 4."""
+"""AHAMask: train masks over attention heads on clips with answers, and record their results. Floor 4."""

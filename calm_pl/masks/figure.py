@@ -18,16 +18,16 @@ _FORMATS = (".svg", ".png", ".pdf")
 
 
 def draw_masks(names: Sequence[str], masks: Sequence[HeadMask], similarity_MM: Tensor, path: Path) -> None:
-    """Write the figure: one panel a mask, then heads by layer, then the table of similarities.
+    """Write the figure: one panel per mask, then heads by layer, then the table of similarities.
 
     Args:
-        names: of M masks.
-        masks: of one shape.
+        names: names of the M masks.
+        masks: masks of the same shape.
         similarity_MM: Jaccard similarities.
-        path: its suffix decides the format.
+        path: the file; its suffix determines the format.
 
     Raises:
-        RunError: a suffix of no known format, or a folder that cannot be written.
+        RunError: an unknown suffix, or a folder that cannot be written.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator

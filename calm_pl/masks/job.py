@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from calm_pl.models.masks import HeadMask
 
 STATE = "mask_state.safetensors"
-_THREADS = 8  # hashing lets other threads run
+_THREADS = 8  # hashing releases the GIL
 
 
 def fit_mask(config: MaskConfig, quiet: bool = True) -> None:
     """Train on this process, or on the ranks that Lightning starts.
 
     Raises:
-        CalmError: anything the user can mend.
+        CalmError: anything the user can fix.
     """
     require_model(config.model)
     import_lightning(quiet)
@@ -70,7 +70,7 @@ def fit_mask(config: MaskConfig, quiet: bool = True) -> None:
             trainer.fit(module, datamodule=data)
     except StoppedError as stop:
         module.save_state()
-        kept = "Nothing was saved: no step was complete."
+        kept = "Nothing was saved: no step was completed."
         if module.saved:
             kept = (
                 f"The state after step {module.saved} of {config.mask.steps} is in {state_file}; run the same"
@@ -90,7 +90,7 @@ def _load_model(config: MaskConfig) -> FrozenLALM:
 
 
 def _open_record(config: MaskConfig) -> JobRecord:
-    """Open the run folder; rank 0 checks that it can be written."""
+    """Return the run folder; rank 0 checks that it can be written."""
     digest = _job_hash(config)
     name = config.run.name or f"mask-{config.task.name}-{digest[:8]}"
     folder = Path(config.run.dir or Path("runs") / name)
@@ -103,7 +103,8 @@ def _open_record(config: MaskConfig) -> JobRecord:
 def _job_hash(config: MaskConfig) -> str:
     """Return the SHA-256 of the settings that affect the mask.
 
-    Not over the number of ranks: a training may go on with more or fewer, though its noise is then another.
+    The number of ranks is not included: a training may resume on more or fewer ranks, though with different
+    noise.
     """
     kept = {
         name: part for name, part in dataclasses.asdict(config).items() if name in ("task", "mask", "seed")
@@ -118,7 +119,7 @@ def _job_hash(config: MaskConfig) -> str:
 
 
 def state_hash(record: JobRecord, lalm: FrozenLALM, data: TextDataModule) -> str:
-    """Return the SHA-256 of settings, model, answers and sound, which a resumed training must match."""
+    """Return the SHA-256 of settings, model, answers and sound files; a resumed training must match it."""
     clips = [one for part in (data.train, data.validation) for one in part]
     with ThreadPoolExecutor(_THREADS) as threads:
         content = list(threads.map(_content, [one.clip.path for one in clips]))
@@ -128,7 +129,7 @@ def state_hash(record: JobRecord, lalm: FrozenLALM, data: TextDataModule) -> str
 
 
 def _content(path: Path) -> str:
-    """Return the SHA-256 of a clip's file; empty where it cannot be read, which decoding will report."""
+    """Return the SHA-256 of a clip's file; empty if it cannot be read, which decoding will report."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -144,7 +145,7 @@ def _build_trainer(config: MaskConfig, record: JobRecord, module: MaskModule, va
     left = r.steps - module.first
     return trainer_on(
         config.trainer,
-        max_epochs=1,  # the loader counts the steps
+        max_epochs=1,  # the loader ends the training
         val_check_interval=min(r.validate_every, left) if validated else None,
         limit_val_batches=None if validated else 0,
         num_sanity_val_steps=0,
@@ -182,8 +183,8 @@ def _write(config: MaskConfig, record: JobRecord, module: MaskModule, data: Text
     print(f"{mask.num_on} of {mask.on_LA.numel()} heads are on.")
     if last is not None:
         print(
-            f"Validation: cross-entropy {last['loss']:.3f} a token, {last['exact']:.1%} of"
-            f" {last['num_clips']} answers word for word."
+            f"Validation: cross-entropy {last['loss']:.3f} per token, {last['exact']:.1%} of"
+            f" {last['num_clips']} answers exactly right."
         )
     print(f"Mask: {path}")
 

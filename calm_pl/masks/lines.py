@@ -1,4 +1,4 @@
-"""Lines about the training of a mask, on standard error."""
+"""Progress of a mask's training, as lines on standard error."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class MaskLines(Callback):
         self._told = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say where a resumed training goes on."""
+        """Print the step from which training resumes."""
         self._began = self._last = time.monotonic()
         assert isinstance(pl_module, MaskModule)
         if pl_module.first:
-            self._print(trainer, f"going on after step {pl_module.first:,}")
+            self._print(trainer, f"resuming after step {pl_module.first:,}")
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Say how it goes, if it is time."""
+        """Print progress, if ten seconds have passed."""
         assert isinstance(pl_module, MaskModule)
         now, done, steps = time.monotonic(), pl_module.step, pl_module.recipe.steps
         if now - self._last < _SECONDS_BETWEEN_LINES and done < steps:
@@ -46,15 +46,15 @@ class MaskLines(Callback):
         )
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say what a validation found."""
+        """Print the results of a validation."""
         assert isinstance(pl_module, MaskModule)
         if len(pl_module.validations) > self._told:
             self._told = len(pl_module.validations)
             last = pl_module.validations[-1]
             self._print(
                 trainer,
-                f"validation after step {last.step:,}: cross-entropy {last.loss:.3f} a token,"
-                f" {last.exact:.1%} of {last.num_clips:,} answers word for word",
+                f"validation after step {last.step:,}: cross-entropy {last.loss:.3f} per token,"
+                f" {last.exact:.1%} of {last.num_clips:,} answers exactly right",
             )
 
     @staticmethod

@@ -33,10 +33,10 @@ class Validation(NamedTuple):
     """Results of the mask on the validation clips.
 
     Attributes:
-        step: steps done.
-        loss: mean cross-entropy a token, end token included.
-        exact: share of clips whose answer greedy decoding gives word for word.
-        num_clips: how many.
+        step: number of steps done.
+        loss: mean cross-entropy per token, including the end token.
+        exact: share of clips for which greedy decoding gives exactly the expected answer.
+        num_clips: number of clips.
     """
 
     step: int
@@ -46,22 +46,22 @@ class Validation(NamedTuple):
 
 
 class MaskModule(LightningModule):
-    """Module that trains one logit per head; everything else is frozen, and only the logits are parameters.
+    """Module that trains one logit per head; the model is frozen, and only the logits are parameters.
 
     Args:
         lalm: the frozen model, without a mask.
-        recipe: see there.
-        seed: of start values and noise.
-        job: hash of the settings, for the state that is saved.
-        state_file: where the state is saved; None saves none.
-        state: where to go on; None begins.
+        recipe: how the mask is trained.
+        seed: seed of initial values and noise.
+        job: hash of the settings, stored with the state.
+        state_file: where the state is saved; None saves nothing.
+        state: the state to resume from; None starts a new training.
         self_check: before the first step, check that the model hears.
 
     Attributes:
         logits_LA: M, float32.
-        first: step that the training goes on from.
-        saved: step of the last state that was saved, or gone on from.
-        validations: in the order of steps.
+        first: the step from which training resumes, else 0.
+        saved: the step of the last state that was saved or resumed from.
+        validations: results of validations, in the order of steps.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class MaskModule(LightningModule):
         super().__init__()
         if lalm.mask is not None:
             raise ValueError("Expected a model without a mask to train one.")
-        # In a list: Lightning would send a module's weights from rank to rank, and call it into train mode.
+        # In a list, so that Lightning neither broadcasts the weights nor sets the model to train mode.
         self._held = [lalm]
         self.recipe = recipe
         self.seed = seed
@@ -111,7 +111,7 @@ class MaskModule(LightningModule):
         return self.first + self.global_step
 
     def configure_optimizers(self) -> Any:
-        """Return AdamW on the logits, with its averages if the training is resumed."""
+        """Return AdamW on the logits, with its running averages if training is resumed."""
         r, state = self.recipe, self._resumed
         optimizer = torch.optim.AdamW([self.logits_LA], lr=r.lr, weight_decay=r.weight_decay)
         if state is not None:
@@ -132,7 +132,7 @@ class MaskModule(LightningModule):
             self._layers = SteppedLayers(self.lalm.decoder)
 
     def on_fit_end(self) -> None:
-        """Leave the model as it was."""
+        """Remove the gates from the model."""
         for part in (self._gates, self._layers):
             if part is not None:
                 part.remove()
@@ -157,9 +157,7 @@ class MaskModule(LightningModule):
         entropy = -scores.log_p_NS.sum() / scores.real_NS.sum()
         loss = entropy + sparsity_loss(masks_NLA, r.sparsity)
         if not bool(torch.isfinite(loss)):
-            raise RunError(
-                f"The loss of step {step} is not a finite number; use model.dtype=bfloat16 or float32."
-            )
+            raise RunError(f"The loss of step {step} is not finite: use model.dtype=bfloat16 or float32.")
         self.log_dict(
             {
                 "step": float(step),
@@ -175,19 +173,19 @@ class MaskModule(LightningModule):
         return loss
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
-        """Note that logits and averages are inconsistent until the step is over."""
+        """Record that logits and averages are inconsistent until the step is over."""
         self._mid_step = True
 
     def on_train_batch_end(self, outputs: Any, batch: TextBatch, batch_idx: int) -> None:
-        """Save the state where it is time."""
+        """Save the state if a checkpoint is due."""
         self._mid_step = False
         if self.step % self.recipe.save_every == 0:
             self.save_state()
 
     def save_state(self) -> None:
-        """Write what a resumed training needs, from the first rank.
+        """Write what a resumed training needs, on the first rank.
 
-        Not within a step, nor after the last one, which leaves a mask.
+        Do nothing within a step, or after the last one, which writes the mask.
         """
         if self.state_file is None or self._mid_step or not self.first < self.step < self.recipe.steps:
             return
@@ -199,7 +197,7 @@ class MaskModule(LightningModule):
         self.saved = self.step
 
     def on_validation_epoch_start(self) -> None:
-        """Begin the sums."""
+        """Reset the sums."""
         self._sums = torch.zeros(4, dtype=torch.float64, device=self.device)
 
     def validation_step(self, batch: TextBatch, batch_idx: int) -> None:
@@ -211,24 +209,24 @@ class MaskModule(LightningModule):
         self._sums[3] += len(exact_N)
 
     def on_validation_epoch_end(self) -> None:
-        """Average over the clips of all ranks."""
+        """Average over the clips of all ranks and record the result."""
         log_p, tokens, exact, clips = sum_over_ranks(self._sums).tolist()
         if clips:
             found = Validation(self.step, -log_p / tokens, exact / clips, int(clips))
             self.validations.append(found)
             values = {"step": float(found.step), "val/loss": found.loss, "val/exact": found.exact}
-            # Every rank has the value over all ranks already.
+            # Already summed over all ranks.
             self.log_dict(values, rank_zero_only=True)
 
     def _scores(self, batch: TextBatch, mask: Tensor) -> Any:
         if batch.failures:
             raise BadClipError(batch.failures[0])
         assert self._gates is not None
-        # Not taken off before the backward pass: checkpointed layers run once more in it.
+        # Kept until the backward pass is over: it runs checkpointed layers again.
         self._gates.set(mask)
         return self.lalm.answer_scores(batch.inputs, batch.texts)
 
     def _generator(self, *parts: object) -> torch.Generator:
-        """Return a generator for a purpose, step and rank, on the CPU: the same on any device."""
+        """Return a CPU generator for a purpose, step and rank: its numbers do not depend on the device."""
         number = stable_number(self.seed, "mask", *parts)
         return torch.Generator().manual_seed(number % 2**63)

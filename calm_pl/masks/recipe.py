@@ -1,4 +1,4 @@
-"""How a mask is learned."""
+"""The settings of a mask's training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class MaskRecipe:
     weight_decay: float = setting(0.0, finite_at_least(0))
     """Weight decay of AdamW; it pulls logits towards 0."""
     sparsity: float = setting(0.0, finite_at_least(0))
-    """λ: penalty per active head."""
+    """λ, the penalty per active head."""
     tau_start: float = setting(4.0, above_zero())
     """Initial temperature of the straight-through gradient."""
     tau_end: float = setting(0.5, above_zero())

@@ -17,8 +17,8 @@ class MaskState(NamedTuple):
     """Logits and AdamW's averages. Noise, order of clips, τ and learning rate follow from the step.
 
     Attributes:
-        job: hash of the settings that it belongs to.
-        step: steps done.
+        job: hash of the settings of the training.
+        step: number of steps done.
         logits_LA: M, float32.
         mean_LA: AdamW's running mean of gradients.
         square_LA: AdamW's running mean of their squares.
@@ -57,10 +57,10 @@ def load_state(path: Path, job: str) -> MaskState | None:
             tensors = [file.get_tensor(name) for name in ("logits", "mean", "square")]
             state = MaskState(header["job"], int(header["step"]), *tensors)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read as the state of a training: {error}. Delete it.") from error
+        raise RunError(f"{path}: cannot be read as a checkpoint: {error}. Delete it.") from error
     if state.job != job:
         raise RunError(
-            f"{path.parent} holds an unfinished training of other settings, weights or clips (hash"
-            f" {state.job[:8]}, this one {job[:8]}). Choose another run.dir, or set run.overwrite=true."
+            f"{path.parent} holds an unfinished training with other settings, weights or clips (hash"
+            f" {state.job[:8]}, not {job[:8]}). Choose another run.dir, or set run.overwrite=true."
         )
     return state

@@ -1,4 +1,4 @@
-"""Settings of a task that is learned from clips and their answers."""
+"""Settings of a task given as clips and their answers."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ class TextSettings:
     manifest: str = "???"
     """Manifest of the training clips: CSV, TSV, JSON or JSONL, with a column of paths and one of texts."""
     val_manifest: Optional[str] = None
-    """Manifest of the validation clips; null takes the rows of `manifest` whose split is `validation`."""
+    """Manifest of the validation clips; null uses the rows of `manifest` whose split is `validation`."""
     root: Optional[str] = None
-    """The folder that paths are relative to; null is that of each manifest."""
+    """The folder that paths are relative to; null uses each manifest's folder."""
     allow_outside: bool = False
     """Allow paths outside `root`."""
     path_column: Optional[str] = None
-    """null takes the first of `path`, `wav`, `audio`, `file`, `filename` and `video` that exists."""
+    """null uses the first of `path`, `wav`, `audio`, `file`, `filename` and `video` that exists."""
     text_column: Optional[str] = None
-    """null takes the first of `text`, `target`, `answer`, `transcript`, `sentence` and `label` that
-    exists."""
+    """null uses the first of `text`, `target`, `answer`, `transcript`, `sentence` and `label` that exists."""
     split_column: str = "split"
-    """Rows with splits other than `train` and `validation` are ignored; without the column all rows are for
+    """Rows with splits other than `train` and `validation` are ignored; without this column all rows are for
     training."""
     question: str = ""
     """Text beside the clip in the prompt; normally empty, since a mask replaces it."""

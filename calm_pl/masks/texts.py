@@ -1,4 +1,4 @@
-"""Clips with the text that a model should answer: manifests, and batches for training and validation."""
+"""Clips with the expected answers: manifests, and batches for training and validation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TRAIN, _VALIDATION = ("", "train"), ("validation", "val", "valid", "dev")
 
 
 class TextClip(NamedTuple):
-    """A clip and the answer that the model should give."""
+    """A clip and the expected answer."""
 
     clip: Clip
     text: str
@@ -38,8 +38,8 @@ class TextBatch:
     """Clips ready for the model, with their answers.
 
     Attributes:
-        inputs: the model's tensors of N prompts; empty where a clip could not be read.
-        texts: N answers.
+        inputs: the model's input tensors for N prompts; empty if a clip could not be read.
+        texts: N expected answers.
         failures: why clips could not be read.
     """
 
@@ -51,16 +51,16 @@ class TextBatch:
 class StepBatches(Sampler[list[int]]):
     """Sampler of the clips a rank trains on in each step: a new order per epoch, starting at any step.
 
-    The order is one stream for all ranks, of which each step takes `batch_size` clips a rank; it depends on
-    the seed alone, so a training that is resumed goes on with the clips that were next.
+    All ranks share one stream of clips, from which each step takes `batch_size` clips per rank. It depends
+    only on the seed, so a resumed training continues with the next clips.
 
     Args:
-        num_clips: of the list.
-        batch_size: a rank.
-        seed: of the orders.
+        num_clips: number of training clips.
+        batch_size: clips per step on each rank.
+        seed: seed of the orders.
         rank, world_size: of this process.
-        first: step to begin with, from 0.
-        num_steps: of the whole training.
+        first: the first step to run, from 0.
+        num_steps: number of steps of the whole training.
     """
 
     def __init__(
@@ -107,12 +107,12 @@ class TextDataModule(LightningDataModule):
 
     Args:
         settings: see `TextSettings`.
-        seed: of the order of clips.
+        seed: seed of the order of clips.
 
     Attributes:
         train, validation: the clips, after `prepare`.
-        preparer: makes the model's inputs; to be set before a loader is asked for.
-        first, num_steps: training steps to run, from `first` up to `num_steps`; likewise.
+        preparer: makes the model's inputs; set it before requesting a loader.
+        first, num_steps: the training steps to run, from `first` up to `num_steps`; set them likewise.
     """
 
     def __init__(self, settings: TextSettings, seed: int) -> None:
@@ -128,7 +128,7 @@ class TextDataModule(LightningDataModule):
         """Read the lists, before any model is loaded.
 
         Raises:
-            DataError: lists or files that are not there or not as they should be; a clip on both sides.
+            DataError: a list or file is missing or invalid, or a clip is in both sets.
         """
         s = self.settings
         if s.val_manifest is None:
@@ -138,11 +138,11 @@ class TextDataModule(LightningDataModule):
         else:
             self.train, self.validation = self._read(s.manifest), self._read(s.val_manifest)
         if not self.train:
-            raise DataError(f"{s.manifest}: has no clip of the split `train`.")
+            raise DataError(f"{s.manifest}: has no clip with the split `train`.")
         heard = {one.clip.path for one in self.train}
         both = [one.clip.path for one in self.validation if one.clip.path in heard]
         if both:
-            raise DataError(f"{both[0]} is among the clips to train on and among those to validate on.")
+            raise DataError(f"{both[0]} is a training clip and a validation clip; remove it from one list.")
         for one in [*self.train, *self.validation]:
             if not one.clip.path.is_file():
                 raise DataError(f"{one.clip.path}: no such file.")
@@ -197,16 +197,16 @@ class TextDataModule(LightningDataModule):
             split = one_text(row.values, s.split_column, row.where).lower()
             clips.append(TextClip(Clip(paths.id_of(file), file, (), (), split=split), text))
         if not clips:
-            raise DataError(f"{path}: lists no clip.")
+            raise DataError(f"{path}: lists no clips.")
         return clips
 
 
 class TextCollator:
-    """Collator that makes a `TextBatch` of decoded clips.
+    """Collator of decoded clips into a `TextBatch`.
 
     Args:
-        texts: the data set's answers.
-        question: beside every clip.
+        texts: the data set's expected answers.
+        question: the text in every prompt.
         preparer: makes the model's inputs.
     """
 
@@ -216,7 +216,7 @@ class TextCollator:
         self.preparer = preparer
 
     def __call__(self, items: Sequence[Item]) -> TextBatch:
-        """Collate what `ClipDataset` gives."""
+        """Collate items of a `ClipDataset`."""
         texts = [self.texts[index] for index, _ in items]
         failures = [item.reason for _, item in items if isinstance(item, Failure)]
         sound = [item.sound.windows[0] for _, item in items if isinstance(item, Media)]

@@ -1,1 +1,1 @@
-"""Pseudo-labels: the frozen model labels the support itself, and voters are fitted on that. Floor 3."""
+"""Pseudo-labels: the frozen model labels the support, and voters are fitted on these labels. Floor 3."""

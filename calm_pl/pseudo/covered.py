@@ -1,4 +1,4 @@
-"""A voter that was fitted on only some of a task's classes."""
+"""A voter fitted on only some of a task's classes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 from calm_pl.voters import HeadVoter
 
 
-class CoveredAnswer(NamedTuple):
-    """Its prediction, in the task's classes.
+class CoveredPrediction(NamedTuple):
+    """The voter's predictions, as indices of the task's classes.
 
     Attributes:
-        winner_N: class index; C where none of the candidates is covered.
-        proba_NC: probabilities, 0 for classes that are not covered.
+        winner_N: class index; C if the voter knows none of the candidates.
+        proba_NC: probabilities, 0 for classes that the voter does not know.
     """
 
     winner_N: Tensor
@@ -26,21 +26,21 @@ class CoveredVoter(NamedTuple):
     """A fitted voter and the classes that it knows.
 
     Attributes:
-        voter: fitted.
-        covered: its classes as indices of the task's, ascending.
-        num_classes: C of the task.
+        voter: the fitted voter.
+        covered: its classes, as ascending indices of the task's.
+        num_classes: C, the task's number of classes.
     """
 
     voter: HeadVoter
     covered: tuple[int, ...]
     num_classes: int
 
-    def answer(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> CoveredAnswer:
+    def answer(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> CoveredPrediction:
         """Classify N clips.
 
         Args:
             x_NHD: head vectors.
-            candidates_NC: the classes, of the task, that each clip may be given; all where None.
+            candidates_NC: the task's classes that are allowed for each clip; all if None.
         """
         covered_P = torch.tensor(self.covered, device=x_NHD.device)
         candidates_NP = None if candidates_NC is None else candidates_NC[:, covered_P]
@@ -53,4 +53,4 @@ class CoveredVoter(NamedTuple):
             lost_N = ~candidates_NP.any(1).to(winner_N.device)
             winner_N = winner_N.masked_fill(lost_N, self.num_classes)
             proba_NC = proba_NC.masked_fill(lost_N[:, None], 0.0)
-        return CoveredAnswer(winner_N, proba_NC)
+        return CoveredPrediction(winner_N, proba_NC)

@@ -23,11 +23,11 @@ from calm_pl.voters import HeadVoter, Support, gather_support
 
 
 class Held(NamedTuple):
-    """Head vectors of this rank's clips among those requested.
+    """Head vectors of the requested clips that are on this rank.
 
     Attributes:
         vectors_NHD: the vectors.
-        positions: of their questions in the support.
+        positions: positions of their questions in the support.
     """
 
     vectors_NHD: Tensor
@@ -35,12 +35,12 @@ class Held(NamedTuple):
 
 
 class RoundLabels(NamedTuple):
-    """The labels that one round was fitted on.
+    """The labels on which one round was fitted.
 
     Attributes:
         labels: class index by position.
-        posteriors: by position, where self-training gave the label.
-        steps: quality of the votes' labels, then of those after each self-training step.
+        posteriors: CALM's probability of the label, by position, if self-training assigned it.
+        steps: quality of the labels by majority vote, then of those after each self-training step.
     """
 
     labels: dict[int, int]
@@ -49,11 +49,11 @@ class RoundLabels(NamedTuple):
 
 
 class Relabelled(NamedTuple):
-    """Clips that a voter labels with enough confidence.
+    """Labels that a voter assigns with enough confidence.
 
     Attributes:
         labels: class index by position.
-        posteriors: its probability, by position.
+        posteriors: probability of the label, by position.
     """
 
     labels: dict[int, int]
@@ -61,19 +61,20 @@ class Relabelled(NamedTuple):
 
 
 class PseudoFit:
-    """Collector of rollouts that votes, and fits voters on the result.
+    """Collect rollouts, label clips by majority vote, and fit voters on the labels.
 
     Args:
         settings: see `PseudoSettings`.
         task: classes, questions and rounds.
-        voters: unfitted, by method name without `+pl`; they stay unfitted. Self-training needs `calm`.
-        link: where rollouts are kept; None keeps none.
+        voters: unfitted voters by method name without `+pl`; copies of them are fitted. Self-training needs
+            `calm`.
+        link: store of rollouts; None stores none.
 
     Attributes:
-        sampler: draws the rollouts.
-        labels: after `settle`, on every rank the same.
-        rounds: the labels of each round that was fitted.
-        fitted: by method name with `+pl`, then by round.
+        sampler: the sampler of rollouts.
+        labels: the labels, after `settle`; the same on every rank.
+        rounds: the labels of each round fitted so far.
+        fitted: the fitted voters, by method name with `+pl`, then by round.
     """
 
     def __init__(
@@ -98,24 +99,24 @@ class PseudoFit:
         self.fitted: dict[str, list[CoveredVoter]] = {name: [] for name in self.methods}
 
     def add(self, index_N: Tensor, answers: Sequence[list[str]]) -> None:
-        """Keep the answers about a batch of this rank."""
+        """Store the answers for a batch of this rank."""
         self._said |= dict(zip(index_N.tolist(), answers, strict=True))
 
     def settle(self) -> None:
-        """Vote, over the clips of all ranks; every rank must call it."""
+        """Label the clips of all ranks by majority vote; every rank must call this."""
         said = dict(concatenate_over_ranks(list(self._said.items())))
         self.labels = count_votes(said, self.task, self.settings.min_agreement)
 
     def fit(self, one: Round, held: Callable[[Sequence[int]], Held]) -> None:
-        """Fit every voter on the labels of one round, after self-training; every rank must call it.
+        """Fit every voter on one round's labels, after any self-training; every rank must call this.
 
         Args:
             one: the round.
-            held: from positions to those vectors that this rank has.
+            held: returns the vectors of the given positions that this rank has.
 
         Raises:
             RunError: the labels are of fewer than two classes.
-            ValueError: what a voter cannot be fitted on.
+            ValueError: a voter cannot be fitted on the labels or vectors.
         """
         labels, posteriors = self.labels.kept(one.support), dict[int, float]()
         steps = [self._quality(labels, one)]
@@ -139,7 +140,7 @@ class PseudoFit:
         held: Callable[[Sequence[int]], Held],
         support: Support | None = None,
     ) -> CoveredVoter:
-        """Return a copy of a voter, fitted on labels."""
+        """Return a copy of a voter, fitted on the given labels."""
         covered = tuple(sorted(set(labels.values())))
         heldout = None
         if one.heldout and voter.get_params().get("reliability_split") == "heldout":
@@ -160,8 +161,8 @@ class PseudoFit:
             named = f"only {classes[covered[0]]!r}" if covered else "no class"
             raise RunError(
                 f"Pseudo-labels{place}, draw {one.draw}, name {named} ({len(labels)} of {len(one.support)}"
-                f" {unit(self.task.support)} kept): nothing can be fitted on that. Lower"
-                " pseudo.min_agreement (what was sampled is in the bank), take more clips"
+                f" {unit(self.task.support)} kept), but fitting needs two classes. Lower"
+                " pseudo.min_agreement (the sampled answers are in the bank), use more clips"
                 " (data.shots=null), or lower pseudo.temperature_high."
             )
         vectors_NHD, positions = held(list(labels))
@@ -173,7 +174,7 @@ class PseudoFit:
     def _labelled_by(
         self, judge: CoveredVoter, one: Round, held: Callable[[Sequence[int]], Held]
     ) -> Relabelled:
-        """Label all clips of a round with a voter."""
+        """Label all of a round's clips with a voter."""
         vectors_NHD, positions = held(one.support)
         winner_N, proba_NC = judge.answer(vectors_NHD)
         p_N = proba_NC.gather(1, winner_N[:, None]).squeeze(1)

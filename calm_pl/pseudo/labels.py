@@ -1,4 +1,4 @@
-"""From rollouts to labels, and their quality if the truth is known."""
+"""Labels from rollouts, and their quality if the truth is known."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from calm_pl.pseudo.sampling import ballot
 
 KEPT, UNREADABLE, NO_VOTE, TIE, DISAGREE = "kept", "unreadable", "no answer", "tie", "disagreement"
 UNSURE = "low posterior"
-_ROUNDING = 1e-9  # 3 of 10 is 30 %, whatever floats make of it
+_ROUNDING = 1e-9  # so that 3 of 10 is 30 % despite rounding
 
 
 class Vote(NamedTuple):
     """Result of the rollouts of a clip.
 
     Attributes:
-        label: class index with the most votes; -1 where there is none, or several.
+        label: class index with the most votes; -1 if there is none, or a tie.
         votes: rollouts that named it.
-        agreement: `votes` over all rollouts, unparsable ones included.
-        outcome: `kept`, or why not: `unreadable`, `no answer` (no rollout named an option), `tie`, or
-            `disagreement` (too few votes for the winner).
+        agreement: `votes` divided by all rollouts, including unparsable ones.
+        outcome: `kept`, or the reason for rejection: `unreadable`, `no answer` (no rollout named an option),
+            `tie`, or `disagreement` (too few votes for the winner).
         ballots: the class that each rollout named, -1 for none.
-        said: their words.
+        said: the text of each rollout.
     """
 
     label: int
@@ -43,11 +43,11 @@ class Quality(NamedTuple):
     """Quality of labels.
 
     Attributes:
-        asked: clips that were to be labelled.
-        kept: those that have a label.
-        known: those kept whose true class is known.
-        right: those known whose label is the true class.
-        lacking: names of the classes that no clip is labelled with, in class order.
+        asked: number of clips to label.
+        kept: number of clips with a label.
+        known: number of kept clips whose true class is known.
+        right: number of these whose label is the true class.
+        lacking: names of the classes without a labelled clip, in class order.
     """
 
     asked: int
@@ -58,23 +58,23 @@ class Quality(NamedTuple):
 
     @property
     def accuracy(self) -> float:
-        """Share of correct labels among those whose truth is known; NaN if there are none."""
+        """Share of correct labels among clips whose truth is known; NaN if there are no such clips."""
         return self.right / self.known if self.known else float("nan")
 
 
 @dataclass(frozen=True)
 class PseudoLabels:
-    """Votes about every support question, by position."""
+    """The vote on every support question, by position."""
 
     votes: tuple[Vote, ...]
 
     def kept(self, positions: Sequence[int]) -> dict[int, int]:
-        """Return the labels of those positions that have one."""
+        """Return the labels of those of the given positions that have one."""
         return {n: self.votes[n].label for n in positions if self.votes[n].outcome == KEPT}
 
     @property
     def unparsed(self) -> float:
-        """Share of all rollouts that named no option; NaN without rollouts."""
+        """Share of all rollouts that name no option; NaN without rollouts."""
         ballots = [one for vote in self.votes for one in vote.ballots]
         return ballots.count(NO_ANSWER) / len(ballots) if ballots else float("nan")
 
@@ -83,9 +83,9 @@ def count_votes(said: Mapping[int, Sequence[str]], task: Task, min_agreement: fl
     """Vote on every support question of a task.
 
     Args:
-        said: answers by position; a question without any could not be read.
+        said: answers by position; a question without answers has a clip that could not be read.
         task: questions and classes.
-        min_agreement: the least share of the rollouts for the winner.
+        min_agreement: the smallest share of rollouts with which a winner is kept.
     """
     positions = sorted(said)
     ballots = [ballot(said[n], task.support[n], task.shown) for n in positions]
@@ -113,8 +113,8 @@ def quality(
 
     Args:
         labels: class index by position.
-        asked: clips that were to be labelled.
-        queries: questions by position; -1 is their label where nobody knows it.
+        asked: positions of the clips to label.
+        queries: questions by position; their label is -1 if unknown.
         classes: labels in class order.
     """
     known = [n for n in labels if queries[n].label >= 0]

@@ -1,4 +1,4 @@
-"""Reports about pseudo-labels: rows of files, an entry of `results.json`, sentences."""
+"""Reports on pseudo-labels: rows of files, an entry of `results.json`, sentences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from calm_pl.data.questions.counting import unit
 from calm_pl.pseudo.fitting import PseudoFit
 from calm_pl.pseudo.labels import DISAGREE, KEPT, NO_VOTE, TIE, UNREADABLE, UNSURE, Quality, quality
 
-_NAMED = 12  # classes in a sentence
+_NAMED = 12  # the most classes to name in a sentence
 _REASONS = {
     DISAGREE: "below {share} agreement",
     TIE: "tied",
@@ -28,9 +28,9 @@ class FinalLabel(NamedTuple):
     """Final outcome for a support question.
 
     Attributes:
-        label: class index; -1 where there is none.
-        outcome: `kept`, or why not; see `Vote`. `low posterior` after self-training.
-        posterior: that self-training kept it for; None without.
+        label: class index; -1 if there is none.
+        outcome: `kept`, or the reason for rejection, see `Vote`; also `low posterior` after self-training.
+        posterior: probability of the label in self-training; None without it.
     """
 
     label: int
@@ -60,13 +60,13 @@ def overall(fit: PseudoFit) -> Quality:
 
 
 class Outcome(NamedTuple):
-    """The clips of one outcome.
+    """The clips with one outcome.
 
     Attributes:
         name: see `Vote`.
-        clips: how many.
-        accuracy: share of them whose label, or else whose most frequent answer, is right; NaN where no truth
-            or no such answer is known.
+        clips: number of clips.
+        accuracy: share whose label, or else most frequent answer, is correct; NaN if none has both a known
+            truth and such an answer.
     """
 
     name: str
@@ -80,7 +80,7 @@ def outcomes(fit: PseudoFit) -> list[Outcome]:
     found = []
     for name in (KEPT, *_REASONS):
         here = [n for n, one in enumerate(finals) if one.outcome == name]
-        # What was rejected has no label; its vote tells what the threshold was good for.
+        # Rejected clips have no label; their most frequent answer shows what the threshold gains.
         labels = {n: finals[n].label if name == KEPT else fit.labels.votes[n].label for n in here}
         voted = {n: label for n, label in labels.items() if label >= 0}
         judged = quality(voted, len(here), fit.task.support, fit.task.classes)
@@ -111,7 +111,7 @@ def summary(fit: PseudoFit) -> dict[str, Any]:
 
 
 def sentences(fit: PseudoFit) -> list[str]:
-    """Return what a reader of the results must know about the labels."""
+    """Return the sentences about the labels that accompany the results."""
     s, every = fit.settings, overall(fit)
     share = f"{100 * s.min_agreement:g} %"
     rejected = Counter(one.outcome for one in final_labels(fit) if one.outcome != KEPT)
@@ -120,7 +120,7 @@ def sentences(fit: PseudoFit) -> list[str]:
         for reason, words in _REASONS.items()
         if rejected[reason]
     ]
-    # Where rounds differ in their labels, what is told of all clips is of the votes alone.
+    # If rounds differ in their labels, the sentence about all clips covers the majority votes alone.
     again = f" and self-training x{s.rounds}" if s.rounds and len(fit.rounds) == 1 else ""
     asked_of = unit(fit.task.support)
     how = (
@@ -168,11 +168,11 @@ def sentences(fit: PseudoFit) -> list[str]:
 
 
 def kept_rows(fit: PseudoFit, root: Path) -> list[list[str]]:
-    """Return a header and a row per kept question: a list that the benchmark `manifest` reads.
+    """Return a header and a row per kept question, as the benchmark `manifest` reads them.
 
     Args:
         fit: the labels.
-        root: paths below it are written relative to it.
+        root: paths below this folder are written relative to it.
     """
     classes, pictures = fit.task.classes, any(query.clip.video for query in fit.task.support)
     header = ["path", *(["video"] if pictures else []), "label", "group", "agreement", "votes", "posterior"]
@@ -182,7 +182,7 @@ def kept_rows(fit: PseudoFit, root: Path) -> list[list[str]]:
             continue
         clip, vote = fit.task.support[n].clip, fit.labels.votes[n]
         video = [_below(root, clip.video) if clip.video else ""] if pictures else []
-        # A manifest has room for one group; with several, none would stand for all.
+        # A manifest holds one group per clip; with several kinds of groups, no single one is enough.
         group = clip.groups[0] if len(clip.groups) == 1 else ""
         posterior = "" if one.posterior is None else f"{one.posterior:.6f}"
         front = [_below(root, clip.path), *video, classes[one.label], group, f"{vote.agreement:.6f}"]
@@ -194,7 +194,8 @@ def rejected_rows(fit: PseudoFit, root: Path, failures: Mapping[int, str]) -> li
     """Return a header and a row per question without a label, with the reason.
 
     Args:
-        fit, root: as for `kept_rows`.
+        fit: the labels.
+        root: as for `kept_rows`.
         failures: why clips could not be read, by position.
     """
     rows = [["path", "reason", "vote", "agreement", *_TOLD, "error"]]
@@ -213,7 +214,7 @@ _TOLD = ["truth", "clip", "shown", "answers", "said"]
 
 
 def _told(fit: PseudoFit, position: int) -> list[str]:
-    """Return truth, clip, options, what each rollout named (`?` for nothing) and its text as JSON."""
+    """Return truth, clip, options, the option each rollout named (`?` for none) and its text as JSON."""
     query, vote, classes = fit.task.support[position], fit.labels.votes[position], fit.task.classes
     return [
         classes[query.label] if query.label >= 0 else "",

@@ -1,4 +1,4 @@
-"""Rollouts: the temperature and noise of each, and where its answers are stored."""
+"""Rollouts: the temperature and noise of each, and the store of their answers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from calm_pl.pseudo.settings import PseudoSettings
 
 
 class RolloutSampler:
-    """Sampler of rollouts that depend only on (seed, clip, rollout), not on batch, order or ranks.
+    """Sampler of rollouts that depend only on seed, clip and rollout, not on batch, order or ranks.
 
     Args:
         settings: how to sample.
         queries: questions by position.
-        link: where answers are kept; None keeps none.
+        link: store of answers; None stores none.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class RolloutSampler:
         """Return temperatures and noise of R rows.
 
         Args:
-            positions_R: the question of each row; a clip's windows come as rows in their order.
+            positions_R: the question of each row; a clip's windows are consecutive rows, in order.
         """
         s = self.settings
         seen: dict[int, int] = {}
@@ -51,7 +51,7 @@ class RolloutSampler:
             ]
             span = s.temperature_high - s.temperature_low
             temperatures.append([s.temperature_low + span * number / 2**64 for number in numbers[0]])
-            # The upper half becomes negative: torch has no unsigned arithmetic.
+            # Seeds of 2^63 and above become negative: torch has no unsigned arithmetic.
             seeds.append([number - 2**63 for number in numbers[1]])
         return Draws(torch.tensor(temperatures), torch.tensor(seeds), s.top_p, s.max_new_tokens)
 
@@ -59,7 +59,7 @@ class RolloutSampler:
         """Store the answers of a decoded batch, if there is a store.
 
         Raises:
-            RunError: the disk is full or refuses.
+            RunError: the disk is full or cannot be written.
         """
         if self.link is not None:
             self.link.store.append(dict(zip(self._keys(self.link, batch), answers, strict=True)))
@@ -81,7 +81,7 @@ def sampling_settings(settings: PseudoSettings) -> dict[str, object]:
 
 
 def ballot(said: Sequence[str], query: Query, shown: Sequence[str]) -> list[int]:
-    """Return the class that each answer names, -1 if it names no option or several.
+    """Return the class that each answer names; -1 if it names no option, or several.
 
     Args:
         said: answers to the question.

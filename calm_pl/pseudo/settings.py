@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from calm_pl.validation import above_zero, above_zero_to_one, at_least, fraction, setting
 
-JUDGE = "calm"  # the voter that self-training labels by
+JUDGE = "calm"  # the voter that relabels clips in self-training
 
 
 @dataclass
 class PseudoSettings:
-    """How clips are labelled by sampled answers of the model (CALM, section 3.3)."""
+    """How clips are labelled from the model's sampled answers (CALM, section 3.3)."""
 
     rollouts: int = setting(10, at_least(1))
     """Sampled answers per clip."""

@@ -29,7 +29,7 @@ def run_sweep(job: SweepJob, quiet: bool = True) -> None:
     """Run a sweep on this process, or on the ranks that Lightning starts.
 
     Raises:
-        CalmError: anything the user can mend.
+        CalmError: anything the user can fix.
     """
     require_paths(job)
     import_lightning(quiet)
@@ -43,10 +43,10 @@ def run_sweep(job: SweepJob, quiet: bool = True) -> None:
     end_with_parent()
     record = _open_record(job)
     works = passes(job)
-    first = build_data(works[0].config).task()  # a wrong root shows before anything is written
+    first = build_data(works[0].config).task()  # reports a wrong root before anything is written
     metric = main_metric(job, first.multi_label, first.positive)
     table = SweepTable(record.run_dir)
-    table.known()  # a file of someone else's shows now
+    table.known()  # reports a foreign file early
     board = _open_board(build_wandb(job.wandb, record)) if is_rank_zero() else None
     progress = SweepProgress(enabled=job.trainer.enable_progress_bar)
     rows: list[Row] = []
@@ -63,7 +63,7 @@ def run_sweep(job: SweepJob, quiet: bool = True) -> None:
 def _compute(
     job: SweepJob, work: Pass, record: JobRecord, table: SweepTable, progress: SweepProgress, quiet: bool
 ) -> SweepModule:
-    """Make one pass of the model over the data, and its points."""
+    """Run one pass of the model over the data, and evaluate its points."""
     from calm_pl.evaluation.odd_clips import num_unjudged, odd_clips, sentences
     from calm_pl.sweeps.module import SweepModule
     from calm_pl.sweeps.points import points_of, too_many_heads
@@ -88,15 +88,15 @@ def _compute(
     odd = odd_clips(module.task, support, query)
     module.notes += sentences(odd, num_unjudged(module.task, support, query), file="")
     if many := too_many_heads(work, heads):
-        module.notes.append(f"top_k {', '.join(map(str, many))}: the model has {heads} heads, which is all.")
+        module.notes.append(f"top_k {', '.join(map(str, many))}: uses all {heads} heads of the model.")
     return module
 
 
 def _open_record(job: SweepJob) -> JobRecord:
-    """Open the run folder, with the sweep's configuration in it.
+    """Create the run folder with the sweep's configuration.
 
     Raises:
-        RunError: it cannot be written, or holds the results of another configuration.
+        RunError: the folder cannot be written, or holds results of another configuration.
     """
     from calm_pl.atomic_files import replacing
     from calm_pl.sweeps.settings import sweep_hash
@@ -112,8 +112,8 @@ def _open_record(job: SweepJob) -> JobRecord:
     other = hash_of_results(path)
     if other not in (None, digest) and not job.run.overwrite:
         raise RunError(
-            f"{record.run_dir} holds another sweep (hash {str(other)[:8]}, this one {digest[:8]}). Choose"
-            " another run.dir, or set run.overwrite=true: rows that both have are kept, the others go."
+            f"{record.run_dir} holds another sweep (hash {str(other)[:8]}, not {digest[:8]}). Choose"
+            " another run.dir, or set run.overwrite=true: shared rows are kept, the others are deleted."
         )
     for target, text in (
         (record.run_dir / "config.yaml", record.config_yaml),
@@ -125,7 +125,7 @@ def _open_record(job: SweepJob) -> JobRecord:
 
 
 def _open_board(board: WandbLogger | None) -> WandbLogger | None:
-    """Start the run on Weights & Biases now: a missing account shows before hours are spent."""
+    """Start the Weights & Biases run early: a missing account is reported before hours are spent."""
     if board is None:
         return None
     try:

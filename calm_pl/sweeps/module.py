@@ -30,27 +30,27 @@ from calm_pl.sweeps.table import Row, SweepTable, columns
 from calm_pl.voters import HeadVoter, gather_support
 from calm_pl.voters.many import fit_many, vote_many
 
-_MOST_ANSWERS = 2**28  # probabilities that all ranks together hold at once, 1 GiB
+_MOST_PROBABILITIES = 2**28  # the most probabilities held at once over all ranks: 1 GiB
 
 
 class SweepModule(LightningModule):
     """Module that collects support (`trainer.validate`) and query (`trainer.test`), and computes all points.
 
-    Ranks keep their own vectors; what crosses them are sums, as in `FitFreeModule`.
+    Ranks keep their own vectors and exchange only sums, as in `FitFreeModule`.
 
     Args:
         lalm: the frozen model.
-        points: what is computed; with an unfitted voter for each, None for zero-shot.
-        task: classes, questions and rounds; the rounds' support holds the most shots of any point.
+        points: the points to compute, each with an unfitted voter; None for zero-shot.
+        task: classes, questions and rounds; the rounds' support has the largest number of shots of any point.
         zero_shot: how options are scored, see `option_scores`.
-        table: where rows of earlier jobs are, and new ones go; rank 0's is read and written.
-        on_points: called on rank 0 with how many points were dealt with, a round after another.
+        table: rows of earlier jobs and new rows; only rank 0 reads and writes it.
+        on_points: called on rank 0 after each round with the number of points done.
         policy: for clips that cannot be read.
 
     Attributes:
         rows: all rows, after test; the same on every rank.
-        notes: what a reader must know about the data, a sentence each; set by the job.
-        support_coverage, query_coverage: what became of the clips.
+        notes: sentences about the data for the reader; set by the job.
+        support_coverage, query_coverage: counts of clips read, failed and truncated.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class SweepModule(LightningModule):
         self._options: list[tuple[Tensor, Tensor]] = []
 
     def on_validation_epoch_start(self) -> None:
-        """Begin an empty support."""
+        """Start with an empty support."""
         self._keys["support"] = {}
         self._support.begin(self.trainer)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect support clips; they stay on their rank."""
+        """Collect support clips; their vectors stay on this rank."""
         self._collect(self._support, batch)
 
     def on_validation_epoch_end(self) -> None:
@@ -93,19 +93,19 @@ class SweepModule(LightningModule):
         self.support_coverage: Coverage = self._support.finish(self.device)
 
     def on_test_epoch_start(self) -> None:
-        """Begin an empty query."""
+        """Start with an empty query."""
         self._keys["query"] = {}
         self._options = []
         self._query.begin(self.trainer)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect query clips; they stay on their rank."""
+        """Collect query clips; their vectors stay on this rank."""
         encoded = self._collect(self._query, batch)
         if encoded is not None:
             self._options.append((batch.options_NO, encoded.options_NO))
 
     def on_test_epoch_end(self) -> None:
-        """Compute every point that is not known."""
+        """Compute every point whose row is not in the table."""
         self.query_coverage: Coverage = self._query.finish(self.device)
         known = dict(
             concatenate_over_ranks(list(self.table.known().items()) if self.global_rank == 0 else [])
@@ -119,7 +119,7 @@ class SweepModule(LightningModule):
                 raise RunError(f"No query clip{where} could be read: there is nothing to evaluate.")
         self.rows = []
         if self.global_rank == 0:
-            self.on_points(0)  # the clock starts
+            self.on_points(0)  # starts the clock
         query = QueryClips(self.task, self._query, self._options)
         for one in self.task.rounds:
             query.turn_to(one.fold)
@@ -146,20 +146,20 @@ class SweepModule(LightningModule):
         keys: dict[str, dict[int, str]],
         known: dict[str, Row],
     ) -> None:
-        """Compute the points of a round that share their support."""
+        """Compute those points of a round that share their support."""
         support = self._first(one.support, shots)
         used = [position for position in support if position in keys["support"]]
         facts = round_facts(self.task, self.zero_shot, one, used, keys)
         heads = self.lalm.layout.num_heads
         hashes = [point_hash(point, voter, facts, heads) for point, voter in points]
-        # Several points may be one: a setting of the grid is also the configured one.
+        # Several points may be the same: the configured setting may also be in the grid.
         unknown: dict[str, tuple[Point, HeadVoter | None]] = {}
         for digest, pair in zip(hashes, points, strict=True):
             if digest not in known:
                 unknown.setdefault(digest, pair)
         todo = list(unknown.items())
-        # The same on every rank, whatever it holds of the query.
-        step = max(1, _MOST_ANSWERS // (len(one.query) * len(self.task.classes)))
+        # The same on every rank, however many query clips it has.
+        step = max(1, _MOST_PROBABILITIES // (len(one.query) * len(self.task.classes)))
         for start in range(0, len(todo), step):
             block = todo[start : start + step]
             answers = self._answers([voter for _, (_, voter) in block], used, one, query)
@@ -184,7 +184,7 @@ class SweepModule(LightningModule):
     def _answers(
         self, voters: Sequence[HeadVoter | None], used: Sequence[int], one: Round, query: QueryClips
     ) -> list[tuple[Answer, HeadVoter | None]]:
-        """Predict this rank's query clips with fitted voters, or with the model itself for None."""
+        """Classify this rank's query clips with fitted voters, or with the model itself for None."""
         fitted = [copy.copy(voter) for voter in voters if voter is not None]
         if fitted:
             with explained("The support cannot be fitted"):
@@ -214,7 +214,7 @@ class SweepModule(LightningModule):
         answer: Answer,
         voter: HeadVoter | None,
     ) -> Row:
-        """Make a row; every rank must call it, since metrics are summed over ranks."""
+        """Return a row; every rank must call this, since metrics are summed over ranks."""
         self.metrics.reset()
         places = (self.task.label_Q[query.index_n], self.task.clip_Q[query.index_n], query.index_n)
         label_n, clip_n, index_n = (torch.from_numpy(part).to(self.device) for part in places)
@@ -242,10 +242,10 @@ class SweepModule(LightningModule):
         }
 
     def _first(self, positions: Sequence[int], shots: int | None) -> list[int]:
-        """Return the first `shots` clips of each class: the same as a draw of that size.
+        """Return the first `shots` clips of each class, which equal a draw of that size.
 
         Raises:
-            RunError: a class has fewer, though none of its files is missing.
+            RunError: a class has fewer clips, although none of its files is missing.
         """
         if shots is None:
             return list(positions)

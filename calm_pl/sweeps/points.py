@@ -1,4 +1,4 @@
-"""From a sweep to what is computed: forward passes over the data, and the points of each."""
+"""What a sweep computes: its forward passes over the data, and the points of each pass."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from calm_pl.sweeps.settings import (
 )
 
 GRID, DEFAULT, LOO, ORACLE = "grid", "default", "loo", "oracle"
-"""How a row's setting was chosen: it is in the grid; as configured; on the support; on the query."""
+"""How a row's setting was chosen: from the grid; as configured; on the support; on the query."""
 
 _DATA = ("last_n_tokens", "shots", "candidates", "n_options")
 
 
 def reads(method: str) -> tuple[str, ...]:
-    """Return the columns that matter to a method; the others stay empty in its rows."""
+    """Return the columns that a method reads; the others stay empty in its rows."""
     row = METHODS[method]
     if row.reads is Reads.OPTIONS:
         return ("last_n_tokens", "n_options")
@@ -38,11 +38,11 @@ class Point(NamedTuple):
     """One method with one setting.
 
     Attributes:
-        case: of the sweep; empty without cases.
-        method: its name.
+        case: case of the sweep; empty without cases.
+        method: name of the method.
         chosen: how the setting was chosen; see `GRID`.
-        config: the configuration that `fit-free` gets for it.
-        settings: every column of `SWEPT`; None where the method does not read it.
+        config: the configuration that `fit-free` would use for it.
+        settings: value of every column of `SWEPT`; None if the method does not read it.
     """
 
     case: str
@@ -61,8 +61,8 @@ class Pass(NamedTuple):
     """Points that share the model, the prompt and the clips.
 
     Attributes:
-        config: of the job that encodes; its shots are the most of any point.
-        combinations: points of the grid.
+        config: configuration of the job that encodes; its shots are the largest number of any point.
+        combinations: the points of the grid.
     """
 
     config: Config
@@ -75,7 +75,7 @@ def passes(job: SweepJob) -> list[Pass]:
     for one in combinations(job):
         config = configured(job, one.values)
         data = config.data
-        # Fewer shots are the first of more; held-out clips are those that come after them.
+        # With fewer shots, the first clips of a draw are used; held-out clips come after them.
         shared = dataclasses.replace(data, shots=data.shots if data.heldout_shots else None)
         key = repr((config.model, shared))
         before = found.get(key)
@@ -90,12 +90,12 @@ def passes(job: SweepJob) -> list[Pass]:
 
 
 def points_of(job: SweepJob, one: Pass, num_heads: int) -> list[Point]:
-    """Return the distinct points of a pass: settings that a method does not read make no further point.
+    """Return the distinct points of a pass; settings that a method does not read add none.
 
     Args:
         job: the sweep.
         one: the pass.
-        num_heads: H; as many heads or more are the same as all.
+        num_heads: H; this many heads or more count as all.
     """
     found: dict[Any, Point] = {}
     for combination in one.combinations:
@@ -118,13 +118,13 @@ def points_of(job: SweepJob, one: Pass, num_heads: int) -> list[Point]:
 
 
 def too_many_heads(one: Pass, num_heads: int) -> list[int]:
-    """Return numbers of heads in the grid that exceed the model's."""
+    """Return the numbers of heads in the grid that exceed the model's."""
     named = {v for c in one.combinations for name in ("top_k", "sav_top_k") for v in [c.values.get(name)]}
     return sorted(v for v in named if isinstance(v, int) and v > num_heads)
 
 
 def main_metric(job: SweepJob, multi_label: bool, positive: int | None) -> str:
-    """Return what the tables show, and the oracle goes by: as configured, else the task's main metric."""
+    """Return the metric of the tables and the oracle: the configured one, else the task's main metric."""
     return job.sweep.metric or METRICS.main(kinds_of(multi_label, positive)).key
 
 
@@ -146,7 +146,7 @@ def _heads(column: str, value: Any, num_heads: int) -> Any:
 
 
 def _shown(column: str, value: Any, num_heads: int) -> Any:
-    """Return a value as in the table: heads as their number."""
+    """Return a value as in the table, where heads are a number."""
     if column not in ("top_k", "sav_top_k"):
         return value
     return num_heads if value is None else min(value, num_heads)

@@ -17,7 +17,7 @@ from calm_pl.sweeps.summary import Gap, Mean, gaps, means
 from calm_pl.sweeps.table import Row
 
 _MOST_LINES = 200
-_LEAST_WIDTH = 120  # a narrower terminal wraps the lines rather than lose what they say
+_LEAST_WIDTH = 120  # in a narrower terminal lines wrap instead of being cut
 ON_THE_QUERY = (
     "All numbers are measured on the query set. The best grid point is selected on it and is therefore"
     ' labelled "oracle"; beside it are the configured setting and the one that leave-one-out selects on the'
@@ -29,9 +29,9 @@ def print_sweep(title: str, rows: Sequence[Row], metric: str) -> None:
     """Print one row per setting with one column per method, then the oracle's lead.
 
     Args:
-        title: above the table.
-        rows: of the sweep.
-        metric: shown.
+        title: title of the table.
+        rows: the sweep's rows.
+        metric: key of the metric to show.
     """
     console = Console()
     console.width = max(console.width, _LEAST_WIDTH)
@@ -41,7 +41,7 @@ def print_sweep(title: str, rows: Sequence[Row], metric: str) -> None:
     for place in grid:
         for name, value in place.settings:
             values.setdefault((place.case, name), set()).add(value)
-    # What a case sets is in its name; what a method does not read is empty.
+    # A case's name stands for what it sets; what a method does not read is empty.
     varied = [name for name in SWEPT if any(len(v - {None}) > 1 for (_, n), v in values.items() if n == name)]
     lines: dict[tuple[str, tuple[object, ...]], dict[str, Mean]] = {}
     for place, mean in grid.items():
@@ -76,7 +76,7 @@ def shown(mean: Mean | None) -> str:
 
 
 def _leads(leads: Sequence[Gap], varied: Sequence[str]) -> Table:
-    """Return the table of oracles, with the deficit of the others."""
+    """Return the table of oracles, with the differences of the other settings from them."""
     table = Table(box=box.SIMPLE_HEAD)
     around = [name for name in varied if name in leads[0].settings]
     cases = any(one.case for one in leads)

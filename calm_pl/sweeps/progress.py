@@ -26,12 +26,12 @@ class SweepProgress:
         self._last_line = 0.0
 
     def expect(self, points: int) -> None:
-        """Begin a pass of so many points; its clock starts with the first `add`."""
+        """Start a pass with this many points; its clock starts at the first `add`."""
         self.close()
         self._total, self._done, self._started = points, 0, None
 
     def add(self, points: int) -> None:
-        """Count points of one round."""
+        """Add finished points."""
         if not self._enabled:
             return
         now = time.monotonic()
@@ -54,7 +54,7 @@ class SweepProgress:
             )
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

@@ -20,12 +20,12 @@ class QueryClips:
     Args:
         task: classes and questions.
         collected: this rank's query clips.
-        options: of each of its batches, class indices and scores of the options.
+        options: for each of its batches, class indices and scores of the options.
 
     Attributes:
         index_n: positions of the fold's clips among the task's questions, int64.
         x_NHD: their vectors.
-        candidates_NC: the classes that voters may give them; None for all.
+        candidates_NC: the classes that voters may predict; None for all.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class QueryClips:
     ) -> None:
         self._task = task
         self._collected = collected
-        # Batches have as many columns as their longest question.
+        # A batch has as many columns as its longest question has options.
         self._options = [row for options_NO, _ in options for row in options_NO]
         self._scores = [row for _, scores_NO in options for row in scores_NO]
         self._fold: str | None = None
@@ -46,7 +46,7 @@ class QueryClips:
         self.candidates_NC: Tensor | None = None
 
     def turn_to(self, fold: str) -> None:
-        """Take the clips of a fold."""
+        """Load the clips of a fold."""
         if fold == self._fold:
             return
         task, self._fold = self._task, fold

@@ -29,16 +29,16 @@ def record_results(
     notes: Sequence[str],
     board: WandbLogger | None,
 ) -> None:
-    """Write and print everything; on rank 0.
+    """Write and print everything, on rank 0.
 
     Args:
         job: the sweep.
-        record: of the job.
-        table: where the rows go.
-        rows: all of them, in the order of the sweep.
-        metric: that the oracle goes by.
-        notes: what a reader must know about the data, a sentence each.
-        board: Weights & Biases; None without it.
+        record: the job's record.
+        table: the table to write to.
+        rows: all rows, in the order of the sweep.
+        metric: key of the metric that selects the oracle.
+        notes: sentences about the data for the reader.
+        board: the Weights & Biases run; None without one.
     """
     marked = with_oracle(rows, metric)
     paths = table.finish(marked)
@@ -66,7 +66,7 @@ def record_results(
     for note in notes:
         print(f"Data: {note}")
     if not can_write_parquet():
-        print("No sweep.parquet: pyarrow is not installed (pip install 'calm_pl[parquet]').")
+        print("sweep.parquet was not written: pyarrow is not installed (pip install 'calm_pl[parquet]').")
     print(f"{len(marked):,} rows: {', '.join(map(str, paths))}")
 
 
@@ -82,7 +82,7 @@ def _lead(one: Gap) -> dict[str, Any]:
 def _log(
     board: WandbLogger, record: JobRecord, rows: Sequence[Row], leads: Sequence[Gap], metric: str
 ) -> None:
-    """Log one table, and for each method of each case the results of oracle and fair selection."""
+    """Log the table, and per method and case the results of oracle and fair selection."""
     import wandb
 
     run = board.experiment

@@ -1,4 +1,4 @@
-"""The `sweep` section: which settings are varied, checked by the settings' own rules."""
+"""The `sweep` section: which settings to vary, with values checked by the settings' own rules."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SWEPT = {
     "candidates": "data.candidates",
     **{name: f"voter.{name}" for name in VOTER_COLUMNS},
 }
-"""Column of the table: the setting that it holds, and that a sweep may vary."""
+"""Columns of the table, and the setting that each one holds and that a sweep may vary."""
 _MAY_BE_ALL = ("shots", "top_k", "sav_top_k")
 _OF_HEADS = ("top_k", "sav_top_k")
 _INSTEAD = {
@@ -44,7 +44,7 @@ _INSTEAD = {
 
 @dataclass
 class SweepConfig:
-    """What is varied."""
+    """What a sweep varies."""
 
     grid: dict[str, Any] = field(default_factory=dict)
     """Settings as in the configuration, each with a list of values; all combinations are evaluated."""
@@ -67,10 +67,10 @@ class Combination(NamedTuple):
     """One point of the grid in one case.
 
     Attributes:
-        case: its name; empty without cases.
-        methods: evaluated there.
+        case: name of the case; empty without cases.
+        methods: the methods to evaluate.
         values: varied settings by column; heads may be a share, such as `30%`.
-        given: those of them that the case sets.
+        given: the columns that the case sets.
     """
 
     case: str
@@ -83,7 +83,7 @@ def load_sweep(files: Sequence[str], overrides: Sequence[str]) -> SweepJob:
     """Load a configuration with a `sweep` section; see `load_config`.
 
     Raises:
-        ConfigError: all faults at once, those of every value in the sweep among them.
+        ConfigError: all problems at once, including those of every value in the sweep.
     """
     faults: list[str] = []
     job = compose(SweepJob, files, overrides, faults)
@@ -127,13 +127,13 @@ def is_share(value: Any) -> bool:
 
 
 def sweep_hash(job: SweepJob) -> str:
-    """Return the SHA-256 of what can change the table."""
+    """Return the SHA-256 of the settings that can change the table."""
     plain = [config_hash(job), dataclasses.asdict(job.sweep)]
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def _leaves(section: Mapping[str, Any], path: str = "") -> dict[str, tuple[str, Any]]:
-    """Return values by column, or by path if they have no column, with their path."""
+    """Return values and their paths, by column, or by path if they have no column."""
     columns = {path: column for column, path in SWEPT.items()}
     found: dict[str, tuple[str, Any]] = {}
     for key, value in section.items():
@@ -159,7 +159,9 @@ def _sweep_faults(job: SweepJob) -> list[str]:
         known = ", ".join(METRICS.keys())
         faults.append(f"sweep.metric: must be one of {known}, but is {sweep.metric!r}")
     if job.voter.select != "none":
-        faults.append(f"voter.select: must be none in a sweep, but is {job.voter.select}: it varies itself")
+        faults.append(
+            f"voter.select: must be none in a sweep, but is {job.voter.select}: sweep.references adds it"
+        )
     if job.data.support_labels != "truth":
         faults.append("data.support_labels: must be truth in a sweep; pseudo-labels are for fit-free")
     for path, values in _leaves(sweep.grid).values():
@@ -172,7 +174,7 @@ def _sweep_faults(job: SweepJob) -> list[str]:
             for place, value in enumerate(values):
                 _check(path, value, f"{where}[{place}]", faults)
                 if value in values[:place]:
-                    faults.append(f"{where}[{place}]: must be given once, but {value!r} is there before")
+                    faults.append(f"{where}[{place}]: must be given once, but {value!r} is a repetition")
     for name, case in sweep.cases.items():
         if case is not None and not isinstance(case, Mapping):
             faults.append(f"sweep.cases.{name}: must be a section with keys, but is {case!r}")
@@ -182,13 +184,13 @@ def _sweep_faults(job: SweepJob) -> list[str]:
             if path == "methods":
                 unknown = [one for one in value if one not in METHODS] if isinstance(value, list) else [value]
                 known = ", ".join(METHODS.keys())
-                faults += [f"{where}: must be among {known}, but holds {one!r}" for one in unknown]
+                faults += [f"{where}: must name methods among {known}, but names {one!r}" for one in unknown]
             elif path not in SWEPT.values():
                 faults.append(f"{where}: {_cannot(path, f'sweep.cases.{name}.')}")
             else:
                 _check(path, value, where, faults)
                 if path in (axis for axis, _ in _leaves(sweep.grid).values()):
-                    faults.append(f"{where}: is in sweep.grid too; leave it in one of them")
+                    faults.append(f"{where}: is also in sweep.grid; remove it from one of them")
     return faults
 
 
@@ -205,8 +207,8 @@ def _faults_together(job: SweepJob) -> list[str]:
             if name in METHODS and METHODS[name].reads is Reads.HIDDEN
         )
         faults |= dict.fromkeys(
-            f"methods: a sweep keeps no zero-shot answers about the support, which {name} reads; evaluate it"
-            " with fit-free"
+            f"methods: {name} reads zero-shot answers about the support, which a sweep does not keep;"
+            " evaluate it with fit-free"
             for name in one.methods
             if name in METHODS and METHODS[name].reads is Reads.HEADS and METHODS[name].voter is None
         )
@@ -216,10 +218,10 @@ def _faults_together(job: SweepJob) -> list[str]:
 def _cannot(path: str, before: str) -> str:
     """Explain why a key cannot be varied."""
     if path in _INSTEAD:
-        return f"is not varied: {_INSTEAD[path]}"
+        return f"cannot be varied: {_INSTEAD[path]}"
     near = difflib.get_close_matches(path, SWEPT.values(), 1)
     hint = f"; did you mean {before}{near[0]}?" if near else ""
-    return f"cannot be varied; these can: {', '.join(SWEPT.values())}{hint}"
+    return f"cannot be varied; choose one of {', '.join(SWEPT.values())}{hint}"
 
 
 def _converted(column: str, value: Any) -> Any:
@@ -228,7 +230,7 @@ def _converted(column: str, value: Any) -> Any:
 
 
 def _check(path: str, value: Any, where: str, faults: list[str]) -> Any:
-    """Check one value by its setting's rule and type; heads also as a share."""
+    """Check one value against its setting's rule and type; heads may also be a share."""
     section, name = path.split(".")
     if value == "all" and name in _MAY_BE_ALL:
         return None

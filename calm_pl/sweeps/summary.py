@@ -1,4 +1,4 @@
-"""Summary of a sweep over folds and draws, and the gap between its best setting and fairly selected ones."""
+"""Summary of a sweep over folds and draws, and how far fairly selected settings are from the best."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Place(NamedTuple):
 
     Attributes:
         case, method, chosen: as in the table.
-        settings: by column; of rows that `loo` chose without what it chose, which differs by round.
+        settings: values by column; for rows chosen by `loo`, without what it chose, which differs by round.
     """
 
     case: str
@@ -32,9 +32,9 @@ class Mean(NamedTuple):
     """A metric over rounds.
 
     Attributes:
-        value: mean; NaN where a round has none.
-        sd: standard deviation over draws of means over folds; over folds where there is one draw; None for
-            one round.
+        value: mean; NaN if a round has no value.
+        sd: standard deviation over draws of means over folds, or over folds with one draw; None with one
+            round.
     """
 
     value: float
@@ -42,14 +42,14 @@ class Mean(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """One method in one case, with the settings that are not the voters' own.
+    """One method in one case, at one setting of data and model.
 
     Attributes:
         case, method: as in the table.
-        settings: of the data and the model, by column.
-        default: as configured; None where it was not computed.
-        loo: chosen on the support; None likewise.
-        oracle: the best of the grid, chosen on the query.
+        settings: settings of data and model, by column.
+        default: result as configured; None if not computed.
+        loo: result of the setting selected on the support; None if not computed.
+        oracle: result of the best grid point, selected on the query.
         best: the settings of the oracle.
     """
 
@@ -63,7 +63,7 @@ class Gap(NamedTuple):
 
 
 class Around(NamedTuple):
-    """The context in which settings of a voter compete."""
+    """The group of rows within which a voter's settings are compared."""
 
     case: str
     method: str

@@ -1,4 +1,4 @@
-"""The table of a sweep: rows are added as they are computed, and survive any end of the job."""
+"""The table of a sweep: rows are added as they are computed, and survive however the job ends."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ COUNTS = (
     *("heads", "n_support", "n"),
 )
 NOT_VARIED = ("select", "sharpness")
-"""Settings of CALM that have no column: what `loo` selects is always computed beside the grid, and sharpness
-changes no prediction."""
+"""Settings of CALM without a column: the setting selected by `loo` is always computed along with the grid,
+and sharpness changes no prediction."""
 
 
 def columns() -> tuple[str, ...]:
-    """Return the columns in their order, one for each metric; what a method does not read is empty."""
+    """Return the columns in order, with one per metric; a cell that a method does not read is empty."""
     return (
         *("case", "method", "chosen", "fold", "draw"),
         "shots",
@@ -51,10 +51,10 @@ Row = dict[str, Any]
 
 
 class SweepTable:
-    """`sweep.csv` of a run folder.
+    """`sweep.csv` in a run folder.
 
     Args:
-        folder: of the run.
+        folder: the run folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -64,19 +64,19 @@ class SweepTable:
         """Return the complete rows by their hash; an incomplete last line is ignored.
 
         Raises:
-            RunError: a file of that name that is none of ours.
+            RunError: the file has other columns.
         """
         lines = list(csv.reader(io.StringIO(self._whole().decode("utf-8", "replace"), newline="")))
         if lines and tuple(lines[0]) != columns():
             raise RunError(
                 f"{self.path} has other columns than a sweep of this version writes."
-                " Move it away, or choose another run.dir."
+                " Move it elsewhere, or choose another run.dir."
             )
         rows = (_parsed(cells) for cells in lines[1:])
         return {row["hash"]: row for row in rows if row is not None}
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Add rows, in place of a last line that was cut off; they are on disk when this returns."""
+        """Append rows, replacing a last line that was cut off; they are on disk when this returns."""
         if not rows:
             return
         size = len(self._whole())
@@ -88,16 +88,16 @@ class SweepTable:
             os.fsync(file.fileno())
 
     def finish(self, rows: Sequence[Row]) -> list[Path]:
-        """Write all rows in their final order, and as Parquet where pyarrow is installed.
+        """Write all rows in their final order, also as Parquet if pyarrow is installed.
 
         Returns:
-            the files.
+            The files.
         """
         with replacing(self.path) as part:
             part.write_text(_line(columns()) + "".join(map(_cells, rows)), encoding="utf-8", newline="")
         parquet = self.path.with_suffix(".parquet")
         if not can_write_parquet():
-            parquet.unlink(missing_ok=True)  # it would be that of an earlier sweep
+            parquet.unlink(missing_ok=True)  # it is from an earlier sweep
             return [self.path]
         import pyarrow
         from pyarrow.parquet import write_table

@@ -138,7 +138,7 @@ def test_a_stopped_training_goes_on_to_the_same_mask(settings, whole, tmp_path, 
         assert "run the same command again to resume" in done.output
     again = Job(tmp_path, args, 1, 0, "again").wait()
     assert again.statuses == [0], again.output
-    assert "going on after step" in again.output
+    assert "resuming after step" in again.output
     found, expected = (load_mask(path / "mask.safetensors") for path in (run, whole[0]))
     assert torch.equal(found.logits_LA, expected.logits_LA)
     assert not (run / "mask_state.safetensors").exists()
@@ -152,7 +152,7 @@ def test_a_state_of_other_settings_is_not_gone_on_from(settings, tmp_path, call,
     MaskState("0" * 64, 3, *nothing.unbind()).save(tmp_path / "run" / "mask_state.safetensors")
     result = call("fit-mask", *settings)
     assert result.returncode == 1
-    assert "unfinished training of other settings" in result.stderr
+    assert "unfinished training with other settings" in result.stderr
     result = call("fit-mask", *settings, "run.overwrite=true", "mask.steps=2")
     assert result.returncode == 0, result.stderr
 

@@ -316,7 +316,7 @@ def test_too_few_classes_stop_the_run_with_advice(base, call):
     silent = ("pseudo.max_new_tokens=1", "pseudo.temperature_low=50", "pseudo.temperature_high=60")
     result = call("fit-free", *job, bank, *silent, "pseudo.min_agreement=1", "run.dir=run", PL)
     assert result.returncode == 1
-    assert "nothing can be fitted on that. Lower pseudo.min_agreement" in result.stderr
+    assert "but fitting needs two classes. Lower pseudo.min_agreement" in result.stderr
     assert "Traceback" not in result.stderr
     result = call("pseudo-label", *job, bank, *silent, "pseudo.min_agreement=1", "run.dir=labels")
     assert result.returncode == 0  # it only says so

@@ -181,7 +181,9 @@ def mark_first_row(content):
 
 
 def test_other_models_and_prompts_have_passes_of_their_own(call, settings, fit_free, tmp_path, monkeypatch):
-    monkeypatch.setattr("calm_pl.sweeps.module._MOST_ANSWERS", 1)  # a point at a time, as for large sets
+    monkeypatch.setattr(
+        "calm_pl.sweeps.module._MOST_PROBABILITIES", 1
+    )  # a point at a time, as for large sets
     more = ("methods=[zero_shot,calm]", "data.shots=3", "data.fold=all", "data.candidates=options")
     axes = ("sweep.grid.model.last_n_tokens=[1,2]", "sweep.grid.data.n_options=[2,3]")
     done = call("sweep", *settings, *more, *axes, "run.dir=run", "wandb.mode=disabled")

@@ -61,12 +61,12 @@ def test_without_a_split_all_are_trained_on(folder):
     ("text", "match"),
     [
         ("path,text\n", "lists no clip"),
-        ("path,text,split\n0.wav,x,test\n", "has no clip of the split `train`"),
+        ("path,text,split\n0.wav,x,test\n", "has no clip with the split `train`"),
         ("path,text\n0.wav,\n", "line 2: has no text"),
         ("path,x\n0.wav,y\n", "has no text"),
         ("path,text\n9.wav,x\n", "9.wav: no such file"),
         ("path,text\n../0.wav,x\n", "must stay below"),
-        ("path,text,split\n0.wav,x,train\n0.wav,y,val\n", "among those to validate on"),
+        ("path,text,split\n0.wav,x,train\n0.wav,y,val\n", "is a training clip and a validation clip"),
     ],
 )
 def test_what_is_refused(folder, text, match):

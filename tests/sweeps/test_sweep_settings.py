@@ -93,7 +93,7 @@ GOOD = "sweep.grid.voter.tau_p=[0.1]"
         ("sweep.grid.voter.tau_w=[]", "sweep.grid.voter.tau_w: must be a list of values, but is []"),
         (
             "sweep.grid.voter.tau_w=[1,1]",
-            "sweep.grid.voter.tau_w[1]: must be given once, but 1 is there before",
+            "sweep.grid.voter.tau_w[1]: must be given once, but 1 is a repetition",
         ),
         ("sweep.grid.voter.top_k=[0]", "sweep.grid.voter.top_k[0]: must be 1 or more, but is 0"),
         (
@@ -117,9 +117,9 @@ GOOD = "sweep.grid.voter.tau_p=[0.1]"
         ),
         (
             "sweep.cases.a.voter.tau_p=1",
-            "sweep.cases.a.voter.tau_p: is in sweep.grid too; leave it in one of them",
+            "sweep.cases.a.voter.tau_p: is also in sweep.grid; remove it from one of them",
         ),
-        ("voter.select=loo", "voter.select: must be none in a sweep, but is loo: it varies itself"),
+        ("voter.select=loo", "voter.select: must be none in a sweep, but is loo: sweep.references adds it"),
         ("sweep.gird.voter.tau_p=[1]", "sweep.gird: unknown key; did you mean sweep.grid?"),
     ],
 )
@@ -135,7 +135,7 @@ def test_an_impossible_value_is_told_with_path_rule_and_value(override, fault):
         ("data.fold", "set data.fold=all"),
         ("methods", "each method already has a row"),
         ("voter.select", "sweep.references"),
-        ("data.root", "cannot be varied; these can: model.last_n_tokens, data.shots"),
+        ("data.root", "cannot be varied; choose one of model.last_n_tokens, data.shots"),
     ],
 )
 def test_a_key_that_cannot_be_varied(key, words):
@@ -224,7 +224,7 @@ def test_zero_shot_answers_as_a_prior_are_refused():
         "sweep.grid.data.shots=[5]",
     )
     assert found == [
-        "methods: a sweep keeps no zero-shot answers about the support, which calm_auto_zero_shot reads;"
+        "methods: calm_auto_zero_shot reads zero-shot answers about the support, which a sweep does not keep;"
         " evaluate it with fit-free"
     ]
 

@@ -4,7 +4,7 @@
 
 Clips are encoded once a model (see `method_sets.py`) and kept in the cache; everything after is arithmetic.
 Divisions: `esc10_folds` and `esc10_mixes` (official folds in turn), `fsdd_unseen` (each speaker in turn),
-`fsdd_official` (its own test split), `spoof` (unseen speakers and voices). Intervals are 95 %, by bootstrap
+`fsdd_official` (its own test split), `spoof` (unseen speakers and voices). Intervals are 95 %, by jackknife
 over clusters of clips (recordings, speakers, voices) and over support draws. `needle_*` hides ten heads among
 copies of all heads whose clips were shuffled: vectors as real ones, of which most say nothing of the class.
 Methods named `oracle` chose their settings on the query set: they show the gap, and are no result.
@@ -202,7 +202,7 @@ def summary(result: dict[str, Any], classes: int) -> dict[str, Any]:
     right = {name: (w == label_N).astype(np.float64) for name, w in result["winners"].items()}
     entry: dict[str, Any] = {}
     for name, right_RN in right.items():
-        entry[name] = {"accuracy": rounded(estimate(right_RN, cluster_N, 1000))}
+        entry[name] = {"accuracy": rounded(estimate(right_RN, cluster_N))}
         if classes == 2:
             pairs = [np.bincount(2 * label_N + w, minlength=4) for w in result["winners"][name]]
             f1_R = [float(macro_f1(pair.reshape(2, 2))) for pair in pairs]
@@ -213,7 +213,7 @@ def summary(result: dict[str, Any], classes: int) -> dict[str, Any]:
             if name in result[key]:
                 entry[name][key] = rounded(result[key][name])
     entry["calm_auto_minus"] = {
-        name: rounded(paired_difference(right["calm_auto"], right[name], cluster_N, 1000))
+        name: rounded(paired_difference(right["calm_auto"], right[name], cluster_N))
         for name in right
         if name != "calm_auto"
     }

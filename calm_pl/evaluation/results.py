@@ -49,7 +49,8 @@ def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[st
                 "difference": round(one.difference, 6),
                 "ci95": list(one.interval),
                 "holds": one.holds,
-                "p_mcnemar": one.p_value,
+                "p_value": one.p_value,
+                "p_mcnemar": one.p_mcnemar,
             }
             for one in module.differences
         ],

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from calm_pl.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from calm_pl.metrics.bootstrap import Answers, Chance, bootstrap_clips
     from calm_pl.metrics.breakdown import SubsetResult, break_down
     from calm_pl.metrics.calibration import (
         abstention,
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
     from calm_pl.metrics.differences import Difference, clusters, pairwise_differences
     from calm_pl.metrics.exact_match import ClipExactMatch
     from calm_pl.metrics.info import METRICS, MetricInfo, MetricTable, TaskKind
-    from calm_pl.metrics.intervals import bootstrap_macro_f1, macro_f1, wilson
+    from calm_pl.metrics.intervals import macro_f1, wilson
+    from calm_pl.metrics.jackknife import Answers, Chance, jackknife_intervals
     from calm_pl.metrics.paired import estimate, mcnemar, paired_difference
     from calm_pl.metrics.predictions import PredictionTable
     from calm_pl.metrics.ranking import ClipAveragePrecision, EqualErrorRate
@@ -44,12 +44,11 @@ __all__ = [
     "SubsetResult",
     "TaskKind",
     "abstention",
-    "bootstrap_clips",
-    "bootstrap_macro_f1",
     "break_down",
     "calibration_scores",
     "clusters",
     "estimate",
+    "jackknife_intervals",
     "macro_f1",
     "mcnemar",
     "paired_difference",
@@ -63,13 +62,13 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "bootstrap": ("Answers", "Chance", "bootstrap_clips"),
         "breakdown": ("SubsetResult", "break_down"),
         "calibration": ("abstention", "calibration_scores", "set_coverage", "winner_calibration_error"),
         "differences": ("Difference", "clusters", "pairwise_differences"),
         "exact_match": ("ClipExactMatch",),
         "info": ("METRICS", "MetricInfo", "MetricTable", "TaskKind"),
-        "intervals": ("bootstrap_macro_f1", "macro_f1", "wilson"),
+        "intervals": ("macro_f1", "wilson"),
+        "jackknife": ("Answers", "Chance", "jackknife_intervals"),
         "paired": ("estimate", "mcnemar", "paired_difference"),
         "predictions": ("PredictionTable",),
         "ranking": ("ClipAveragePrecision", "EqualErrorRate"),

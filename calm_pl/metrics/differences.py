@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from calm_pl.metrics.intervals import Interval, middle95
-from calm_pl.metrics.paired import mcnemar, resampled_means
+from calm_pl.metrics.intervals import Interval
+from calm_pl.metrics.paired import ClusterSums, difference_of, mcnemar
 
 _LEAST_CLUSTERS = 10  # fewer say too little about others
 
@@ -21,9 +21,9 @@ class Difference(NamedTuple):
         better: the method with the higher accuracy.
         worse: the other.
         difference: of the accuracies, 0 or more.
-        interval: 95 %, paired, over clusters of clips and support draws; the difference holds where it lies
-            above 0.
-        p_value: of McNemar's exact test on the first draw, which takes clips for independent.
+        interval: 95 %, paired, over clusters of clips and support draws.
+        p_value: two-sided, of the same test as the interval.
+        p_mcnemar: of McNemar's exact test on the first draw, which takes clips for independent.
     """
 
     better: str
@@ -31,6 +31,7 @@ class Difference(NamedTuple):
     difference: float
     interval: Interval
     p_value: float
+    p_mcnemar: float
 
     @property
     def holds(self) -> bool:
@@ -47,15 +48,14 @@ def pairwise_differences(right: Mapping[str, np.ndarray], cluster_N: np.ndarray)
     """
     if len(right) < 2:
         return []
-    means = resampled_means([right_RN.astype(np.float64) for right_RN in right.values()], cluster_N)
-    both = {name: one.both_B for name, one in zip(right, means, strict=True)}
+    sums = {name: ClusterSums.of(right_RN, cluster_N) for name, right_RN in right.items()}
     found = []
     for first, second in combinations(right, 2):
         if right[first].mean() < right[second].mean():
             first, second = second, first
-        mean = float((right[first].astype(np.float64) - right[second]).mean())
-        test = mcnemar(right[first][0], right[second][0])
-        found.append(Difference(first, second, mean, middle95(both[first] - both[second]), test.p_value))
+        paired = difference_of(sums[first], sums[second])
+        exact = mcnemar(right[first][0], right[second][0])
+        found.append(Difference(first, second, paired.mean, paired.interval, paired.p_value, exact.p_value))
     return sorted(found, key=lambda one: -one.difference)
 
 

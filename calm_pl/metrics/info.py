@@ -57,7 +57,7 @@ class MetricInfo:
         shown_for: kinds of tasks whose tables and pages show it; `results.json` has it all the same.
         main_for: kinds of tasks that it decides: figures show it, and the oracle of a sweep goes by it. Of
             several rows the last one counts.
-        interval: whether it has a 95 % interval. The bootstrap knows the built-in ones only.
+        interval: whether it has a 95 % interval. The jackknife knows the built-in ones only.
     """
 
     key: str
@@ -147,7 +147,7 @@ class MetricTable(RowTable[MetricInfo]):
         """
         if row.interval and row.key not in self._with_interval:
             raise ConfigError(
-                [f"metrics: {row.key} must have interval=False: the bootstrap knows the built-in ones only"]
+                [f"metrics: {row.key} must have interval=False: the jackknife knows the built-in ones only"]
             )
         super().add(row)
 

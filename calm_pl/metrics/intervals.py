@@ -1,4 +1,4 @@
-"""95 % intervals from counts."""
+"""95 % intervals of fractions and means."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-_Z95 = 1.959963984540054
-_CONFUSIONS_AT_ONCE = 2**23
+from calm_pl.metrics.student import t_quantile95
+
+Z95 = 1.959963984540054
+"""What a normal variable exceeds on either side with probability 0.025."""
 
 
 class Interval(NamedTuple):
@@ -23,12 +25,6 @@ class Interval(NamedTuple):
     high: float
 
 
-def middle95(values_B: np.ndarray) -> Interval:
-    """Return the middle 95 % of bootstrap values."""
-    low, high = np.quantile(values_B, [0.025, 0.975])
-    return Interval(float(low), float(high))
-
-
 def wilson(successes: int, total: int) -> Interval:
     """Compute Wilson's score interval of a share (E. B. Wilson, JASA 1927), which stays inside [0, 1].
 
@@ -37,12 +33,49 @@ def wilson(successes: int, total: int) -> Interval:
     """
     if total < 1:
         raise ValueError(f"Expected argument `total` to be 1 or more, but got {total}.")
-    share, z2 = successes / total, _Z95**2
-    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
-    half = _Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
+    return _score_ends(successes / total, total, Z95)
+
+
+def score_interval(mean: float, variance: float, df: float, clusters: int, answers: int) -> Interval:
+    """Compute Wilson's interval of a fraction whose variance is known otherwise than from a count.
+
+    As many independent trials are assumed as would give the fraction this variance (E. L. Korn and B. I.
+    Graubard, Survey Methodology 1998): at most all answers and, where everything or nothing is right and no
+    variance can be seen, the clusters.
+
+    Args:
+        mean: the fraction.
+        variance: of the fraction; infinite where nothing is known about it.
+        df: degrees of freedom of the variance.
+        clusters: of clips that count as independent.
+        answers: over all draws.
+    """
+    if math.isinf(variance):
+        return Interval(0.0, 1.0)
+    if mean in (0.0, 1.0):
+        trials = float(clusters)
+    else:
+        trials = min(mean * (1 - mean) / variance, answers) if variance > 0 else float(answers)
+    return _score_ends(mean, trials, t_quantile95(df))
+
+
+def symmetric_interval(
+    mean: float, variance: float, df: float, least: float = -math.inf, most: float = math.inf
+) -> Interval:
+    """Compute Student's interval around a mean, cut at the bounds of what is possible."""
+    if math.isinf(variance):
+        return Interval(least, most)
+    half = t_quantile95(df) * math.sqrt(variance)
+    return Interval(max(least, mean - half), min(most, mean + half))
+
+
+def _score_ends(share: float, trials: float, z: float) -> Interval:
+    z2 = z * z
+    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = z / (1 + z2 / trials) * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
     # Rounding must not leave 0 or 1 outside where nothing or everything succeeded.
-    low = max(0.0, centre - half) if successes else 0.0
-    return Interval(low, min(1.0, centre + half) if successes < total else 1.0)
+    low = max(0.0, centre - half) if share > 0 else 0.0
+    return Interval(low, min(1.0, centre + half) if share < 1 else 1.0)
 
 
 def macro_f1(confusion: np.ndarray) -> np.ndarray:
@@ -59,27 +92,3 @@ def macro_f1(confusion: np.ndarray) -> np.ndarray:
     ends = confusion.sum(-1) + confusion.sum(-2)[..., : hits.shape[-1]]
     f1 = np.divide(2 * hits, ends, out=np.zeros_like(hits), where=ends > 0)
     return f1.sum(-1) / np.maximum((ends > 0).sum(-1), 1)
-
-
-def bootstrap_macro_f1(confusion: np.ndarray, resamples: int = 1000, seed: int = 0) -> Interval:
-    """Compute a percentile bootstrap interval of Macro-F1 over clips.
-
-    Drawing N clips with replacement is a multinomial draw over the cells of their confusion matrix, so the
-    matrix is all that is needed.
-
-    Args:
-        confusion: as for `macro_f1`.
-        resamples: bootstrap samples.
-        seed: of the draws.
-    """
-    rng = np.random.default_rng(seed)
-    cells = np.flatnonzero(confusion)
-    counts = confusion.reshape(-1)[cells]
-    total = int(counts.sum())
-    step = max(1, _CONFUSIONS_AT_ONCE // confusion.size)
-    values = []
-    for start in range(0, resamples, step):
-        draws = np.zeros((min(step, resamples - start), confusion.size), dtype=np.int64)
-        draws[:, cells] = rng.multinomial(total, counts / total, size=len(draws))
-        values.append(macro_f1(draws.reshape(-1, *confusion.shape)))
-    return middle95(np.concatenate(values))

@@ -1,19 +1,15 @@
-"""Uncertainty of one method and of the difference of two on the same clips: bootstrap and McNemar's test.
-
-Clips of one recording, speaker or voice are not independent: they are drawn together, as a cluster. Support
-draws are a second source of chance, and the two are told apart.
-"""
+"""Uncertainty of a mean and of the difference of two methods on the same clips: jackknife, McNemar's test."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-from calm_pl.metrics.intervals import Interval, middle95
-
-_SAMPLES_AT_ONCE = 200
+from calm_pl.metrics.intervals import Interval, symmetric_interval
+from calm_pl.metrics.jackknife import Variance, variances
+from calm_pl.metrics.student import t_two_sided
 
 
 class McNemar(NamedTuple):
@@ -33,7 +29,7 @@ class McNemar(NamedTuple):
 def mcnemar(first_N: np.ndarray, second_N: np.ndarray) -> McNemar:
     """Run McNemar's exact (binomial) test on which clips each classifier predicted correctly.
 
-    It takes clips for independent: for clustered clips the paired bootstrap is the one to go by.
+    It takes clips for independent: for clustered clips go by `paired_difference`.
 
     Args:
         first_N: bool (N,).
@@ -61,109 +57,93 @@ class Estimate(NamedTuple):
         mean: over all.
         interval: 95 %, over clusters of clips and over support draws together.
         clips: 95 %, had other clips been evaluated; the draws are those they are.
-        draws: 95 %, had other support been drawn; the clips are those they are.
+        draws: 95 %, had other support been drawn; the clips are those they are. The mean with one draw.
+        p_value: two-sided, that the mean is 0; below 0.05 exactly where `interval` does not contain 0.
     """
 
     mean: float
     interval: Interval
     clips: Interval
     draws: Interval
+    p_value: float
 
 
-def estimate(
-    values_RN: np.ndarray, cluster_N: np.ndarray | None = None, resamples: int = 2000, seed: int = 0
-) -> Estimate:
-    """Estimate the mean over R support draws and N clips by percentile bootstrap.
-
-    Accuracy is the mean of which clips were right; the difference of two methods is the mean of their
-    difference on the same clips and draws (paired), and holds where its interval does not contain 0.
+def estimate(values_RN: np.ndarray, cluster_N: np.ndarray | None = None) -> Estimate:
+    """Estimate the mean over R support draws and N clips, by the jackknife over clusters.
 
     Args:
         values_RN: (R, N) value of each draw and clip.
         cluster_N: cluster of each clip; each clip alone where None.
-        resamples: bootstrap samples.
-        seed: of the resampling.
 
     Raises:
         ValueError: no clip, or shapes that do not fit.
     """
-    values_RN = np.atleast_2d(np.asarray(values_RN, dtype=np.float64))
-    (means,) = resampled_means([values_RN], cluster_N, resamples, seed)
-    return Estimate(float(values_RN.mean()), *map(middle95, means))
-
-
-class ResampledMeans(NamedTuple):
-    """Means of one kind of value in B bootstrap samples, each (B,).
-
-    Attributes:
-        both_B: of clusters of clips and of draws.
-        clips_B: of clusters alone.
-        draws_B: of draws alone.
-    """
-
-    both_B: np.ndarray
-    clips_B: np.ndarray
-    draws_B: np.ndarray
-
-
-def resampled_means(
-    values: Sequence[np.ndarray],
-    cluster_N: np.ndarray | None = None,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> list[ResampledMeans]:
-    """Compute means of several kinds of values in the same bootstrap samples, drawn once for all.
-
-    Means are linear, so differences of two kinds need no samples of their own.
-
-    Args:
-        values: (R, N) float64 arrays of one shape; the rest as for `estimate`.
-        cluster_N: cluster of each clip; each clip alone where None.
-        resamples: bootstrap samples.
-        seed: of the resampling.
-
-    Raises:
-        ValueError: no clip, or shapes that do not fit.
-    """
-    draws, clips = values[0].shape
-    cluster_N = np.arange(clips) if cluster_N is None else np.asarray(cluster_N)
-    if clips == 0 or cluster_N.shape != (clips,):
-        raise ValueError(
-            f"Expected values (R, N) and N clusters, N positive, but got {values[0].shape} and"
-            f" {cluster_N.shape}."
-        )
-    _, place_N = np.unique(cluster_N, return_inverse=True)
-    clusters = int(place_N.max()) + 1
-    sums = [np.stack([np.bincount(place_N, row, clusters) for row in value_RN]) for value_RN in values]
-    size_K = np.bincount(place_N, minlength=clusters).astype(np.float64)
-    rng = np.random.default_rng(seed)
-    # How often each draw and each cluster comes in each bootstrap sample.
-    draw_BR = rng.multinomial(draws, np.full(draws, 1 / draws), size=resamples)
-    blocks: list[list[ResampledMeans]] = [[] for _ in values]
-    for start in range(0, resamples, _SAMPLES_AT_ONCE):
-        some_bR = draw_BR[start : start + _SAMPLES_AT_ONCE]
-        drawn_bK = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=len(some_bR))
-        cluster_bK = drawn_bK.astype(np.float64)
-        size_b = cluster_bK @ size_K
-        for found, sums_RK in zip(blocks, sums, strict=True):
-            both_b = np.einsum("bk,bk->b", some_bR @ sums_RK, cluster_bK) / (size_b * draws)
-            clips_b = (cluster_bK @ sums_RK.sum(0)) / (size_b * draws)
-            draws_b = (some_bR @ sums_RK.sum(1)) / (clips * draws)
-            found.append(ResampledMeans(both_b, clips_b, draws_b))
-    return [ResampledMeans(*map(np.concatenate, zip(*found, strict=True))) for found in blocks]
+    return _estimated(ClusterSums.of(values_RN, cluster_N), 0)
 
 
 def paired_difference(
-    first_RN: np.ndarray,
-    second_RN: np.ndarray,
-    cluster_N: np.ndarray | None = None,
-    resamples: int = 2000,
-    seed: int = 0,
+    first_RN: np.ndarray, second_RN: np.ndarray, cluster_N: np.ndarray | None = None
 ) -> Estimate:
-    """Estimate first - second on the same draws and clips; see `estimate`."""
+    """Estimate first - second on the same draws and clips; see `estimate` and `difference_of`."""
     first_RN, second_RN = _same_shape(first_RN, second_RN)
-    difference_RN = first_RN.astype(np.float64) - second_RN.astype(np.float64)
-    return estimate(difference_RN, cluster_N, resamples, seed)
+    return difference_of(ClusterSums.of(first_RN, cluster_N), ClusterSums.of(second_RN, cluster_N))
+
+
+class ClusterSums(NamedTuple):
+    """Values of one method, summed by cluster: all that means and their differences need.
+
+    Attributes:
+        sum_RK: by draw and cluster, float64.
+        size_K: clips of each cluster.
+    """
+
+    sum_RK: np.ndarray
+    size_K: np.ndarray
+
+    @classmethod
+    def of(cls, values_RN: np.ndarray, cluster_N: np.ndarray | None = None) -> ClusterSums:
+        """Sum values; the arguments and errors of `estimate`."""
+        values_RN = np.atleast_2d(np.asarray(values_RN, dtype=np.float64))
+        clips = values_RN.shape[1]
+        cluster_N = np.arange(clips) if cluster_N is None else np.asarray(cluster_N)
+        if clips == 0 or cluster_N.shape != (clips,):
+            raise ValueError(
+                f"Expected values (R, N) and N clusters, N positive, but got {values_RN.shape} and"
+                f" {cluster_N.shape}."
+            )
+        _, place_N = np.unique(cluster_N, return_inverse=True)
+        return cls(np.stack([np.bincount(place_N, row) for row in values_RN]), np.bincount(place_N))
+
+
+def difference_of(first: ClusterSums, second: ClusterSums) -> Estimate:
+    """Estimate first - second, of the same clusters.
+
+    One cluster more is imagined, of average size, on which both do alike: no difference that all clusters
+    happen to share is then taken for certain. It widens other intervals by next to nothing.
+    """
+    return _estimated(ClusterSums(first.sum_RK - second.sum_RK, first.size_K), 1)
+
+
+def _estimated(sums: ClusterSums, imagined: int) -> Estimate:
+    sum_RK, size_K = sums
+    clips = float(size_K.sum())
+    point_R = sum_RK.sum(1) / clips
+    mean = float(point_R.mean())
+    if imagined:
+        size_K = np.append(size_K, clips / len(size_K))
+        sum_RK = np.pad(sum_RK, ((0, 0), (0, imagined)))
+    left_K = np.maximum(size_K.sum() - size_K, 1)  # 0 with a single cluster, which says nothing anyway
+    found = variances(point_R, [(sum_RK.sum(1, keepdims=True) - sum_RK) / left_K])
+    both, over_clips = (symmetric_interval(mean, *part) for part in (found.both, found.clips))
+    draws = Interval(mean, mean) if found.draws is None else symmetric_interval(mean, *found.draws)
+    return Estimate(mean, both, over_clips, draws, _p_value(mean, found.both))
+
+
+def _p_value(mean: float, variance: Variance) -> float:
+    if mean == 0 or math.isinf(variance.value):
+        return 1.0
+    t = mean / math.sqrt(variance.value) if variance.value else math.inf
+    return t_two_sided(t, variance.df)
 
 
 def _same_shape(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

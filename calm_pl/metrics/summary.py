@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from calm_pl.metrics.bootstrap import Answers, Chance, bootstrap_clips
-from calm_pl.metrics.intervals import Interval, bootstrap_macro_f1, wilson
+from calm_pl.metrics.intervals import Interval
+from calm_pl.metrics.jackknife import Answers, Chance, jackknife_intervals
 from calm_pl.metrics.suite import RoundResult
 
 
@@ -30,8 +30,7 @@ class MethodResult(NamedTuple):
     Attributes:
         values: by metric; see `RoundResult`.
         spread: by metric.
-        ci95: 95 % intervals over clips and draws, by metric: Wilson's for shares of one round of independent
-            clips, else bootstrap over clusters of clips and over draws.
+        ci95: 95 % intervals over clusters of clips and over draws, by metric.
         ci95_parts: how much of them comes from the clips and how much from the draws; with several draws.
         n: questions that each draw answered.
         clips: clips that they are about.
@@ -74,45 +73,17 @@ def summarise(rounds: Sequence[Sequence[RoundResult]], answers: Answers) -> Meth
     names = list(rounds[0][0].values)
     values_FDM = np.array([[[one.values[name] for name in names] for one in fold] for fold in rounds])
     confusion_CC = np.sum([one.confusion_CC for fold in rounds for one in fold], axis=0) / len(rounds[0])
-    first = rounds[0][0]
-    parts: dict[str, Chance] = {}
-    if len(rounds) == len(rounds[0]) == 1 and _independent(answers):
-        ci95 = {
-            "accuracy": wilson(int(np.trace(confusion_CC)), first.n),
-            "macro_f1": bootstrap_macro_f1(confusion_CC.astype(np.int64)),
-            "exact_match": wilson(first.exact, first.clips),
-        }
-    else:
-        chances = bootstrap_clips(answers, len(confusion_CC))
-        ci95 = {name: chance.both for name, chance in chances.items()}
-        for name in ("accuracy", "exact_match"):
-            ci95[name] = _never_certain(ci95[name], answers)
-        if len(rounds[0]) > 1:
-            parts = chances
+    chances = jackknife_intervals(answers, len(confusion_CC))
     return MethodResult(
         {name: round(float(values_FDM[..., m].mean()), 6) for m, name in enumerate(names)},
         {name: spread_of(values_FDM[..., m]) for m, name in enumerate(names)},
-        ci95,
-        parts,
+        {name: chance.both for name, chance in chances.items()},
+        chances if len(rounds[0]) > 1 else {},
         sum(fold[0].n for fold in rounds),
         sum(fold[0].clips for fold in rounds),
         [list(fold) for fold in rounds],
         confusion_CC,
     )
-
-
-def _independent(answers: Answers) -> bool:
-    """Return whether each question has a clip and a source recording of its own."""
-    whole_Q = answers.clip_Q if answers.cluster_Q is None else answers.cluster_Q
-    return len(np.unique(whole_Q)) == len(whole_Q) == len(np.unique(answers.clip_Q))
-
-
-def _never_certain(interval: Interval, answers: Answers) -> Interval:
-    """Replace degenerate intervals: if all or none are correct, use Wilson's interval over clusters."""
-    if interval not in ((0.0, 0.0), (1.0, 1.0)):
-        return interval
-    total = len(np.unique(answers.clip_Q if answers.cluster_Q is None else answers.cluster_Q))
-    return wilson(total if interval.high else 0, total)
 
 
 def spread_of(values_FD: np.ndarray) -> Spread:

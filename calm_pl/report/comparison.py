@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from calm_pl.errors import RunError
-from calm_pl.metrics import mcnemar, paired_difference
+from calm_pl.metrics import paired_difference
 from calm_pl.metrics.intervals import Interval
 from calm_pl.runs.folder import RunFolder
 from calm_pl.runs.predictions import AnswerTable
@@ -35,8 +35,8 @@ class RunDifference(NamedTuple):
         run: position among the runs.
         questions: how many both answered.
         difference: of the accuracies, means over draws.
-        interval: 95 %, paired bootstrap over clusters of clips, and over draws where both have as many.
-        p_value: of McNemar's exact test on the first draws, which takes clips for independent.
+        interval: 95 %, paired, over clusters of clips, and over draws where both have as many.
+        p_value: two-sided, of the same test as the interval.
     """
 
     method: str
@@ -118,8 +118,8 @@ def remarks(comparison: Comparison) -> list[str]:
             )
     return [
         *lines,
-        f"Differences are accuracy minus that of {comparison.names[0]}, with 95 % intervals by paired"
-        " bootstrap over source recordings; one is significant if its interval does not contain 0. About 1 in"
+        f"Differences are accuracy minus that of {comparison.names[0]}, with 95 % intervals, paired over"
+        " source recordings; one is significant if its interval does not contain 0. About 1 in"
         " 20 comparisons without a real difference will still look significant.",
     ]
 
@@ -164,12 +164,11 @@ def _difference(
 ) -> RunDifference:
     old_Rn = first.right_QDM[shared.first_q][..., first.methods.index(method)].T
     new_Rn = second.right_QDM[shared.second_q][..., second.methods.index(method)].T
-    test = mcnemar(new_Rn[0], old_Rn[0])
     if len(old_Rn) != len(new_Rn):  # draws that are no pairs
         old_Rn, new_Rn = old_Rn.mean(0, keepdims=True), new_Rn.mean(0, keepdims=True)
     cluster_n = np.array([first.cluster_Q[q] for q in shared.first_q])
     found = paired_difference(new_Rn, old_Rn, cluster_n)
-    return RunDifference(method, run, len(cluster_n), found.mean, found.interval, test.p_value)
+    return RunDifference(method, run, len(cluster_n), found.mean, found.interval, found.p_value)
 
 
 def _names(runs: Sequence[RunFolder]) -> tuple[str, ...]:

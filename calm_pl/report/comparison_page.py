@@ -83,7 +83,7 @@ def _differences(comparison: Comparison) -> Html:
         for one in comparison.differences
     ]
     title = "Difference of accuracy in points, with 95 % intervals"
-    heads = ["method", "run", "points", "95 %", "McNemar p", "questions", "holds"]
+    heads = ["method", "run", "points", "95 %", "p", "questions", "significant"]
     drawing = tag("figure", forest(title, bars, zero=True), tag("figcaption", title)) if bars else None
     return join(
         [

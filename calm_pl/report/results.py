@@ -91,7 +91,7 @@ def _differences(found: Sequence[dict[str, Any]]) -> Html | None:
             f"{method_name(one['better'])} over {method_name(one['worse'])}",
             Cell(f"+{percent(one['difference'])}", one["difference"]),
             Cell(points(Interval(*one["ci95"])), one["ci95"][0]),
-            Cell(f"{one['p_mcnemar']:.3g}", one["p_mcnemar"]),
+            Cell(f"{one['p_value']:.3g}", one["p_value"]) if "p_value" in one else "",
             verdict(one["holds"]),
         ]
         for one in found
@@ -100,16 +100,16 @@ def _differences(found: Sequence[dict[str, Any]]) -> Html | None:
         [
             table(
                 "Accuracy differences, paired on the same questions",
-                ["difference", "points", "95 %", "McNemar p", "significant"],
+                ["difference", "points", "95 %", "p", "significant"],
                 rows,
                 sortable=True,
             ),
             tag(
                 "p",
-                "A difference is significant if its interval does not contain 0 (paired bootstrap over source"
-                " recordings and draws; McNemar's exact test uses the first draw and treats clips as"
-                " independent). There is no correction for multiple comparisons: about 1 in 20 comparisons"
-                " without a real difference will still look significant.",
+                "A difference is significant if its interval does not contain 0, which is where p is below"
+                " 0.05 (paired, over source recordings and draws). There is no correction for multiple"
+                " comparisons: about 1 in 20 comparisons without a real difference will still look"
+                " significant.",
                 class_="muted",
             ),
         ]

@@ -131,16 +131,14 @@ def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
 
 def _what_intervals(task: Task) -> str:
     """Explain ± and the intervals."""
-    sizes = len(task.query), task.num_clips, len(set(task.cluster_Q.tolist()))
-    whole = "clips" if sizes[2] >= sizes[1] else f"{sizes[2]:,} source recordings (or speakers)"
-    if len(task.rounds) == 1 and len(set(sizes)) == 1:
-        return "In %, 95 % intervals over clips (Wilson; bootstrap for Macro-F1)."
+    clusters = len(set(task.cluster_Q.tolist()))
+    whole = "clips" if clusters >= task.num_clips else f"{clusters:,} source recordings (or speakers)"
     if len(task.rounds) == 1:
-        return f"In %, bootstrap intervals over {whole}."
+        return f"In %, 95 % intervals over {whole}."
     over = f"{task.num_draws} draws" if task.num_draws > 1 else f"{len(task.folds)} folds"
     folds = f", mean over {len(task.folds)} folds" if len(task.folds) > 1 < task.num_draws else ""
     draws = " and over draws" if task.num_draws > 1 else ""
-    return f"In %, ± standard deviation over {over}{folds}; bootstrap intervals over {whole}{draws}."
+    return f"In %, ± standard deviation over {over}{folds}; 95 % intervals over {whole}{draws}."
 
 
 def _two_chances(module: FitFreeModule) -> str:
@@ -170,7 +168,7 @@ def _oracle_gaps(module: FitFreeModule) -> list[str]:
 def _what_holds(module: FitFreeModule) -> str:
     holding = [one for one in module.differences if one.holds and _worth_telling(one.better, one.worse)]
     if not holding:
-        return "No significant accuracy difference between methods (paired bootstrap, 95 %)."
+        return "No significant accuracy difference between methods (paired, 95 %)."
     parts = [
         f"{METHODS.title(one.better)} over {METHODS.title(one.worse)} +{percent(one.difference)}"
         f" ({span(one.interval)})"
@@ -178,7 +176,7 @@ def _what_holds(module: FitFreeModule) -> str:
     ]
     if len(holding) > len(parts):
         parts.append(f"{len(holding) - len(parts)} more in results.json")
-    return f"Significant accuracy differences (paired bootstrap, 95 %): {'; '.join(parts)}."
+    return f"Significant accuracy differences (paired, 95 %): {'; '.join(parts)}."
 
 
 def _worth_telling(first: str, second: str) -> bool:

@@ -66,7 +66,7 @@ def test_all_folds_and_draws_in_one_run(job):
         assert set(scores["sd"]["accuracy"]) == {"draws", "folds"}
     assert results["methods"]["zero_shot"]["sd"]["accuracy"]["draws"] == 0  # it has no support to draw
     spread = "± standard deviation over 2 draws, mean over 5 folds"
-    note = f"{spread}; bootstrap intervals over clips and over draws."
+    note = f"{spread}; 95 % intervals over clips and over draws."
     page = (folder / "report.html").read_text()
     assert note in " ".join(result.stdout.split())
     assert note in page
@@ -89,7 +89,7 @@ def test_the_classifier_is_that_of_the_first_round(job, tmp_path):
 
 def test_folds_alone_spread_over_folds(job):
     folder, result = job("data.fold=all", "methods=[calm]")
-    assert "standard deviation over 5 folds; bootstrap intervals" in " ".join(result.stdout.split())
+    assert "standard deviation over 5 folds; 95 % intervals" in " ".join(result.stdout.split())
     spread = results_of(folder)["methods"]["calm"]["sd"]["accuracy"]
     assert spread["draws"] is None
     assert spread["folds"] >= 0

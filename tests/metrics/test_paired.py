@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.utils import resample
+import scipy.stats
 
 from calm_pl.metrics import estimate, mcnemar, paired_difference, pairwise_differences
 
@@ -61,21 +61,27 @@ def test_clips_and_draws_are_told_apart():
         assert getattr(found, varies).high - getattr(found, varies).low > 0.2
 
 
-def test_clustered_clips_against_a_slow_bootstrap():
+def test_clustered_clips_by_the_definition():
     rng = np.random.default_rng(2)
-    cluster = np.repeat(np.arange(12), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+    cluster = np.repeat(np.arange(12), np.arange(1, 13))
     values = (rng.random(12)[cluster] > 0.4).astype(float)
-    found = estimate(values[None], cluster, resamples=4000)
-    means = []
-    for seed in range(4000):
-        drawn = resample(np.arange(12), random_state=seed)
-        means.append(np.concatenate([values[cluster == k] for k in drawn]).mean())
-    low, high = np.quantile(means, [0.025, 0.975])
-    assert found.clips.low == pytest.approx(low, abs=0.03)
-    assert found.clips.high == pytest.approx(high, abs=0.03)
+    found = estimate(values[None], cluster)
+    left = np.array([values[cluster != k].mean() for k in range(12)])
+    half = scipy.stats.t.ppf(0.975, 11) * math.sqrt(11 / 12 * ((left - left.mean()) ** 2).sum())
+    assert found.clips == pytest.approx((values.mean() - half, values.mean() + half))
+    assert found.p_value == pytest.approx(
+        2 * scipy.stats.t.sf(values.mean() / half * scipy.stats.t.ppf(0.975, 11), 11)
+    )
     # Clips of one cluster stand or fall together: the interval is wider than that of lone clips.
     lone = estimate(values[None]).clips
     assert found.clips.high - found.clips.low > 1.5 * (lone.high - lone.low)
+
+
+def test_single_draws_of_single_clips_are_the_t_test():
+    values = np.random.default_rng(7).standard_normal(30) + 0.4
+    found, known = estimate(values[None]), scipy.stats.ttest_1samp(values, 0)
+    assert found.p_value == pytest.approx(known.pvalue)
+    assert found.interval == pytest.approx(tuple(known.confidence_interval()))
 
 
 def test_names_of_clusters_do_not_matter():
@@ -95,20 +101,31 @@ def test_a_paired_difference_is_narrower_than_two_intervals():
 
 
 def test_intervals_cover_as_often_as_they_say():
-    # 95 % of 200 intervals of a mean over 60 clips and 8 draws with both kinds of chance.
+    # 95 % of 400 intervals of a mean over 60 clips and 8 draws with both kinds of chance.
     rng = np.random.default_rng(5)
     inside = 0
-    for _ in range(200):
+    for _ in range(400):
         values = rng.standard_normal((8, 1)) + rng.standard_normal((1, 60)) + rng.standard_normal((8, 60))
-        low, high = estimate(values, resamples=400).interval
+        low, high = estimate(values).interval
         inside += low < 0 < high
-    assert 0.87 <= inside / 200 <= 0.99  # eight draws: a percentile bootstrap is a little narrow
+    assert 0.92 <= inside / 400 <= 0.98
 
 
-def test_the_same_seed_gives_the_same_interval():
-    values = np.random.default_rng(6).random((4, 30))
-    assert estimate(values, seed=1) == estimate(values, seed=1)
-    assert estimate(values, seed=1) != estimate(values, seed=2)
+def test_six_speakers_are_covered_as_often_as_60():
+    rng = np.random.default_rng(6)
+    speaker, inside = np.repeat(np.arange(6), 10), 0
+    for _ in range(400):
+        low, high = estimate(
+            (rng.standard_normal(6)[speaker] + rng.standard_normal(60))[None], speaker
+        ).interval
+        inside += low < 0 < high
+    assert 0.92 <= inside / 400 <= 0.98
+
+
+def test_two_equal_methods_are_told_apart_in_one_of_twenty():
+    rng = np.random.default_rng(8)
+    called = [paired_difference(*(rng.random((2, 1, 60)) < 0.7)).p_value < 0.05 for _ in range(1_000)]
+    assert 0.02 <= np.mean(called) <= 0.07
 
 
 def test_bad_shapes_are_refused():
@@ -122,7 +139,7 @@ def test_bad_shapes_are_refused():
         mcnemar(np.zeros(3, bool), np.zeros(4, bool))
 
 
-def test_all_pairs_share_their_samples_and_are_what_each_is_alone():
+def test_all_pairs_are_what_each_is_alone():
     rng = np.random.default_rng(0)
     right = {name: rng.random((3, 60)) < level for name, level in (("a", 0.8), ("b", 0.6), ("c", 0.6))}
     cluster = np.arange(60) // 3
@@ -137,11 +154,14 @@ def test_all_pairs_share_their_samples_and_are_what_each_is_alone():
     assert pairwise_differences({"a": right["a"]}, cluster) == []
 
 
-def test_cutting_the_samples_into_blocks_changes_nothing(monkeypatch):
-    values = np.random.default_rng(1).random((2, 30))
-    whole = estimate(values)
-    monkeypatch.setattr("calm_pl.metrics.paired._SAMPLES_AT_ONCE", 7)
-    assert estimate(values) == whole
+@pytest.mark.parametrize(("mean", "significant"), [(0.0, False), (0.1, True)])
+def test_the_p_value_and_the_interval_say_the_same(mean, significant):
+    rng = np.random.default_rng(9)
+    for scale in (0.1, 0.3, 1.0):
+        found = estimate(mean + scale * rng.standard_normal((3, 40)))
+        assert (found.p_value < 0.05) == (not found.interval.low <= 0 <= found.interval.high)
+    tight = estimate(mean + 0.01 * rng.standard_normal((3, 40)))
+    assert (tight.p_value < 0.05) == significant
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 1), (7, 3), (40, 60), (2100, 1900)])

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from calm_pl.metrics import Answers, RoundResult, bootstrap_clips, bootstrap_macro_f1, summarise, wilson
+from calm_pl.metrics import Answers, RoundResult, jackknife_intervals, summarise
 
 
 def a_round(accuracy=0.5, n=4, exact=2, clips=4, confusion=((1, 1), (1, 1)), **more) -> RoundResult:
@@ -19,15 +19,10 @@ def some_answers(questions=8, draws=1, folds=1) -> Answers:
     return Answers(label, predicted, np.arange(questions), np.arange(questions) % folds)
 
 
-def test_one_round_has_the_intervals_of_its_counts():
+def test_one_round_is_summarised_by_itself():
     confusion = np.array([[5, 2], [1, 12]])
     one = RoundResult({"accuracy": 0.85, "macro_f1": 0.8, "exact_match": 0.85}, 20, 17, 20, confusion)
     result = summarise([[one]], some_answers())
-    assert result.ci95 == {
-        "accuracy": wilson(17, 20),
-        "macro_f1": bootstrap_macro_f1(confusion),
-        "exact_match": wilson(17, 20),
-    }
     assert result.values == one.values
     assert set(result.spread.values()) == {(None, None)}
     assert (result.n, result.clips) == (20, 20)
@@ -39,29 +34,14 @@ def test_one_round_has_the_intervals_of_its_counts():
     [
         ([[a_round(), a_round()]], some_answers(draws=2)),
         ([[a_round()], [a_round()]], some_answers(folds=2)),
-        ([[a_round(n=8)]], some_answers()._replace(clip_Q=np.arange(8) // 2)),  # several questions a clip
+        ([[a_round(n=8)]], some_answers()._replace(cluster_Q=np.arange(8) // 2)),
     ],
-    ids=["draws", "folds", "questions"],
+    ids=["draws", "folds", "clusters"],
 )
-def test_anything_else_is_resampled_by_clips(rounds, answers):
-    result, chances = summarise(rounds, answers), bootstrap_clips(answers, 2)
+def test_intervals_are_those_of_the_answers(rounds, answers):
+    result, chances = summarise(rounds, answers), jackknife_intervals(answers, 2)
     assert result.ci95 == {name: chance.both for name, chance in chances.items()}
     assert result.ci95_parts == (chances if len(rounds[0]) > 1 else {})
-
-
-def test_clips_of_one_recording_are_resampled_together():
-    answers = some_answers(20)._replace(cluster_Q=np.arange(20) // 5)
-    one = a_round(n=20, clips=20)
-    assert summarise([[one]], answers).ci95["accuracy"] == bootstrap_clips(answers, 2)["accuracy"].both
-
-
-@pytest.mark.parametrize("right", [True, False])
-def test_all_right_or_all_wrong_is_not_taken_for_certain(right):
-    # Three recordings of four clips say as much as three clips.
-    label = np.zeros(12, dtype=int)
-    answers = Answers(label, label[:, None] + (not right), np.arange(12), label, np.arange(12) // 4)
-    ends = summarise([[a_round(n=12, clips=12)]], answers).ci95
-    assert ends["accuracy"] == ends["exact_match"] == wilson(3 if right else 0, 3)
 
 
 def test_means_and_standard_deviations_by_hand():

@@ -1,4 +1,4 @@
-"""Collection of what a rank has encoded of a split: clips are counted, vectors stay on their rank."""
+"""Encode a split on this rank: count its clips and keep their vectors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Collector:
         scored_by: how options are scored in each pass; see `option_scores`.
         policy: for clips that cannot be read.
         keep_hidden: encode hidden states too.
-        sampler: of answers that each pass also takes; None for none.
+        sampler: also samples answers in each pass; None samples none.
 
     Attributes:
         index: positions of the clips whose vectors are kept on this rank.
@@ -56,15 +56,16 @@ class Collector:
         self._num_rows = 0
 
     def begin(self, trainer: Any) -> None:
-        """Begin an epoch: nothing is counted or kept yet."""
+        """Start an epoch: reset counts and vectors."""
         questions = self.task.support if self.split == "support" else self.task.query
-        self._data = getattr(trainer, "datamodule", None)  # None: bare loaders in a user's own Trainer
+        self._data = getattr(trainer, "datamodule", None)  # None if a user's Trainer has loaders without a
+        # data module
         link = None if self._data is None else self._data.bank
         self._account = Account(questions, self.policy)
         self._store = SupportStore(None if link is None else link.bank.folder)
 
     def encode(self, batch: Batch) -> Encoded | None:
-        """Encode a batch; None where none of its clips could be read.
+        """Encode a batch; return None if none of its clips could be read.
 
         Raises:
             BadClipError: a clip could not be read, and none may fail.
@@ -86,10 +87,10 @@ class Collector:
         self._store.add(batch.index_N, encoded.vectors_NHD)
 
     def finish(self, device: torch.device) -> Coverage:
-        """Return what became of the clips of all ranks; every rank must call it.
+        """Return the counts over all ranks; every rank must call this.
 
         Raises:
-            RunError: a question came twice or never.
+            RunError: a question was seen twice or never.
         """
         self._num_rows = max(concatenate_over_ranks([self._store.num_rows]))
         self._device = device
@@ -97,25 +98,25 @@ class Collector:
 
     @property
     def index(self) -> list[int]:
-        """Positions of the clips whose vectors are kept here, in the order of `rows`."""
+        """Positions of the clips whose vectors are kept on this rank, in the order of `rows`."""
         return self._store.index
 
     def rows(self, rows: Sequence[int]) -> torch.Tensor:
-        """Return kept vectors by their places in `index`, (n, H, D), or hidden states behind the heads."""
+        """Return kept vectors by their places in `index`, (n, H, D); hidden states follow the heads."""
         nothing = torch.empty(0, self._num_rows, self.lalm.layout.head_dim, device=self._device)
         return self._store.vectors(rows, nothing)
 
     def held(self, positions: Sequence[int]) -> Held:
-        """Return the vectors of some questions, as far as they are on this rank."""
+        """Return the vectors of those of the given questions that are on this rank."""
         wanted = set(positions)
         rows = [row for row, position in enumerate(self.index) if position in wanted]
         return Held(self.rows(rows), [self.index[row] for row in rows])
 
     def labelled(self, positions: Sequence[int]) -> Labelled:
-        """Return the same with their true labels."""
+        """Return these vectors with their true labels."""
         held = self.held(positions)
         return label_clips(self.task, held.vectors_NHD, held.positions)
 
     def close(self) -> None:
-        """Let go of the vectors; tensors that were handed out stay as they are."""
+        """Release the vectors; tensors already returned remain valid."""
         self._store.close()

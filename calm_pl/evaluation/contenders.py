@@ -1,8 +1,7 @@
-"""Contenders: everything that predicts a query, in three steps: collect, fit, answer.
+"""Contenders: everything that predicts query clips, in three steps: collect, fit, predict.
 
-The LightningModule owns a list of them and knows none by name. What several share stands in a `Source`
-(pseudo-labels), in `RoundSupport` (the support of a round) and in `Asked` (votes on a batch), and is computed
-once.
+The LightningModule owns a list of them and knows none by name. What several of them share is computed once:
+in a `Source` (pseudo-labels), in `RoundSupport` (a round's support) and in `RoundQuery` (votes on a batch).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from calm_pl.data.loading.batches import Batch
 from calm_pl.data.questions.clips import Round
 from calm_pl.data.questions.task import Task
 from calm_pl.distributed import rank_and_size, sum_over_ranks
-from calm_pl.evaluation.answers import Answer, explained, listed, zero_shot_answer
+from calm_pl.evaluation.batch_prediction import BatchPrediction, explained, listed, zero_shot_prediction
 from calm_pl.evaluation.collect import Collector
 from calm_pl.evaluation.encoding import Encoded, hidden_states
 from calm_pl.evaluation.labelled import Labelled
@@ -32,13 +31,13 @@ from calm_pl.voters.oracle import OracleSearch
 
 
 class RoundSupport:
-    """The support of one round; each form of it is made once, when a contender first needs it.
+    """The support of one round; each form of it is created when a contender first needs it.
 
     Args:
-        number: of the round among `task.rounds`.
+        number: the round's position in `task.rounds`.
         one: the round.
         collected: what this rank has encoded of the support.
-        device: that fitted voters are put on.
+        device: the device for fitted voters.
     """
 
     def __init__(self, number: int, one: Round, collected: Collector, device: torch.device) -> None:
@@ -50,13 +49,13 @@ class RoundSupport:
         self._supports: dict[bool, Support] = {}
 
     def support(self, hidden: bool) -> Support:
-        """Return the labelled clips of all ranks as voters are fitted on; every rank must call it.
+        """Return the support on which voters are fitted; every rank must call this.
 
         Args:
-            hidden: hidden states rather than heads.
+            hidden: with hidden states instead of heads.
 
         Raises:
-            ValueError: what voters cannot be fitted on.
+            ValueError: voters cannot be fitted on it.
         """
         if hidden not in self._supports:
             self._labelled = self._labelled or self._collected.labelled(self.round.support)
@@ -72,14 +71,14 @@ class RoundSupport:
         return self._supports[hidden]
 
     def heldout(self, hidden: bool) -> tuple[Tensor, list[str]] | None:
-        """Return this rank's held-out clips with their labels; None where the round has none."""
+        """Return this rank's held-out clips with their labels; None if the round has none."""
         if not self.round.heldout:
             return None
         found = self._collected.labelled(self.round.heldout)
         return self._read(found.vectors_NHD, hidden), found.labels
 
     def heads(self, positions: Sequence[int]) -> Held:
-        """Return head vectors of some support questions, as far as they are on this rank."""
+        """Return head vectors of those of the given support questions that are on this rank."""
         held = self._collected.held(positions)
         return held._replace(vectors_NHD=self._read(held.vectors_NHD, hidden=False))
 
@@ -87,17 +86,17 @@ class RoundSupport:
         return read_by(hidden, vectors_NHD, self._collected.lalm.layout.num_heads)
 
 
-class Asked:
+class RoundQuery:
     """Rows of a query batch that belong to one round.
 
     Args:
-        number: of the round.
-        rows: of the batch, int64.
+        number: the round's position in `task.rounds`.
+        rows: the rows of the batch, int64.
         batch: the batch.
-        encoded: what the pass gave.
+        encoded: results of the forward pass.
         task: classes and questions.
         num_heads: H.
-        voters: fitted in this round; those on the same support are scored together.
+        voters: the voters fitted in this round; those with the same support are scored together.
     """
 
     def __init__(
@@ -125,7 +124,7 @@ class Asked:
         return read_by(hidden, self._vectors_nHD, self._num_heads)
 
     def decision(self, voter: HeadVoter) -> Decision:
-        """Return what a fitted voter decides, from scores that all voters on the same centroids share."""
+        """Return a fitted voter's decision; voters with the same centroids share their scores."""
         if id(voter) not in self._decisions:
             alike = [one for one in self._voters if one.centroids_ is voter.centroids_]
             together = alike if any(one is voter for one in alike) else [voter]
@@ -135,7 +134,7 @@ class Asked:
 
 
 def read_by(hidden: bool, vectors_NHD: Tensor, num_heads: int) -> Tensor:
-    """Return what a voter reads of the vectors that were kept: heads, or the hidden states behind them."""
+    """Return what a voter reads from kept vectors: the heads, or the hidden states that follow them."""
     return hidden_states(vectors_NHD, num_heads) if hidden else vectors_NHD[:, :num_heads]
 
 
@@ -143,8 +142,8 @@ class Source:
     """Something that several contenders depend on, fitted once per round before them.
 
     Attributes:
-        keeps_vectors: whether its fit needs the vectors of the support.
-        sampler: of answers that each pass of the support also takes.
+        keeps_vectors: whether fitting needs the support's vectors.
+        sampler: also samples answers in each pass over the support; None if not needed.
     """
 
     keeps_vectors: bool = False
@@ -154,28 +153,28 @@ class Source:
         """Forget everything."""
 
     def collect(self, batch: Batch, encoded: Encoded) -> None:
-        """Take what it needs of a support batch."""
+        """Store what it needs from a support batch."""
 
     def settle(self) -> None:
-        """Bring together what ranks collected; every rank must call it."""
+        """Combine what the ranks collected; every rank must call this."""
 
     def fit(self, part: RoundSupport) -> None:
-        """Fit on one round after another; every rank must call it."""
+        """Fit on one round; every rank must call this, for the rounds in order."""
 
 
 class Contender(Source):
-    """Something that predicts a query; a row of the table.
+    """Something that predicts query clips: one row of the results table.
 
     Args:
-        name: of the row.
+        name: name of the row.
 
     Attributes:
-        source: what it is made from, beside the support; None for nothing.
+        source: the source that it depends on, besides the support; None if there is none.
         reads_hidden: whether it reads hidden states.
-        may_abstain: whether it may give class C, which is no answer.
-        scored_by: how it wants options to be scored; None where it does not read their scores.
-        searches_query: whether it reads the query once before it answers.
-        fitted: voters of the rounds, where a classifier file can hold them.
+        may_abstain: whether it may predict class C, which means no prediction.
+        scored_by: how options must be scored for it; None if it does not read their scores.
+        searches_query: whether it needs a first pass over the query to choose settings.
+        fitted: the fitted voters by round, if a classifier file can store them.
     """
 
     source: Source | None = None
@@ -192,41 +191,41 @@ class Contender(Source):
         """Forget everything."""
         self.fitted = []
 
-    def answer(self, asked: Asked) -> Answer:
-        """Return classes and probabilities, as fitted in the round that is asked about."""
+    def predict(self, query: RoundQuery) -> BatchPrediction:
+        """Return classes and probabilities, as fitted in the query's round."""
         raise NotImplementedError
 
-    def search(self, asked: Asked, label_n: Tensor) -> None:
-        """Take what it needs of a query batch, in the pass before the one that it answers."""
+    def search(self, query: RoundQuery, label_n: Tensor) -> None:
+        """Process a query batch in the first pass, before any prediction."""
 
     def choose(self) -> None:
-        """End that pass; every rank must call it."""
+        """Choose settings after the first pass; every rank must call this."""
 
 
 class ZeroShot(Contender):
     """The model itself.
 
     Args:
-        name: of the row.
+        name: name of the row.
         mode: how options are scored.
     """
 
     def __init__(self, name: str, mode: str) -> None:
         super().__init__(name)
         self.scored_by = mode
-        self.may_abstain = mode == "generate"  # words that name no option
+        self.may_abstain = mode == "generate"  # if the generated text names no option
 
-    def answer(self, asked: Asked) -> Answer:
-        """Return the likeliest options."""
-        return zero_shot_answer(asked.scores_nO, asked.options_nO, asked.num_classes)
+    def predict(self, query: RoundQuery) -> BatchPrediction:
+        """Return the likeliest option of each question."""
+        return zero_shot_prediction(query.scores_nO, query.options_nO, query.num_classes)
 
 
 class FittedVoter(Contender):
-    """A voter; the first round fits the voter itself, the others fit copies.
+    """A voter; the first round fits the voter itself, further rounds fit copies.
 
     Args:
-        name: of the row.
-        voter: unfitted.
+        name: name of the row.
+        voter: the unfitted voter.
     """
 
     keeps_vectors = True
@@ -240,7 +239,7 @@ class FittedVoter(Contender):
         """Fit a voter on the round's support.
 
         Raises:
-            RunError: what it cannot be fitted on.
+            RunError: the voter cannot be fitted on the support.
         """
         voter = self.voter if not self.fitted else copy.copy(self.voter)
         with explained("The support cannot be fitted"):
@@ -250,18 +249,18 @@ class FittedVoter(Contender):
                 judged = part.heldout(self.reads_hidden)
             self.fitted.append(voter.fit_support(support, judged).to(part.device))
 
-    def answer(self, asked: Asked) -> Answer:
+    def predict(self, query: RoundQuery) -> BatchPrediction:
         """Return the voter's winners and probabilities."""
-        voter = self.fitted[asked.number]
-        decision = asked.decision(voter)
-        return Answer(decision.winner_N, voter.probabilities(decision.scores_NC))
+        voter = self.fitted[query.number]
+        decision = query.decision(voter)
+        return BatchPrediction(decision.winner_N, voter.probabilities(decision.scores_NC))
 
 
 class Oracle(FittedVoter):
     """A voter whose settings are selected on the query set: an upper bound, not a result.
 
     Args:
-        base: the voter that is fitted before it, on the same support.
+        base: the contender whose voter is fitted before this one, on the same support.
     """
 
     searches_query = True
@@ -277,16 +276,16 @@ class Oracle(FittedVoter):
         self._searches = []
 
     def fit(self, part: RoundSupport) -> None:
-        """Prepare the search of a round."""
+        """Prepare the search for a round's settings."""
         voter = self._base.fitted[part.number]
         assert isinstance(voter, CalmBase)
         with explained("The support cannot be fitted"):
             self._searches.append(OracleSearch(voter, part.support(self.reads_hidden)))
 
-    def search(self, asked: Asked, label_n: Tensor) -> None:
-        """Count what each setting gets right."""
-        self._searches[asked.number].update(asked.vectors(), label_n, asked.candidates_nC)
+    def search(self, query: RoundQuery, label_n: Tensor) -> None:
+        """Count the correct predictions of each setting."""
+        self._searches[query.number].update(query.vectors(), label_n, query.candidates_nC)
 
     def choose(self) -> None:
-        """Take the best setting of each round."""
+        """Choose the best setting of each round."""
         self.fitted = [search.best(sum_over_ranks(search.hits_S)) for search in self._searches]

@@ -1,4 +1,4 @@
-"""Encode batches into what every method needs: head vectors and the scores of option letters."""
+"""Encode batches into what every method needs: head vectors and scores of the options."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LOG = logging.getLogger("calm_pl")
 
 
 class Remake(Protocol):
-    """Function that decodes clips again; see `QuestionLoader.remake`."""
+    """A function that decodes clips again; see `QuestionLoader.remake`."""
 
     def __call__(self, positions: Sequence[int], max_rows: int | None = None) -> Batch:
-        """Return a batch of the clips at these positions, with at most `max_rows` per pass from now on."""
+        """Return a batch of the clips at these positions; passes have at most `max_rows` rows from now on."""
         ...
 
 
@@ -32,13 +32,12 @@ class Encoded(NamedTuple):
     """Encoded clips.
 
     Attributes:
-        vectors_NHD: head vectors, in the model's dtype or the bank's; the mean over a clip's windows. Where
-            hidden states are kept they follow as further rows of length D, the last one padded with zeros.
-        options_NO: logarithm of each option's score, float32, see `option_scores`; -inf past a question's
+        vectors_NHD: head vectors, in the model's dtype or the bank's; the mean over a clip's windows. If
+            hidden states are kept, they follow as further rows of length D, the last one padded with zeros.
+        options_NO: logarithm of each option's score, float32, see `option_scores`; -inf beyond a question's
             last option.
-        notes: about each clip, as in `Batch.notes`; those of cached clips are from when they were encoded.
-        answers: sampled answers about each clip, those about all of its windows; empty where none were asked
-            for.
+        notes: notes on each clip, as in `Batch.notes`; those of cached clips are from when they were encoded.
+        answers: sampled answers for each clip, over all its windows; empty if answers are not sampled.
     """
 
     vectors_NHD: Tensor
@@ -48,15 +47,15 @@ class Encoded(NamedTuple):
 
 
 class Encoder:
-    """Encoder of batches: reads clips from the bank, or encodes them with the model and stores them there.
+    """Encoder of batches: read clips from the bank, or encode them with the model and store them there.
 
     Args:
         lalm: the model.
-        link: the bank; None without one.
+        link: connection to the bank; None without one.
         mode: how options are scored, see `option_scores`.
         shown: labels as the model reads them, in class order.
-        keep_hidden: hidden states follow the head vectors; the bank's identity must say so too.
-        sampler: also samples answers; None where none are wanted.
+        keep_hidden: append hidden states to the head vectors; the bank's identity must say so too.
+        sampler: also samples answers; None samples none.
     """
 
     def __init__(
@@ -79,11 +78,11 @@ class Encoder:
         """Encode a batch with at least one clip.
 
         Args:
-            batch: decoded, or banked.
-            remake: for a banked record that turns out damaged, and where memory runs out.
+            batch: a decoded or cached batch.
+            remake: decodes clips again, if a cached record is damaged or memory runs out.
 
         Raises:
-            RunError: one clip alone does not fit into memory, or the bank's disk is full.
+                RunError: a single clip does not fit into memory, or the bank's disk is full.
         """
         if batch.banked and self.link is not None:
             try:
@@ -91,14 +90,14 @@ class Encoder:
                 return encoded._replace(answers=self.sampler.kept(batch)) if self.sampler else encoded
             except LostRecords as error:
                 lost = set(error.keys)
-            _LOG.warning("Head bank: %d damaged records are recomputed.", len(lost))
+            _LOG.warning("Head bank: recomputing %d damaged records.", len(lost))
             rows = [n for n, key in enumerate(batch.keys) if key in lost]
             self._run(_again(batch, remake, rows=rows), remake)
             return self(batch, remake)
         return self._run(batch, remake)
 
     def _run(self, batch: Batch, remake: Remake) -> Encoded:
-        """Encode a decoded batch with the model, in smaller passes where memory runs out."""
+        """Encode a decoded batch with the model, in smaller passes if memory runs out."""
         while True:
             rows = max(len(one.clip_R) for one in batch.passes)
             try:
@@ -109,12 +108,12 @@ class Encoder:
                     raise
                 if rows == 1:
                     raise RunError(
-                        "One clip alone does not fit into memory. Use a 16-bit dtype (model.dtype=bfloat16),"
-                        " a larger GPU, or spread the model over several (model.device_map=auto)."
-                        " In the first batch model.self_check=false spares the three rows of the check."
-                        + (" Fewer rollouts need less, too (pseudo.rollouts)." if self.sampler else "")
+                        "A single clip does not fit into memory. Use a 16-bit dtype (model.dtype=bfloat16),"
+                        " a larger GPU, or several GPUs (model.device_map=auto)."
+                        " model.self_check=false saves three rows in the first batch."
+                        + (" Fewer rollouts also need less memory (pseudo.rollouts)." if self.sampler else "")
                     ) from error
-            # Outside of the handler: its traceback holds the tensors that did not fit.
+            # Outside the handler: the traceback keeps the tensors that did not fit alive.
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             _LOG.warning("Out of memory with %d clips per pass; continuing with %d.", rows, rows // 2)
@@ -127,16 +126,16 @@ class Encoder:
 
 
 def read_banked(link: BankLink, batch: Batch) -> Encoded:
-    """Read a batch from the bank, on the batch's device.
+    """Read a batch from the bank, to the batch's device.
 
     Raises:
-        LostRecords: it does not hold all of it any more.
+        LostRecords: the bank no longer has all of its records.
     """
     records = link.bank.read(batch.keys)
     device = batch.index_N.device
     scores_NO = records.option_scores_NO
     width = batch.options_NO.shape[1]
-    # The record has as many letters as its own question; the batch as many as its longest.
+    # A record has its own question's number of options, the batch that of its longest question.
     lacking = width - scores_NO.shape[1]
     if lacking > 0:
         scores_NO = torch.nn.functional.pad(scores_NO, (0, lacking), value=-torch.inf)
@@ -147,7 +146,7 @@ def write_banked(link: BankLink, batch: Batch, encoded: Encoded) -> Encoded:
     """Write a batch to the bank; return it as a later run will read it.
 
     Raises:
-        RunError: the disk is full, or vectors that the bank's dtype cannot hold.
+        RunError: the disk is full, or the bank's dtype cannot represent the vectors.
     """
     records = Records(
         batch.keys,
@@ -175,8 +174,8 @@ def encode(
         batch: the clips.
         mode: how options are scored, see `option_scores`.
         shown: labels as the model reads them, in class order; not needed for `letters`.
-        keep_hidden: hidden states follow the head vectors.
-        sampler: also samples answers, to the first order of the options; None where none are wanted.
+        keep_hidden: append hidden states to the head vectors.
+        sampler: also samples answers, for the first order of the options; None samples none.
     """
     clip_R = torch.cat([one.clip_R for one in batch.passes])
     vectors, orders = [], []
@@ -220,7 +219,7 @@ def _with_hidden(output: LalmOutput) -> Tensor:
 def _again(
     batch: Batch, remake: Remake, rows: Sequence[int] | None = None, max_rows: int | None = None
 ) -> Batch:
-    """Decode the batch, or some of its rows, again."""
+    """Decode the batch again, or some of its rows."""
     positions = batch.index_N.tolist()
     again = remake(positions if rows is None else [positions[n] for n in rows], max_rows)
     if again.failures:
@@ -229,7 +228,7 @@ def _again(
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Return whether memory ran out: CUDA has an exception type for it, the CPU only a message."""
+    """Return whether memory ran out: CUDA raises its own exception type, the CPU has only a message."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 

@@ -12,12 +12,12 @@ from calm_pl.data.questions.task import Task
 
 
 class Labelled(NamedTuple):
-    """Support clips as voters take them.
+    """Support clips as voters expect them.
 
     Attributes:
         vectors_NHD: head vectors.
-        labels: of the questions about them.
-        also_NC: further classes of the clips, bool; None where every clip of the support has one.
+        labels: labels of the questions about them.
+        also_NC: further classes of the clips, bool; None if every clip of the support has one class.
     """
 
     vectors_NHD: Tensor

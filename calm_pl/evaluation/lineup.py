@@ -29,23 +29,23 @@ def contenders(
     Args:
         voters: unfitted voters by method name.
         task: classes, questions and rounds.
-        zero_shot: how the model itself answers, `letters`, `text` or `generate` (see `option_scores`); None
-            leaves that out.
-        oracle: also CALM and CALM-Global with the settings that suit the query set best.
-        pseudo: also voters on the labels that the model gave the support; None leaves that out.
-        prior: the model's own answers also join CALM-Auto's; needs `zero_shot` by letters or text, and
-            questions that list all classes.
+        zero_shot: how the model itself chooses: `letters`, `text` or `generate` (see `option_scores`); None
+            omits zero-shot.
+        oracle: also evaluate CALM and CALM-Global with the settings that are best on the query set.
+        pseudo: also evaluate voters fitted on the model's labels of the support; None omits them.
+        prior: also evaluate CALM-Auto combined with the model's own answers; needs `zero_shot` by letters or
+            text, and questions that list all classes.
 
     Raises:
-        ValueError: no such way of answering, or a prior without what it is made of.
-        RunError: a prior, and a question that does not list all classes.
+            ValueError: an unknown `zero_shot`, or a prior without zero-shot or CALM-Auto.
+            RunError: a prior, with a question that does not list all classes.
     """
     if zero_shot not in (None, *ZERO_SHOT_MODES):
         raise ValueError(
             f"Expected `zero_shot` to be None or one of {ZERO_SHOT_MODES}, but got {zero_shot!r}."
         )
     if prior and (zero_shot not in ("letters", "text") or BASE not in voters):
-        raise ValueError(f"Expected `zero_shot` by letters or text and a voter {BASE!r} for `prior`.")
+        raise ValueError(f"Expected `zero_shot` to be letters or text, and a voter {BASE!r}, for `prior`.")
     fitted = {name: FittedVoter(name, voter) for name, voter in voters.items()}
     found: list[Contender] = [ZeroShot(ZERO_SHOT, zero_shot)] if zero_shot else []
     found += fitted.values()

@@ -1,4 +1,4 @@
-"""The LightningModule around a frozen audio language model: validation fits, test evaluates."""
+"""The LightningModule around a frozen audio language model: validation fits and test evaluates."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from calm_pl.data.loading.batches import Batch
 from calm_pl.data.questions.task import Task
 from calm_pl.errors import RunError
-from calm_pl.evaluation.answers import confidence, explained, metric_sizes
+from calm_pl.evaluation.batch_prediction import confidence, explained, metric_sizes
 from calm_pl.evaluation.clip_counts import STOP, Coverage, SkipPolicy
 from calm_pl.evaluation.collect import Collector
-from calm_pl.evaluation.contenders import Asked, Contender, RoundSupport, Source
+from calm_pl.evaluation.contenders import Contender, RoundQuery, RoundSupport, Source
 from calm_pl.evaluation.encoding import Encoded
 from calm_pl.evaluation.lineup import contenders
 from calm_pl.evaluation.predictions import Predictions, answers_of, method_differences
@@ -29,22 +29,21 @@ class FitFreeModule(LightningModule):
 
     Args:
         lalm: the frozen model.
-        methods: what is evaluated: unfitted voters by name, beside which the model itself answers by option
-            letters; or any contenders, see `calm_pl.evaluation.lineup.contenders`.
+        methods: unfitted voters by name, which are evaluated together with zero-shot by option letters; or
+            any contenders, see `calm_pl.evaluation.lineup.contenders`.
         task: classes, questions and rounds; see `FewShotDataModule.task`.
         policy: for clips that cannot be read.
-        keep_hidden: encode hidden states too, also where no contender reads them; the bank's identity must
-            agree.
-        scored_by: how options are scored where no contender says; see `option_scores`.
-        sources: what is fitted beside what the contenders are made from.
+        keep_hidden: encode hidden states even if no contender reads them; the bank's identity must agree.
+        scored_by: how options are scored if no contender decides; see `option_scores`.
+        sources: further sources to fit, besides those of the contenders.
 
     Attributes:
-        contenders: in the order of the table.
-        sources: what they are made from.
-        results: by method, after test.
-        predictions: of `methods`, after test.
-        support_coverage, query_coverage: what became of the clips.
-        warnings: what failed of all that only shows the results, a sentence each.
+        contenders: the contenders, in the order of the table.
+        sources: the sources that they depend on.
+        results: results by method, after test.
+        predictions: predictions of all methods, after test.
+        support_coverage, query_coverage: counts of clips read, failed and truncated.
+        warnings: sentences about figures, pages or dashboards that failed; results are not affected.
     """
 
     def __init__(
@@ -75,7 +74,7 @@ class FitFreeModule(LightningModule):
         self.query = Collector(lalm, task, "query", *how)
         sizes = metric_sizes(task, any(one.may_abstain for one in self.contenders))
         self.metrics = {name: [MethodMetrics(sizes) for _ in task.rounds] for name in self.methods}
-        # Lightning moves registered modules to the device.
+        # Registered, so that Lightning moves them to the device.
         self._registered = nn.ModuleList(one for rounds in self.metrics.values() for one in rounds)
         self.table = PredictionTable(len(task.query), task.num_draws, len(self.methods))
         self.results: dict[str, MethodResult] = {}
@@ -90,13 +89,13 @@ class FitFreeModule(LightningModule):
     # Support
 
     def on_validation_epoch_start(self) -> None:
-        """Begin an empty support set."""
+        """Start with an empty support set."""
         for one in self._fitting:
             one.start()
         self.support.begin(self.trainer)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect the head vectors of support clips; they stay on their rank."""
+        """Collect the head vectors of support clips; they stay on this rank."""
         encoded = self.support.encode(batch)
         if encoded is None:
             return
@@ -106,7 +105,7 @@ class FitFreeModule(LightningModule):
             one.collect(batch, encoded)
 
     def on_validation_epoch_end(self) -> None:
-        """Fit every contender in every round; only sums and counts cross ranks."""
+        """Fit every contender in every round; ranks exchange only sums and counts."""
         self.support_coverage: Coverage = self.support.finish(self.device)
         for one in self._fitting:
             one.settle()
@@ -119,7 +118,7 @@ class FitFreeModule(LightningModule):
     # Query
 
     def on_test_epoch_start(self) -> None:
-        """Begin empty metrics."""
+        """Reset the metrics."""
         self.query.begin(self.trainer)
         self.table.reset()
         self._differences = None
@@ -137,12 +136,12 @@ class FitFreeModule(LightningModule):
         shape = (len(index_N), self.task.num_draws, len(self.methods))
         label_NDM = torch.zeros(shape, dtype=torch.int64, device=self.device)
         confidence_NDM = torch.zeros(shape, device=self.device)
-        for rows, asked in self.asked(batch, encoded):
-            draw = self.task.rounds[asked.number].draw
+        for rows, query in self.round_queries(batch, encoded):
+            draw = self.task.rounds[query.number].draw
             for m, one in enumerate(self.contenders):
                 with explained("The query cannot be scored"):
-                    winner_n, proba_nC = one.answer(asked)
-                self.metrics[one.name][asked.number].update(
+                    winner_n, proba_nC = one.predict(query)
+                self.metrics[one.name][query.number].update(
                     winner_n, proba_nC, batch.label_N[rows], clip_N[rows], batch.index_N[rows]
                 )
                 label_NDM[rows, draw, m] = winner_n
@@ -150,7 +149,7 @@ class FitFreeModule(LightningModule):
         self.table.update(batch.index_N, label_NDM, confidence_NDM)
 
     def on_test_epoch_end(self) -> None:
-        """Compute metrics over all ranks; the total of clips is asserted."""
+        """Compute metrics over all ranks, after checking that every clip was counted once."""
         self.query_coverage: Coverage = self.query.finish(self.device)
         if self.query_coverage.used == 0:
             raise RunError("No query clip could be read: there is nothing to evaluate.")
@@ -168,22 +167,22 @@ class FitFreeModule(LightningModule):
             by_fold = [rounds[start : start + draws] for start in range(0, len(rounds), draws)]
             self.results[name] = summarise(by_fold, answers_of(self.task, self.predictions, m))
             for metric, value in self.results[name].values.items():
-                # Every rank has the value over all ranks already.
+                # Already summed over all ranks.
                 self.log(f"test/{name}/{metric}", value, rank_zero_only=True)
 
-    def asked(self, batch: Batch, encoded: Encoded) -> Iterator[tuple[Tensor, Asked]]:
-        """Yield the rounds that a query batch has a part in, each with its rows."""
+    def round_queries(self, batch: Batch, encoded: Encoded) -> Iterator[tuple[Tensor, RoundQuery]]:
+        """Yield the rounds that a query batch belongs to, each with its rows."""
         fold_N = torch.from_numpy(self.task.fold_Q[batch.index_N.cpu().numpy()]).to(batch.index_N.device)
         heads = self.lalm.layout.num_heads
         for number, one in enumerate(self.task.rounds):
             rows = (fold_N == self.task.folds.index(one.fold)).nonzero().squeeze(1)
             if len(rows):
                 voters = [rounds[number] for rounds in self.fitted.values()]
-                yield rows, Asked(number, rows, batch, encoded, self.task, heads, voters)
+                yield rows, RoundQuery(number, rows, batch, encoded, self.task, heads, voters)
 
     @property
     def differences(self) -> list[Difference]:
-        """Differences of every pair of methods after test, except with settings selected on the query set."""
+        """Differences between every pair of methods, after test, except oracles."""
         if self._differences is None:
             fair = [name for name in self.methods if not name.endswith(ORACLE_SUFFIX)]
             places = [self.methods.index(name) for name in fair]

@@ -12,7 +12,7 @@ class OraclePass(LightningModule):
     """Module whose `trainer.test` lets oracle contenders select their settings on the query set.
 
     Args:
-        fitted: after validation.
+        fitted: the module, after validation.
     """
 
     def __init__(self, fitted: FitFreeModule) -> None:
@@ -27,7 +27,7 @@ class OraclePass(LightningModule):
         return bool(self._searching)
 
     def on_test_epoch_start(self) -> None:
-        """Begin to count clips."""
+        """Start counting clips."""
         self.fitted.query.begin(self.trainer)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
@@ -35,11 +35,11 @@ class OraclePass(LightningModule):
         encoded = self.fitted.query.encode(batch)
         if encoded is None:
             return
-        for rows, asked in self.fitted.asked(batch, encoded):
+        for rows, query in self.fitted.round_queries(batch, encoded):
             for one in self._searching:
-                one.search(asked, batch.label_N[rows])
+                one.search(query, batch.label_N[rows])
 
     def on_test_epoch_end(self) -> None:
-        """Let them choose."""
+        """Let the oracles choose."""
         for one in self._searching:
             one.choose()

@@ -1,4 +1,4 @@
-"""Classify audio files with a stored classifier and the model that it was fitted with."""
+"""Classify audio files with a stored classifier and the model it was fitted with."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 
 class Prediction(NamedTuple):
-    """Prediction of a classifier for a file.
+    """A classifier's prediction for a file.
 
     Attributes:
         path: the file.
-        label: the winner; None where the file could not be read.
-        probabilities: by label, in class order.
+        label: the predicted label; None if the file could not be read, or the classifier abstains.
+        probabilities: probabilities by label, in class order.
         error: why the file could not be read.
-        candidates: labels that together hold the true one with the chosen coverage; None where not asked for.
+        candidates: prediction set that contains the true label with the chosen coverage; None if not
+            requested.
         odd: why little of the file is heard, kinds of `calm_pl.media.ODD_SOUND`; usually none.
     """
 
@@ -36,22 +37,22 @@ class Prediction(NamedTuple):
 
 
 def require_prompt(classifier: Classifier, where: str = "the classifier") -> None:
-    """Make sure that a classifier says how to ask about clips.
+    """Check that a classifier holds the prompt with which clips are classified.
 
     Args:
         classifier: the classifier.
         where: its file, for the message.
 
     Raises:
-        ModelError: it does not, or what it says cannot be.
+        ModelError: the prompt is missing or invalid.
     """
     from calm_pl.media import LONG_CLIPS
 
     lacking = classifier.lacking()
     if lacking:
         raise ModelError(
-            f"{where}: has no {lacking[0]}, which predict needs to ask about clips: it can only classify"
-            " vectors, in Python. Fit one with fit-free."
+            f"{where}: has no {lacking[0]}, so it can only classify vectors, in Python. To classify files,"
+            " fit a classifier with fit-free."
         )
     if classifier.prompt["long_clips"] not in LONG_CLIPS:
         raise ModelError(
@@ -61,17 +62,17 @@ def require_prompt(classifier: Classifier, where: str = "the classifier") -> Non
 
 
 def choose_method(classifier: Classifier, method: str | None = None, coverage: bool = False) -> str:
-    """Return the method that predicts: the one asked for, or the first that the table of methods prefers.
+    """Return the method to predict with: the requested one, or the preferred one that is available.
 
     Args:
         classifier: the classifier.
-        method: the one asked for; None for the preferred one.
+        method: the requested method; None for the preferred one.
         coverage: whether it must give prediction sets.
 
     Raises:
-        ModelError: the classifier does not hold it, or it gives no prediction sets.
+        ModelError: the classifier does not have the method, or the method gives no prediction sets.
     """
-    preferred = [*METHODS.preferred(), *classifier.voters]  # a program's own voters come last
+    preferred = [*METHODS.preferred(), *classifier.voters]  # voters with other names come last
     method = method or next(one for one in preferred if one in classifier.voters)
     if method not in classifier.voters:
         raise ModelError(f"The classifier has the methods {', '.join(classifier.voters)}, not {method!r}.")
@@ -84,10 +85,10 @@ def choose_method(classifier: Classifier, method: str | None = None, coverage: b
 
 
 def matching_model(classifier: Classifier, path: str | None) -> FrozenLALM:
-    """Load the model that a classifier was fitted with, under the mask of the fit where there was one.
+    """Load the model that a classifier was fitted with, with the same head mask if there was one.
 
     Raises:
-        ModelError: another model, or another prompt template, than the classifier's.
+        ModelError: the model or its prompt template differs from the classifier's.
     """
     import torch
 
@@ -107,7 +108,7 @@ def matching_model(classifier: Classifier, path: str | None) -> FrozenLALM:
     if differing:
         what = ", ".join(f"{key} {found.get(key)!r} instead of {fitted.get(key)!r}" for key in differing)
         raise ModelError(
-            f"The classifier was fitted with another model or prompt than {lalm.path!r} has: {what}."
+            f"The classifier was fitted with another model or prompt template: {lalm.path!r} has {what}."
         )
     return lalm.to("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -128,13 +129,13 @@ def predict_files(
         classifier: from `load_classifier`.
         lalm: the model that it was fitted with; see `matching_model`.
         files: sound files.
-        method: one that the classifier holds; None for the preferred one.
+        method: one of the classifier's methods; None for the preferred one.
         batch_size: clips per forward pass.
-        coverage: also give the labels that together hold the true one with this probability.
-        abstain: give no label where its probability is lower.
+        coverage: also return prediction sets that contain the true label with this probability.
+        abstain: return no label if its probability is lower than this.
 
     Returns:
-        one prediction per file; a file that cannot be read has an error in place of a label.
+            One prediction per file; a file that cannot be read has an error instead of a label.
 
     Raises:
         ModelError: the classifier lacks the method, its prediction sets, or the prompt it was fitted with;
@@ -199,6 +200,6 @@ def _questions(classifier: Classifier, files: Sequence[Path]) -> list[Query]:
 
 
 def _abstained(row: Prediction, threshold: float) -> Prediction:
-    """Return the prediction, without a label if that is too improbable."""
+    """Return the prediction, without its label if that is less probable than the threshold."""
     sure = row.label is None or row.probabilities[row.label] >= threshold
     return row if sure else row._replace(label=None)

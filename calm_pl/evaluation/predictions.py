@@ -1,4 +1,4 @@
-"""Predictions of every method, and the results computed once all ranks have them."""
+"""Predictions of every method, and the results computed from them over all ranks."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ class Predictions(NamedTuple):
     """Predictions of all methods, on the CPU.
 
     Attributes:
-        seen_Q: whether the question was answered, 0 or 1; its clip may have failed.
-        label_QDM: class indices by draw and method, C where there is no answer; unseen ones are 0.
-        confidence_QDM: probability of each answer.
+        seen_Q: 1 if the question has predictions, 0 if its clip could not be read.
+        label_QDM: class indices by draw and method; C if there is no prediction, 0 if the question was not
+            seen.
+        confidence_QDM: probability of each prediction.
     """
 
     seen_Q: Tensor
@@ -32,7 +33,7 @@ class Predictions(NamedTuple):
 
 
 def answers_of(task: Task, predictions: Predictions, method: int) -> Answers:
-    """Return one method's predictions for the questions that were seen."""
+    """Return one method's predictions for the questions seen."""
     seen_Q = predictions.seen_Q.numpy() > 0
     return Answers(
         task.label_Q[seen_Q],
@@ -44,7 +45,7 @@ def answers_of(task: Task, predictions: Predictions, method: int) -> Answers:
 
 
 def by_subset(task: Task, predictions: Predictions, method: int) -> dict[str, SubsetResult]:
-    """Return one method's results by subset of the query."""
+    """Return one method's results on each subset of the query."""
     seen_Q = predictions.seen_Q.numpy() > 0
     return break_down(
         [subset for subset, seen in zip(task.subset_Q, seen_Q, strict=True) if seen],

@@ -13,8 +13,8 @@ from calm_pl.data.questions.prompts import LETTERS
 from calm_pl.data.questions.task import Task
 from calm_pl.distributed import sum_over_ranks
 from calm_pl.errors import RunError
-from calm_pl.evaluation.answers import Answer, explained
-from calm_pl.evaluation.contenders import Asked, Contender, FittedVoter, RoundSupport
+from calm_pl.evaluation.batch_prediction import BatchPrediction, explained
+from calm_pl.evaluation.contenders import Contender, FittedVoter, RoundQuery, RoundSupport
 from calm_pl.evaluation.encoding import Encoded
 from calm_pl.evaluation.zero_shot import class_probabilities
 from calm_pl.functional import calibrate, centred, evidence_shares
@@ -30,8 +30,8 @@ class Prior(NamedTuple):
     """Combination of zero-shot and CALM-Auto: log p ∝ (1 - share)·log p_auto + share·gain·log p_zero.
 
     Attributes:
-        share: of zero-shot, 0 to 1.
-        gain: that makes its answers about support clips likeliest.
+        share: weight of zero-shot, 0 to 1.
+        gain: factor of its scores that makes support clips likeliest.
     """
 
     share: float
@@ -41,7 +41,7 @@ class Prior(NamedTuple):
         """Combine both predictions.
 
         Args:
-            base: CALM-Auto's; log-probabilities, -inf where a class is no candidate.
+            base: CALM-Auto's log-probabilities; -inf for classes that are not candidates.
             scores_NO: see `option_scores`.
             options_NO: all classes, in the order of the letters.
         """
@@ -52,13 +52,13 @@ class Prior(NamedTuple):
 
 
 class SupportAnswers:
-    """Zero-shot answers about the support questions that this rank has encoded.
+    """Zero-shot answers to the support questions that this rank has encoded.
 
     Args:
-        task: its support questions list all classes.
+        task: a task whose support questions list all classes.
 
     Raises:
-        RunError: a question does not.
+        RunError: a question does not list all classes.
     """
 
     def __init__(self, task: Task) -> None:
@@ -67,31 +67,31 @@ class SupportAnswers:
         for query in (*task.support, *task.query):
             if len(set(query.options)) < classes:
                 raise RunError(
-                    f"{PRIOR} needs questions that list all {classes} classes, but the one about"
-                    f" {query.clip.id} lists {len(query.options)}: {way_out}leave {PRIOR} out of methods."
+                    f"{PRIOR} needs questions that list all {classes} classes, but the question about"
+                    f" {query.clip.id} lists {len(query.options)}: {way_out}remove {PRIOR} from methods."
                 )
         self.task = task
         self._seen_S = torch.zeros(len(task.support), dtype=torch.float64)
         self._log_p_SC = torch.zeros(len(task.support), classes, dtype=torch.float64)
 
     def add(self, index_N: Tensor, scores_NO: Tensor, options_NO: Tensor) -> None:
-        """Keep the scores of some questions, by position."""
+        """Store the scores of some questions, by position."""
         index_N = index_N.cpu()
         self._seen_S[index_N] = 1
         self._log_p_SC[index_N] = _log_p(scores_NO, options_NO, len(self.task.classes)).cpu()
 
     def fit(self, base: CalmAuto, positions: Sequence[int]) -> Prior:
-        """Fit the prior of one round, the same on every rank; every rank must call it.
+        """Fit the prior of one round, identical on every rank; every rank must call this.
 
-        Both are judged on clips that did not fit them: zero-shot has no fit, and CALM-Auto's clips were left
-        out. With one clip a class both count alike.
+        Both predictors are judged on clips they were not fitted on: zero-shot is not fitted, and CALM-Auto
+        held these clips out. With one clip per class both have equal weight.
 
         Args:
-            base: as fitted on the round.
-            positions: of the round's support questions.
+            base: CALM-Auto, fitted on the round.
+            positions: positions of the round's support questions.
         """
         rows = list(positions)
-        # Every rank has its own clips here, and zeros for those of the others.
+        # Each rank fills in its own clips and leaves zeros for the others.
         seen_N = sum_over_ranks(self._seen_S[rows]) > 0
         log_p_NC = sum_over_ranks(self._log_p_SC[rows])[seen_N]
         y_N = torch.tensor([self.task.support[row].label for row in rows])[seen_N]
@@ -106,12 +106,12 @@ class WithPrior(Contender):
     """CALM-Auto with the model's own answers as a prior.
 
     Args:
-        name: of the row.
-        base: CALM-Auto, which is fitted before it.
-        task: its questions list all classes.
+        name: name of the row.
+        base: the contender CALM-Auto, which is fitted before this one.
+        task: a task whose questions list all classes.
 
     Raises:
-        RunError: a question does not.
+            RunError: a question does not list all classes.
     """
 
     def __init__(self, name: str, base: FittedVoter, task: Task) -> None:
@@ -128,21 +128,21 @@ class WithPrior(Contender):
         self.priors = []
 
     def collect(self, batch: Batch, encoded: Encoded) -> None:
-        """Keep the scores of a support batch's options."""
+        """Store the scores of a support batch's options."""
         self._answers.add(batch.index_N, encoded.options_NO, batch.options_NO)
 
     def fit(self, part: RoundSupport) -> None:
-        """Evaluate both predictions on the round's support."""
+        """Fit the weight of both predictors on the round's support."""
         base = self._base.fitted[part.number]
         assert isinstance(base, CalmAuto)
         with explained("The support cannot be fitted"):
             self.priors.append(self._answers.fit(base, part.round.support))
 
-    def answer(self, asked: Asked) -> Answer:
-        """Return both answers as one."""
-        voter = self._base.fitted[asked.number]
-        decision = self.priors[asked.number].decide(asked.decision(voter), asked.scores_nO, asked.options_nO)
-        return Answer(decision.winner_N, voter.probabilities(decision.scores_NC))
+    def predict(self, query: RoundQuery) -> BatchPrediction:
+        """Return the combined prediction."""
+        voter = self._base.fitted[query.number]
+        decision = self.priors[query.number].decide(query.decision(voter), query.scores_nO, query.options_nO)
+        return BatchPrediction(decision.winner_N, voter.probabilities(decision.scores_NC))
 
 
 def _log_p(scores_NO: Tensor, options_NO: Tensor, num_classes: int) -> Tensor:

@@ -18,14 +18,14 @@ _CHUNK_ROWS = 256
 class SupportStore:
     """Store of vectors, filled batch by batch.
 
-    Up to `spill_bytes` they stay on their device; past that they go to a file without a name, and come back
-    as memory-mapped tensors on the CPU, of which the system keeps in memory what it has room for.
+    Up to `spill_bytes` they stay on their device. Beyond that they are written to an unnamed file and
+    returned as memory-mapped tensors on the CPU, which the system caches as far as memory allows.
 
     Spilling needs Linux.
 
     Args:
-        folder: where to spill; None keeps all in memory.
-        spill_bytes: the most to hold in memory; `SPILL_BYTES` where None.
+        folder: folder for the file; None keeps everything in memory.
+        spill_bytes: the most to hold in memory; `SPILL_BYTES` if None.
     """
 
     def __init__(self, folder: Path | None, spill_bytes: int | None = None) -> None:
@@ -47,7 +47,7 @@ class SupportStore:
         return int(self._held[0].shape[1]) if self._held else 0
 
     def add(self, index_N: Tensor, vectors_NHD: Tensor) -> None:
-        """Keep a batch: positions in the data set, and its vectors."""
+        """Store a batch: positions in the data set, and vectors."""
         self.index += index_N.tolist()
         self._held.append(vectors_NHD)
         self._bytes += vectors_NHD.nbytes
@@ -55,20 +55,20 @@ class SupportStore:
             self._file = self._file or _nameless(self.folder)
             for block in self._held:
                 _append(self._file, block)
-            self._held = [self._held[-1][:0]]  # remembers shape and dtype
+            self._held = [self._held[-1][:0]]  # keeps shape and dtype
 
     def vectors(self, rows: Sequence[int], nothing_0HD: Tensor) -> Tensor:
         """Return the vectors of some rows, in their order, (n, H, D).
 
         Args:
             rows: places in `index`.
-            nothing_0HD: what to return where this rank has no clip at all.
+            nothing_0HD: what to return if this rank has no clips.
         """
         if not self.index:
             return nothing_0HD
         if self._file is None:
             self._held = [torch.cat(self._held)]
-            # All of them, which is the usual case, need no copy.
+            # The usual case, all of them in order, needs no copy.
             return self._held[0] if list(rows) == list(range(len(self.index))) else self._held[0][list(rows)]
         whole_NHD = _mapped(self._file, len(self.index), self._held[0])
         if list(rows) == list(range(len(self.index))):
@@ -80,7 +80,7 @@ class SupportStore:
             return _mapped(part, len(rows), self._held[0])
 
     def close(self) -> None:
-        """Let go of the vectors; tensors that were handed out stay as they are."""
+        """Release the vectors; tensors already returned remain valid."""
         self._held = []
         if self._file is not None:
             self._file.close()
@@ -88,7 +88,7 @@ class SupportStore:
 
 
 def _nameless(folder: Path) -> BinaryIO:
-    """Create a file that disappears when it is no longer used, however this process ends."""
+    """Create a file that disappears when this process ends, however it ends."""
     folder.mkdir(parents=True, exist_ok=True)
     return tempfile.TemporaryFile(dir=folder)
 
@@ -99,7 +99,7 @@ def _append(file: BinaryIO, block_NHD: Tensor) -> None:
 
 
 def _mapped(file: BinaryIO, num_rows: int, like_0HD: Tensor) -> Tensor:
-    """Map the file's rows to a tensor that is read on use, (N, H, D)."""
+    """Map the file's rows to a tensor (N, H, D) that is read on access."""
     file.flush()
     shape = (num_rows, *like_0HD.shape[1:])
     size = num_rows * like_0HD.shape[1] * like_0HD.shape[2]

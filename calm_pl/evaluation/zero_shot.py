@@ -23,16 +23,17 @@ def option_scores(
     options_RO: Tensor,
     shown: Sequence[str],
 ) -> Tensor:
-    """Score of each option, (R, O) float32; -inf past a question's last option.
+    """Return the score of each option, (R, O) float32; -inf beyond a question's last option.
 
     Args:
         lalm: the model.
         mode: `letters`: log-probability that the letter comes next, over all tokens that spell it; `text`:
-            mean log-probability of the option's words after the prompt; `generate`: 0 for the option that
-            the generated answer names, -inf for the others, and for all where it names none or several.
+            mean log-probability per token of the option's text after the prompt; `generate`: 0 for the option
+            that the generated answer names and -inf for the others, or -inf for all if it names none or
+            several.
         one: a pass of R rows.
-        output: what it gave.
-        options_RO: class indices, -1 past the last.
+        output: the pass's output.
+        options_RO: class indices, -1 beyond the last option.
         shown: labels as the model reads them, in class order.
     """
     letters = LETTERS[: options_RO.shape[1]]
@@ -43,7 +44,7 @@ def option_scores(
         spellings = [lalm.preparer.option_tokens(letter) for letter in letters]
         scores_RO = torch.stack([log_p_RV[:, ids].logsumexp(-1) for ids in spellings], -1)
     elif mode == "text":
-        # A question with fewer options repeats its first, which is masked again below.
+        # A question with fewer options repeats its first one, which is masked below.
         texts = [[shown[c if c >= 0 else row[0]] for c in row] for row in options_RO.tolist()]
         scores_RO = lalm.option_text_scores(one.inputs, texts)
     else:
@@ -57,15 +58,15 @@ def option_scores(
 
 
 def turned_options(options_RO: Tensor, turn: int) -> Tensor:
-    """Rotate the options by `turn` places: the option that had letter A is now at place `turn`."""
+    """Rotate the options by `turn` places, so that the option at place `turn` comes first."""
     return torch.roll(options_RO, -turn, dims=1)
 
 
 def mean_over_orders(scores: Sequence[Tensor]) -> Tensor:
-    """Log of the mean probability of each option over orders, (N, O), in the first order.
+    """Return the log of each option's mean probability over orders, (N, O), in the first order.
 
     Args:
-        scores: (N, O) of each order; order n has its options moved on by n places.
+        scores: (N, O) for each order; in order n, options are rotated by n places.
     """
     if len(scores) == 1:
         return scores[0]
@@ -76,13 +77,13 @@ def mean_over_orders(scores: Sequence[Tensor]) -> Tensor:
 
 
 def class_probabilities(scores_NO: Tensor, options_NO: Tensor, num_classes: int) -> Tensor:
-    """Return the zero-shot probability of each class: that of its place among the options, (N, C) float32.
+    """Return the zero-shot probability of each class, (N, C) float32.
 
-    Classes that were no option have 0; all have where no option was chosen.
+    Classes that are not options have 0; all classes have 0 if no option was chosen.
 
     Args:
         scores_NO: logarithms of the options' scores.
-        options_NO: classes in the order of the letters; -1 past the last.
+        options_NO: classes in the order of the letters; -1 beyond the last option.
         num_classes: C.
     """
     p_NO = _probabilities(scores_NO)

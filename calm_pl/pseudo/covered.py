@@ -35,7 +35,7 @@ class CoveredVoter(NamedTuple):
     covered: tuple[int, ...]
     num_classes: int
 
-    def answer(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> CoveredPrediction:
+    def predict(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> CoveredPrediction:
         """Classify N clips.
 
         Args:

@@ -176,7 +176,7 @@ class PseudoFit:
     ) -> Relabelled:
         """Label all of a round's clips with a voter."""
         vectors_NHD, positions = held(one.support)
-        winner_N, proba_NC = judge.answer(vectors_NHD)
+        winner_N, proba_NC = judge.predict(vectors_NHD)
         p_N = proba_NC.gather(1, winner_N[:, None]).squeeze(1)
         found = list(zip(positions, winner_N.tolist(), p_N.tolist(), strict=True))
         kept = sorted(one for one in concatenate_over_ranks(found) if one[2] >= self.settings.min_posterior)

@@ -16,7 +16,7 @@ from calm_pl.data.questions.clips import Round
 from calm_pl.data.questions.task import Task
 from calm_pl.distributed import concatenate_over_ranks, rank_and_size, sum_over_ranks
 from calm_pl.errors import RunError
-from calm_pl.evaluation.answers import Answer, explained, metric_sizes
+from calm_pl.evaluation.batch_prediction import BatchPrediction, explained, metric_sizes
 from calm_pl.evaluation.clip_counts import STOP, Coverage, SkipPolicy
 from calm_pl.evaluation.collect import Collector
 from calm_pl.evaluation.encoding import Encoded
@@ -162,10 +162,10 @@ class SweepModule(LightningModule):
         step = max(1, _MOST_PROBABILITIES // (len(one.query) * len(self.task.classes)))
         for start in range(0, len(todo), step):
             block = todo[start : start + step]
-            answers = self._answers([voter for _, (_, voter) in block], used, one, query)
+            predictions = self._predict([voter for _, (_, voter) in block], used, one, query)
             new = [
-                self._row(point, one, used, query, *answer) | {"hash": digest}
-                for (digest, (point, _)), answer in zip(block, answers, strict=True)
+                self._row(point, one, used, query, *prediction) | {"hash": digest}
+                for (digest, (point, _)), prediction in zip(block, predictions, strict=True)
             ]
             known |= {row["hash"]: row for row in new}
             if self.global_rank == 0:
@@ -181,9 +181,9 @@ class SweepModule(LightningModule):
         if self.global_rank == 0:
             self.on_points(len(points))
 
-    def _answers(
+    def _predict(
         self, voters: Sequence[HeadVoter | None], used: Sequence[int], one: Round, query: QueryClips
-    ) -> list[tuple[Answer, HeadVoter | None]]:
+    ) -> list[tuple[BatchPrediction, HeadVoter | None]]:
         """Classify this rank's query clips with fitted voters, or with the model itself for None."""
         fitted = [copy.copy(voter) for voter in voters if voter is not None]
         if fitted:
@@ -196,14 +196,15 @@ class SweepModule(LightningModule):
         with explained("The query cannot be scored"):
             decisions = iter(vote_many(fitted, query.x_NHD, query.candidates_NC))
         ready = iter(fitted)
-        answers: list[tuple[Answer, HeadVoter | None]] = []
+        predictions: list[tuple[BatchPrediction, HeadVoter | None]] = []
         for voter in voters:
             if voter is None:
-                answers.append((query.zero_shot(), None))
+                predictions.append((query.zero_shot(), None))
                 continue
             voter, decision = next(ready), next(decisions)
-            answers.append((Answer(decision.winner_N, voter.probabilities(decision.scores_NC)), voter))
-        return answers
+            proba_NC = voter.probabilities(decision.scores_NC)
+            predictions.append((BatchPrediction(decision.winner_N, proba_NC), voter))
+        return predictions
 
     def _row(
         self,
@@ -211,14 +212,14 @@ class SweepModule(LightningModule):
         one: Round,
         used: Sequence[int],
         query: QueryClips,
-        answer: Answer,
+        prediction: BatchPrediction,
         voter: HeadVoter | None,
     ) -> Row:
         """Return a row; every rank must call this, since metrics are summed over ranks."""
         self.metrics.reset()
         places = (self.task.label_Q[query.index_n], self.task.clip_Q[query.index_n], query.index_n)
         label_n, clip_n, index_n = (torch.from_numpy(part).to(self.device) for part in places)
-        winner_n, proba_nC = (part.to(self.device) for part in answer)
+        winner_n, proba_nC = (part.to(self.device) for part in prediction)
         if len(index_n):
             self.metrics.update(winner_n, proba_nC, label_n, clip_n, index_n)
         result = self.metrics.result()

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from calm_pl.data.questions.task import Task
-from calm_pl.evaluation.answers import Answer, listed, zero_shot_answer
+from calm_pl.evaluation.batch_prediction import BatchPrediction, listed, zero_shot_prediction
 from calm_pl.evaluation.collect import Collector
 
 
@@ -57,12 +57,12 @@ class QueryClips:
         if task.only_options:
             self.candidates_NC = listed(self._options_NO(), len(task.classes))
 
-    def zero_shot(self) -> Answer:
+    def zero_shot(self) -> BatchPrediction:
         """Return the model's own predictions."""
         some = [self._scores[row] for row in self._rows]
         empty_0O = self.x_NHD.new_zeros(0, 1)
         scores_NO = pad_sequence(some, batch_first=True, padding_value=-torch.inf) if some else empty_0O
-        return zero_shot_answer(scores_NO, self._options_NO(), len(self._task.classes))
+        return zero_shot_prediction(scores_NO, self._options_NO(), len(self._task.classes))
 
     def _options_NO(self) -> Tensor:
         some = [self._options[row] for row in self._rows]

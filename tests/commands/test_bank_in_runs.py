@@ -246,7 +246,7 @@ def test_batches_that_do_not_fit_are_halved_and_stay_so(job, small_memory, num_w
 def test_one_clip_that_does_not_fit_stops_with_advice(job, small_memory):
     small_memory(0)
     result = job("data.batch_size=4", "model.self_check=false", status=1)
-    assert "One clip alone does not fit into memory" in result.stderr
+    assert "A single clip does not fit into memory" in result.stderr
     assert "model.dtype=bfloat16" in result.stderr
     assert "Traceback" not in result.stderr
 

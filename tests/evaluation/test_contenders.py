@@ -8,8 +8,8 @@ from calm_pl import Calm, CalmAuto, CalmGlobal, Gda, Sav
 from calm_pl.data.benchmarks.esc50 import ESC50
 from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.settings import DataSettings
-from calm_pl.evaluation.answers import Answer
-from calm_pl.evaluation.contenders import Asked, Contender
+from calm_pl.evaluation.batch_prediction import BatchPrediction
+from calm_pl.evaluation.contenders import Contender, RoundQuery
 from calm_pl.evaluation.lineup import contenders
 from calm_pl.evaluation.module import FitFreeModule
 
@@ -30,10 +30,10 @@ class MostFrequent(Contender):
     def fit(self, part):
         self.winners.append(int(part.support(hidden=False).counts_C.argmax()))
 
-    def answer(self, asked):
-        proba_nC = torch.zeros(len(asked.vectors()), asked.num_classes)
-        proba_nC[:, self.winners[asked.number]] = 1.0
-        return Answer(proba_nC.argmax(-1), proba_nC)
+    def predict(self, query):
+        proba_nC = torch.zeros(len(query.vectors()), query.num_classes)
+        proba_nC[:, self.winners[query.number]] = 1.0
+        return BatchPrediction(proba_nC.argmax(-1), proba_nC)
 
 
 @pytest.fixture
@@ -74,7 +74,9 @@ def test_shared_votes_are_those_of_each_voter_alone(lalm, data, monkeypatch):
         "calm_auto": CalmAuto(),
     }
     together = evaluated(lalm, data, voters).predictions
-    monkeypatch.setattr(Asked, "decision", lambda self, voter: voter.vote(self.vectors(), self.candidates_nC))
+    monkeypatch.setattr(
+        RoundQuery, "decision", lambda self, voter: voter.vote(self.vectors(), self.candidates_nC)
+    )
     fresh = {name: type(voter)(**voter.get_params()) for name, voter in voters.items()}
     alone = evaluated(lalm, data, fresh).predictions
     for ours, theirs in zip(together, alone, strict=True):

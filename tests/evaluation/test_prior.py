@@ -86,7 +86,7 @@ def test_only_the_rounds_own_clips_are_asked():
 
 
 def test_questions_that_list_some_classes_are_refused():
-    with pytest.raises(RunError, match=r"0\.wav lists 2: set data\.n_options=3, or leave"):
+    with pytest.raises(RunError, match=r"0\.wav lists 2: set data\.n_options=3, or remove"):
         SupportAnswers(task_of([0, 1], options=(0, 1)))
 
 
@@ -95,7 +95,7 @@ def test_questions_that_list_some_classes_are_refused():
     [(None, {"calm_auto": CalmAuto()}), ("generate", {"calm_auto": CalmAuto()}), ("text", {})],
 )
 def test_a_prior_that_lacks_a_part_is_refused(zero_shot, voters):
-    with pytest.raises(ValueError, match="by letters or text and a voter 'calm_auto'"):
+    with pytest.raises(ValueError, match="letters or text, and a voter 'calm_auto'"):
         contenders(voters, task_of([0, 1]), zero_shot, prior=True)
 
 

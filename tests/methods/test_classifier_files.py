@@ -153,7 +153,7 @@ def test_voters_of_several_supports_are_not_saved_as_one(tmp_path):
 @pytest.mark.parametrize(
     ("prompt", "told"),
     [
-        ({"question": "?"}, "has no prompt.n_options, which predict needs"),
+        ({"question": "?"}, "has no prompt.n_options, so it can only classify vectors"),
         (
             {**PROMPT, "long_clips": "other"},
             "prompt.long_clips must be one of start, center, windows, stop, but",

@@ -22,7 +22,7 @@ def covered(request):
 
 def test_winners_and_probabilities_stand_at_the_tasks_places(covered):
     one, x = covered
-    found = one.answer(x)
+    found = one.predict(x)
     assert found.winner_N.tolist() == one.voter.predict(x.numpy()).tolist()
     proba = one.voter.predict_proba(x)
     assert torch.equal(found.proba_NC[:, list(COVERED)], proba)
@@ -34,7 +34,7 @@ def test_only_candidates_are_chosen_and_nothing_where_none_is_covered(covered):
     candidates = torch.zeros(12, NUM_CLASSES, dtype=torch.bool)
     candidates[:6, [0, 3]] = True
     candidates[6:, [0, 2, 5]] = True
-    found = one.answer(x, candidates)
+    found = one.predict(x, candidates)
     assert found.winner_N.tolist() == [3] * 6 + [NUM_CLASSES] * 6
     assert found.proba_NC[6:].abs().sum() == 0
     assert found.proba_NC[:6].sum(1).tolist() == pytest.approx([1] * 6)

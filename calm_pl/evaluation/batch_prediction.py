@@ -1,4 +1,4 @@
-"""Predictions of methods about clips, and what of them is reported."""
+"""Predictions of a method for a batch, and what is reported about them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from calm_pl.evaluation.zero_shot import class_probabilities
 from calm_pl.metrics import MetricSizes
 
 
-class Answer(NamedTuple):
+class BatchPrediction(NamedTuple):
     """Predictions of one method for a batch.
 
     Attributes:
-        winner_N: class index; C where there is no answer.
+        winner_N: class index; C if there is no prediction.
         proba_NC: class probabilities.
     """
 
@@ -29,18 +29,18 @@ class Answer(NamedTuple):
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Turn a voter's ValueError about the data into an error for the user."""
+    """Convert a voter's ValueError about the data into an error for the user."""
     try:
         yield
     except ValueError as error:
         raise RunError(f"{what}: {error}") from error
 
 
-def zero_shot_answer(scores_NO: Tensor, options_NO: Tensor, num_classes: int) -> Answer:
-    """Return the model's own answers, from the scores of options; class C if it named none."""
+def zero_shot_prediction(scores_NO: Tensor, options_NO: Tensor, num_classes: int) -> BatchPrediction:
+    """Return the model's own predictions from the scores of options; class C if it named none."""
     proba_NC = class_probabilities(scores_NO, options_NO, num_classes)
-    answered_N = proba_NC.amax(-1) > 0
-    return Answer(torch.where(answered_N, proba_NC.argmax(-1), num_classes), proba_NC)
+    found_N = proba_NC.amax(-1) > 0
+    return BatchPrediction(torch.where(found_N, proba_NC.argmax(-1), num_classes), proba_NC)
 
 
 def confidence(winner_N: Tensor, proba_NC: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ def listed(options_NO: Tensor, num_classes: int) -> Tensor:
 
 
 def metric_sizes(task: Task, may_abstain: bool) -> MetricSizes:
-    """Return the sizes of a task that its metrics need."""
+    """Return the sizes that a task's metrics need."""
     return MetricSizes(
         len(task.classes),
         len(task.query),

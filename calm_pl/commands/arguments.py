@@ -49,6 +49,17 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="override single settings")
 
 
+def add_limit_argument(parser: argparse.ArgumentParser) -> None:
+    """`--limit N`, short for `data.limit=N`."""
+    parser.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="a quick try, no result: at most N clips in the support pool and in the query, equally many per"
+        " class (data.limit=N)",
+    )
+
+
 def read_config(
     command: argparse.ArgumentParser,
     argv: Sequence[str],
@@ -74,7 +85,8 @@ def read_config(
     args = command.parse_intermixed_args(list(argv))
     if not args.config and not args.overrides:
         command.error(f"give a configuration, as in {example}")
-    config = load(args.config, args.overrides)
+    limit = getattr(args, "limit", None)
+    config = load(args.config, [*args.overrides, *([] if limit is None else [f"data.limit={limit}"])])
     if args.print_config:
         print(to_yaml(config), end="")
         return args, None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from calm_pl.commands.arguments import add_config_arguments, parser, read_config
+from calm_pl.commands.arguments import add_config_arguments, add_limit_argument, parser, read_config
 from calm_pl.config.compose import load_config
 from calm_pl.config.schema import Config
 from calm_pl.errors import CalmError
@@ -77,6 +77,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         _EXAMPLES,
     )
     add_config_arguments(command)
+    add_limit_argument(command)
     command.add_argument("--no-model", action="store_true", help="do not load the model")
     command.add_argument(
         "--all-clips",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from calm_pl.commands.arguments import add_config_arguments, parser, read_config
+from calm_pl.commands.arguments import add_config_arguments, add_limit_argument, parser, read_config
 from calm_pl.config.compose import load_config
 from calm_pl.config.schema import Config
 from calm_pl.errors import ConfigError
@@ -28,6 +28,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         _EXAMPLES,
     )
     add_config_arguments(command)
+    add_limit_argument(command)
     command.add_argument(
         "--only-drawn",
         action="store_true",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from calm_pl.commands.arguments import add_config_arguments, parser, read_config
+from calm_pl.commands.arguments import add_config_arguments, add_limit_argument, parser, read_config
 from calm_pl.config.compose import load_config
 from calm_pl.config.schema import PRIOR_METHOD, Config
 from calm_pl.jobs.opened import opened
@@ -28,6 +28,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         _EXAMPLES,
     )
     add_config_arguments(command)
+    add_limit_argument(command)
     _, config = read_config(command, argv, load_config)
     if config is None:
         return 0

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calm_pl.commands.arguments import add_config_arguments, parser, read_config
+from calm_pl.commands.arguments import add_config_arguments, add_limit_argument, parser, read_config
 from calm_pl.config.compose import load_config
 from calm_pl.config.schema import Config
 from calm_pl.jobs.opened import opened, with_callbacks
@@ -37,6 +37,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         _EXAMPLES,
     )
     add_config_arguments(command)
+    add_limit_argument(command)
     what = command.add_mutually_exclusive_group()
     what.add_argument(
         "--whole-pool",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from calm_pl.commands.arguments import add_config_arguments, parser, read_config
+from calm_pl.commands.arguments import add_config_arguments, add_limit_argument, parser, read_config
 from calm_pl.errors import ConfigError
 
 _EXAMPLES = """\
@@ -36,6 +36,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         _EXAMPLES,
     )
     add_config_arguments(command)
+    add_limit_argument(command)
     from calm_pl.sweeps.settings import load_sweep
 
     _, job = read_config(command, argv, load_sweep, "--config demo.yaml --config sweeps/table2.yaml")

@@ -95,8 +95,9 @@ def config_hash(config: Config) -> str:
     for section, names in unimportant.items():
         for name in names:
             del kept[section][name]
-    if kept["model"]["mask"] is None:
-        del kept["model"]["mask"]
+    for section, name in (("model", "mask"), ("data", "limit")):
+        if kept[section][name] is None:
+            del kept[section][name]
     kept["bank_dtype"] = plain["bank"]["dtype"]
     if kept["data"].pop("support_labels") == "pseudo":
         kept["pseudo"] = plain["pseudo"]

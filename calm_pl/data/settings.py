@@ -62,6 +62,9 @@ class DataSettings:
     manifest's own folder; for `huggingface` a name on the hub is accepted."""
     shots: Optional[int] = setting(20, at_least(1))
     """Support clips per class; null takes all."""
+    limit: Optional[int] = setting(None, at_least(4))
+    """For a quick try: at most so many clips in the support pool and in the query, equally many per class; of
+    more classes than half the limit some are left out. Such a run is marked: its numbers are no result."""
     draws: int = setting(1, at_least(1))
     """Number of support draws, each fitted and evaluated; draw d uses seed + d."""
     heldout_shots: int = setting(0, at_least(0))

@@ -41,6 +41,7 @@ def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[st
         "n_odd": len(kinds_of(odd)),
         "odd_sound": counts(odd),
         "n_missing": 0 if data is None else len(data.missing),
+        "limited": None if data is None else data.settings.limit,
         "notes": [] if data is None else list(data.notes),
         "differences": [
             {

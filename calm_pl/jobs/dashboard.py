@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from calm_pl.config.schema import WandbConfig
 from calm_pl.jobs.record import JobRecord
+from calm_pl.runs.folder import LIMITED
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import WandbLogger
@@ -35,7 +36,7 @@ def build_wandb(settings: WandbConfig, record: JobRecord) -> WandbLogger | None:
         save_dir=record.run_dir,
         project=settings.project or known.project or _PROJECT,
         offline=mode == "offline",
-        tags=list(settings.tags) or None,
+        tags=[*settings.tags, *([] if record.limit is None else [LIMITED])] or None,
         entity=settings.entity,
         group=settings.group,
     )

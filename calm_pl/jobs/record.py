@@ -11,6 +11,7 @@ from pathlib import Path
 from calm_pl.config.compose import config_hash, to_yaml
 from calm_pl.config.schema import Config
 from calm_pl.errors import RunError
+from calm_pl.runs.folder import title_of
 
 
 @dataclass
@@ -23,6 +24,7 @@ class JobRecord:
         model_path: as configured.
         config_yaml: the resolved configuration.
         config_hash: over what can change results.
+        limit: clips per side, where the job is only a try; see `DataSettings.limit`.
         load_seconds: time to load model and data tables.
         started: `time.perf_counter()` at the start.
     """
@@ -32,8 +34,14 @@ class JobRecord:
     model_path: str
     config_yaml: str
     config_hash: str
+    limit: int | None = None
     load_seconds: float = 0.0
     started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def title(self) -> str:
+        """Return what stands above its tables."""
+        return title_of(self.benchmark, self.model_path, self.limit)
 
 
 def open_record(config: Config) -> JobRecord:
@@ -46,7 +54,9 @@ def open_record(config: Config) -> JobRecord:
     model = Path(config.model.path.removeprefix("bundled:")).name
     name = config.run.name or f"{config.data.benchmark}-{model}-{digest[:8]}"
     run_dir = Path(config.run.dir or Path("runs") / name)
-    record = JobRecord(run_dir, config.data.benchmark, config.model.path, to_yaml(config), digest)
+    record = JobRecord(
+        run_dir, config.data.benchmark, config.model.path, to_yaml(config), digest, config.data.limit
+    )
     if is_rank_zero():
         claim_folder(run_dir, digest, config.run.overwrite)
     return record

@@ -11,7 +11,7 @@ import numpy as np
 from calm_pl.errors import RunError
 from calm_pl.metrics import paired_difference
 from calm_pl.metrics.intervals import Interval
-from calm_pl.runs.folder import RunFolder
+from calm_pl.runs.folder import LIMITED, RunFolder
 from calm_pl.runs.predictions import AnswerTable
 
 
@@ -97,7 +97,11 @@ def compare(runs: Sequence[RunFolder]) -> Comparison:
 def remarks(comparison: Comparison) -> list[str]:
     """Return what a reader of the comparison must know, one sentence per item."""
     first, *others = comparison.runs
-    lines = []
+    lines = [
+        f"{name} is {LIMITED} ({run.results['limited']} clips per side)."
+        for name, run in zip(comparison.names, comparison.runs, strict=True)
+        if run.results.get("limited") is not None
+    ]
     for name, other, common in zip(comparison.names[1:], others, comparison.shared, strict=True):
         both, here, there = len(common.first_q), len(first.answers.questions), len(other.answers.questions)
         if both == here == there:

@@ -60,10 +60,8 @@ def run_page(run: RunFolder, rule: SoundRule, paths: Mapping[str, Path], why_sil
         Section("setting", "Setting", setting_section(run)),
         Section("again", "Run it again", again_section(run)),
     ]
-    r = run.results
-    title = f"{r['benchmark']} · {r['model']}"
     subtitle = f"Run {run.name} · {len(run.answers.classes)} classes · training-free evaluation with calm_pl"
-    return page(title, subtitle, sections, data, ("tables.js", "heads.js", "classes.js"))
+    return page(run.title, subtitle, sections, data, ("tables.js", "heads.js", "classes.js"))
 
 
 def _licence(run: RunFolder) -> str:

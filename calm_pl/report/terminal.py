@@ -56,9 +56,7 @@ def columns(metric: MetricInfo) -> list[str]:
 
 def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRecord) -> None:
     """Print every method's metrics, and what a reader must know about them."""
-    table = Table(
-        title=f"{record.benchmark} · {record.model_path}", title_justify="left", box=box.SIMPLE_HEAD
-    )
+    table = Table(title=record.title, title_justify="left", box=box.SIMPLE_HEAD)
     for number, head in enumerate(headings(module.task)):
         table.add_column(head, justify="right" if number else "left", no_wrap=True)
     for name, result in module.results.items():

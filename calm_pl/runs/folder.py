@@ -14,6 +14,14 @@ import yaml
 from calm_pl.errors import RunError
 from calm_pl.runs.predictions import AnswerTable, read_answers
 
+LIMITED = "limited: not a result"
+"""Marks what was computed with `data.limit`."""
+
+
+def title_of(benchmark: str, model: str, limit: int | None) -> str:
+    """Return what stands above the results of a run."""
+    return " · ".join([benchmark, model, *([] if limit is None else [LIMITED])])
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -35,6 +43,11 @@ class RunFolder:
     def name(self) -> str:
         """The folder's."""
         return self.path.resolve().name
+
+    @property
+    def title(self) -> str:
+        """What stands above its results."""
+        return title_of(self.results["benchmark"], self.results["model"], self.results.get("limited"))
 
     @cached_property
     def config(self) -> dict[str, Any]:

@@ -257,7 +257,8 @@ class SweepModule(LightningModule):
             if taken[label] <= shots:
                 kept.append(position)
         few = [self.task.classes[c] for c, count in taken.items() if count < shots]
-        if few and not self.trainer.datamodule.missing:  # type: ignore[attr-defined]
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if few and not data.missing and data.settings.limit is None:
             raise RunError(
                 f"data.shots is {shots} in the sweep, but class {few[0]!r} has fewer clips to draw from."
             )

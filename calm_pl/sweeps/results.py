@@ -48,6 +48,7 @@ def record_results(
         "model": record.model_path,
         "metric": metric,
         "note": ON_THE_QUERY,
+        "limited": record.limit,
         "notes": list(notes),
         "chosen": [_lead(one) for one in leads],
         "seconds": round(time.perf_counter() - record.started, 3),
@@ -58,7 +59,7 @@ def record_results(
         _log(board, record, marked, leads, metric)
     with replacing(record.run_dir / "sweep.json") as part:
         part.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    print_sweep(f"{record.benchmark} · {record.model_path}", rows, metric)
+    print_sweep(record.title, rows, metric)
     rounds = {(row["fold"], row["draw"]) for row in rows}
     if len(rounds) > 1:
         folds, draws = (len({place[n] for place in rounds}) for n in (0, 1))

@@ -48,6 +48,13 @@ def test_a_silent_configuration_leaves_name_and_project_to_the_environment(monke
     assert build_wandb(WandbConfig(), record)._offline
 
 
+def test_a_limited_run_is_tagged(record):
+    tags = [build_wandb(WandbConfig(tags=["mine"]), record)._wandb_init["tags"]]
+    record.limit = 40
+    tags += [build_wandb(WandbConfig(tags=given), record)._wandb_init["tags"] for given in (["mine"], [])]
+    assert tags == [["mine"], ["mine", "limited: not a result"], ["limited: not a result"]]
+
+
 def test_disabled_is_no_logger(monkeypatch, record):
     monkeypatch.setenv("WANDB_DISABLED", "true")
     assert build_wandb(WandbConfig(), record) is None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from calm_pl.data.alike import plain
 from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.questions.clips import Clip, Listing, Query, Round
+from calm_pl.data.questions.limits import limit_classes, limit_clips, shots_within
 from calm_pl.data.questions.prompts import Questioner
 from calm_pl.data.questions.rounds import divide, make_plan, without_query_groups
 from calm_pl.errors import DataError
@@ -62,6 +63,13 @@ def list_clips(benchmark: Benchmark) -> Listed:
     notes = [*benchmark.notes, *notes]
     if len(listing.classes) < 2:
         raise DataError(f"{benchmark.root} has {len(listing.classes)} classes; a benchmark needs 2 or more.")
+    if (limit := benchmark.settings.limit) is not None:
+        whole = len(listing.classes)
+        listing = limit_classes(listing, benchmark.settings, benchmark.positive)
+        left = "" if len(listing.classes) == whole else f", {len(listing.classes)} of {whole} classes"
+        notes.insert(
+            0, f"limited to {limit} support and {limit} query clips{left} (data.limit): not a result"
+        )
     return Listed(listing, missing, notes)
 
 
@@ -78,10 +86,16 @@ def prepare(benchmark: Benchmark, listed: Listed) -> Prepared:
         listing.classes, benchmark.question, s.n_options, s.seed, s.readable_labels, s.option_orders
     )
     divisions = list(divide(listing, s))
+    if s.limit is not None:
+        divisions = [limit_clips(one, listing.classes, s) for one in divisions]
+        each = shots_within(listing.classes, s)
+        s = replace(s, shots=each if s.shots is None else min(s.shots, each))
     if benchmark.shared_groups and s.leak_guard != "none":
         divisions, left_out = without_query_groups(divisions)
         notes += left_out
-    plan = make_plan(divisions, listing.classes, ask, s, take_fewer=bool(listed.missing))
+    plan = make_plan(
+        divisions, listing.classes, ask, s, take_fewer=bool(listed.missing) or s.limit is not None
+    )
     if plan.short:
         few = ", ".join(f"{label} {count}" for label, count in list(plan.short.items())[:_SHOWN])
         notes.append(f"{len(plan.short)} classes have fewer support clips than requested: {few}")

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from calm_pl.metrics import Answers, jackknife_intervals
+from calm_pl.metrics import Predicted, jackknife_intervals
 
 METRICS = ("accuracy", "macro_f1")
 
@@ -82,7 +82,7 @@ class World:
         taken = shares + (1 - shares) @ self.wrong_CC
         return {"accuracy": float(shares.mean()), "macro_f1": float((2 * shares / (1 + taken)).mean())}
 
-    def answers(self) -> Answers:
+    def predictions(self) -> Predicted:
         """Draw clips and predictions."""
         rng, (classes, clips, *_) = self.rng, self.size
         if self.size.speakers:
@@ -103,7 +103,7 @@ class World:
             right = hard + own < probit(self.moved(self.size.draws)[:, label].T)
         guess = [(self.wrong_CC[label].cumsum(1) > rng.random((len(label), 1))).argmax(1) for _ in right.T]
         predicted = np.where(right, label[:, None], np.stack(guess, 1))
-        return Answers(label, predicted, np.arange(len(label)), np.zeros(len(label), dtype=int), cluster)
+        return Predicted(label, predicted, np.arange(len(label)), np.zeros(len(label), dtype=int), cluster)
 
 
 def logit(p: np.ndarray) -> np.ndarray:
@@ -123,7 +123,7 @@ def probit(p: np.ndarray) -> np.ndarray:
     return ndtri(p)
 
 
-def percentile(a: Answers, classes: int, rng: np.random.Generator, resamples: int) -> dict[str, np.ndarray]:
+def percentile(a: Predicted, classes: int, rng: np.random.Generator, resamples: int) -> dict[str, np.ndarray]:
     """Percentile bootstrap over clusters and draws."""
     clusters, draws = int(a.cluster_Q.max()) + 1, a.predicted_QD.shape[1]
     times_RQ = rng.multinomial(clusters, np.full(clusters, 1 / clusters), resamples)[:, a.cluster_Q].astype(
@@ -148,9 +148,9 @@ def coverage(size: Size, worlds: int, resamples: int) -> dict[str, dict[str, lis
     held: dict[tuple[str, str], list[tuple[bool, float]]] = {}
     for _ in range(worlds):
         world = World(rng, size)
-        truth, answers = world.truth(), world.answers()
-        jackknife = {name: one.both for name, one in jackknife_intervals(answers, size.classes).items()}
-        kinds = {"percentile": percentile(answers, size.classes, rng, resamples), "jackknife": jackknife}
+        truth, predictions = world.truth(), world.predictions()
+        jackknife = {name: one.both for name, one in jackknife_intervals(predictions, size.classes).items()}
+        kinds = {"percentile": percentile(predictions, size.classes, rng, resamples), "jackknife": jackknife}
         for kind, intervals in kinds.items():
             for metric in METRICS:
                 low, high = intervals[metric]

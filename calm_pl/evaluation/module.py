@@ -17,7 +17,7 @@ from calm_pl.evaluation.collect import Collector
 from calm_pl.evaluation.contenders import Contender, RoundQuery, RoundSupport, Source
 from calm_pl.evaluation.encoding import Encoded
 from calm_pl.evaluation.lineup import contenders
-from calm_pl.evaluation.predictions import Predictions, answers_of, method_differences
+from calm_pl.evaluation.predictions import Predictions, method_differences, predicted_by
 from calm_pl.methods.table import ORACLE_SUFFIX
 from calm_pl.metrics import Difference, MethodMetrics, MethodResult, PredictionTable, summarise
 from calm_pl.models import DeferredLALM, FrozenLALM
@@ -165,7 +165,7 @@ class FitFreeModule(LightningModule):
             rounds = [metrics.result() for metrics in self.metrics[name]]
             draws = self.task.num_draws
             by_fold = [rounds[start : start + draws] for start in range(0, len(rounds), draws)]
-            self.results[name] = summarise(by_fold, answers_of(self.task, self.predictions, m))
+            self.results[name] = summarise(by_fold, predicted_by(self.task, self.predictions, m))
             for metric, value in self.results[name].values.items():
                 # Already summed over all ranks.
                 self.log(f"test/{name}/{metric}", value, rank_zero_only=True)

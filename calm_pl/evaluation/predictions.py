@@ -8,8 +8,8 @@ from torch import Tensor
 
 from calm_pl.data.questions.task import Task
 from calm_pl.metrics import (
-    Answers,
     Difference,
+    Predicted,
     SubsetResult,
     break_down,
     pairwise_differences,
@@ -32,10 +32,10 @@ class Predictions(NamedTuple):
     confidence_QDM: Tensor
 
 
-def answers_of(task: Task, predictions: Predictions, method: int) -> Answers:
+def predicted_by(task: Task, predictions: Predictions, method: int) -> Predicted:
     """Return one method's predictions for the questions seen."""
     seen_Q = predictions.seen_Q.numpy() > 0
-    return Answers(
+    return Predicted(
         task.label_Q[seen_Q],
         predictions.label_QDM[..., method].numpy()[seen_Q],
         task.clip_Q[seen_Q],

@@ -1,4 +1,4 @@
-"""Metrics based on torchmetrics, and intervals. Floor 2. States are sums, whatever the number of ranks."""
+"""Metrics based on torchmetrics, and intervals. Floor 2. States are sums, so ranks simply add up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from calm_pl.metrics.exact_match import ClipExactMatch
     from calm_pl.metrics.info import METRICS, MetricInfo, MetricTable, TaskKind
     from calm_pl.metrics.intervals import macro_f1, wilson
-    from calm_pl.metrics.jackknife import Answers, Chance, jackknife_intervals
+    from calm_pl.metrics.jackknife import Chance, Predicted, jackknife_intervals
     from calm_pl.metrics.paired import estimate, mcnemar, paired_difference
     from calm_pl.metrics.predictions import PredictionTable
     from calm_pl.metrics.ranking import ClipAveragePrecision, EqualErrorRate
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METRICS",
-    "Answers",
     "Chance",
     "ClipAveragePrecision",
     "ClipExactMatch",
@@ -38,6 +37,7 @@ __all__ = [
     "MetricInfo",
     "MetricSizes",
     "MetricTable",
+    "Predicted",
     "PredictionTable",
     "RoundResult",
     "Spread",
@@ -68,7 +68,7 @@ __getattr__ = lazy_names(
         "exact_match": ("ClipExactMatch",),
         "info": ("METRICS", "MetricInfo", "MetricTable", "TaskKind"),
         "intervals": ("macro_f1", "wilson"),
-        "jackknife": ("Answers", "Chance", "jackknife_intervals"),
+        "jackknife": ("Predicted", "Chance", "jackknife_intervals"),
         "paired": ("estimate", "mcnemar", "paired_difference"),
         "predictions": ("PredictionTable",),
         "ranking": ("ClipAveragePrecision", "EqualErrorRate"),

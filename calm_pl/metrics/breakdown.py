@@ -1,4 +1,4 @@
-"""Results of parts of a query set, such as each kind of spoofing attack."""
+"""Results on subsets of a query set, such as each kind of spoofing attack."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torchmetrics.functional.classification import binary_eer
 
 
 class SubsetResult(NamedTuple):
-    """One method on one subset, means over draws.
+    """Results of one method on one subset, means over draws.
 
     Attributes:
-        n: questions.
-        accuracy: share of right ones.
-        eer: equal error rate of the subset's negatives against all positives; None where the task has no
-            positive class or the subset no negative.
+        n: number of questions.
+        accuracy: share predicted correctly.
+        eer: equal error rate of the subset's negatives against all positives; None if the task has no
+            positive class or the subset no negatives.
     """
 
     n: int
@@ -32,14 +32,14 @@ def break_down(
     confidence_QD: np.ndarray,
     positive: int | None = None,
 ) -> dict[str, SubsetResult]:
-    """Return results by subset, in alphabetical order; questions without a subset are left out.
+    """Return results by subset, in alphabetical order; questions without a subset are ignored.
 
     Args:
-        subset_Q: the subset of each question, or an empty text.
+        subset_Q: the subset of each question, or an empty string.
         label_Q: true classes.
         predicted_QD: predicted classes by draw.
-        confidence_QD: probability of the predicted class; with two classes it tells the other's too.
-        positive: class index whose score the rate is computed from, in two-class tasks.
+        confidence_QD: probability of the predicted class; with two classes the other's follows from it.
+        positive: index of the class to detect, in two-class tasks.
     """
     names_Q = np.asarray(subset_Q)
     results = {}

@@ -27,9 +27,9 @@ def calibration_scores(p_NC: Tensor, y_N: Tensor, bins: int = 15) -> Calibration
     """Compute calibration errors of N clips.
 
     Args:
-        p_NC: probabilities, rows sum to 1.
+        p_NC: probabilities, each row sums to 1.
         y_N: true classes.
-        bins: of the expected calibration error.
+        bins: number of bins of the expected calibration error.
     """
     if not len(y_N):
         raise ValueError("Expected at least one clip to measure calibration on, but got none.")
@@ -42,12 +42,12 @@ def calibration_scores(p_NC: Tensor, y_N: Tensor, bins: int = 15) -> Calibration
 
 
 def winner_calibration_error(confidence_N: Tensor, right_N: Tensor, bins: int = 15) -> float:
-    """Compute the expected calibration error (L1) of the predictions' probabilities.
+    """Compute the expected calibration error (L1) of predictions.
 
     Args:
-        confidence_N: probability of each answer.
-        right_N: whether it was right, bool.
-        bins: of equal width.
+        confidence_N: probability of each prediction.
+        right_N: whether each prediction is correct, bool.
+        bins: number of bins, of equal width.
     """
     confidence_N = confidence_N.to(torch.float32).contiguous()
     rate = binary_calibration_error(confidence_N, right_N.to(torch.int64), bins, norm="l1")
@@ -58,8 +58,8 @@ class Abstention(NamedTuple):
     """Results of predicting only if confident.
 
     Attributes:
-        coverage: share of clips that were answered.
-        accuracy: on those; NaN where none was.
+        coverage: share of clips with a prediction.
+        accuracy: accuracy on those; NaN if there are none.
     """
 
     coverage: float
@@ -69,17 +69,17 @@ class Abstention(NamedTuple):
 def abstention(p_NC: Tensor, y_N: Tensor, threshold: float) -> Abstention:
     """Predict only if the predicted class's probability is at least `threshold`."""
     confidence_N, winner_N = p_NC.max(-1)
-    answered_N = confidence_N >= threshold
-    right_N = (winner_N == y_N)[answered_N].to(torch.float64)
-    return Abstention(float(answered_N.to(torch.float64).mean()), float(right_N.mean()))
+    kept_N = confidence_N >= threshold
+    right_N = (winner_N == y_N)[kept_N].to(torch.float64)
+    return Abstention(float(kept_N.to(torch.float64).mean()), float(right_N.mean()))
 
 
 class SetCoverage(NamedTuple):
     """Coverage and size of prediction sets.
 
     Attributes:
-        coverage: share of clips whose set holds the true class.
-        mean_size: classes a set.
+        coverage: share of clips whose set contains the true class.
+        mean_size: mean number of classes per set.
     """
 
     coverage: float

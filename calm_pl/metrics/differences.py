@@ -11,7 +11,7 @@ import numpy as np
 from calm_pl.metrics.intervals import Interval
 from calm_pl.metrics.paired import ClusterSums, difference_of, mcnemar
 
-_LEAST_CLUSTERS = 10  # fewer say too little about others
+_LEAST_CLUSTERS = 10  # fewer clusters say too little about new ones
 
 
 class Difference(NamedTuple):
@@ -20,10 +20,10 @@ class Difference(NamedTuple):
     Attributes:
         better: the method with the higher accuracy.
         worse: the other.
-        difference: of the accuracies, 0 or more.
+        difference: difference of the accuracies, 0 or more.
         interval: 95 %, paired, over clusters of clips and support draws.
-        p_value: two-sided, of the same test as the interval.
-        p_mcnemar: of McNemar's exact test on the first draw, which takes clips for independent.
+        p_value: two-sided, of the test that the interval inverts.
+        p_mcnemar: p-value of McNemar's exact test on the first draw, which treats clips as independent.
     """
 
     better: str
@@ -43,8 +43,8 @@ def pairwise_differences(right: Mapping[str, np.ndarray], cluster_N: np.ndarray)
     """Compare every pair of methods, the largest difference first.
 
     Args:
-        right: by method, which questions were answered rightly in each draw, (R, N) bool.
-        cluster_N: questions that are drawn together.
+        right: by method, which questions were predicted correctly in each draw, (R, N) bool.
+        cluster_N: cluster of each question; clusters are left out whole.
     """
     if len(right) < 2:
         return []
@@ -62,11 +62,11 @@ def pairwise_differences(right: Mapping[str, np.ndarray], cluster_N: np.ndarray)
 def clusters(groups_N: Sequence[Sequence[str]], clips_N: Sequence[str]) -> np.ndarray:
     """Return the cluster number of each question: its source recording or speaker, else its clip.
 
-    Of several kinds of groups the coarsest is taken that still makes `_LEAST_CLUSTERS`.
+    Of several kinds of groups, the coarsest that still gives `_LEAST_CLUSTERS` clusters is used.
 
     Args:
-        groups_N: groups of each question's clip, in the data set's order of kinds.
-        clips_N: clip of each question.
+        groups_N: the groups of each question's clip, one per kind, in the data set's order of kinds.
+        clips_N: the clip of each question.
     """
     kinds = min((len(groups) for groups in groups_N), default=0)
     candidates = [[groups[kind] for groups in groups_N] for kind in range(kinds)]

@@ -14,8 +14,8 @@ class ExactMatch(NamedTuple):
 
     Attributes:
         share: exact / clips, float64.
-        exact: clips all of whose queries are right.
-        clips: clips that were asked about.
+        exact: clips with every question predicted correctly.
+        clips: clips with at least one question.
     """
 
     share: Tensor
@@ -26,8 +26,8 @@ class ExactMatch(NamedTuple):
 class ClipExactMatch(Metric):
     """Share of clips with every question predicted correctly.
 
-    Queries of one clip may fall into different batches and ranks: the states count right queries and asked
-    queries of each clip, (N,), and add up.
+    The questions about a clip may be in different batches and on different ranks: the states count each
+    clip's questions and correct predictions, (N,), and add up.
 
     Args:
         num_clips: N clips in the data set.
@@ -43,17 +43,17 @@ class ClipExactMatch(Metric):
         self.add_state("right_N", torch.zeros(num_clips, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, right_Q: Tensor, clip_Q: Tensor) -> None:
-        """Count queries.
+        """Count questions.
 
         Args:
-            right_Q: whether each query is right, bool.
-            clip_Q: the clip that each query is about, in [0, N).
+            right_Q: whether each question was predicted correctly, bool.
+            clip_Q: the clip that each question is about, in [0, N).
         """
         self.asked_N.index_add_(0, clip_Q, torch.ones_like(clip_Q))
         self.right_N.index_add_(0, clip_Q, right_Q.to(torch.int64))
 
     def compute(self) -> ExactMatch:
-        """Return the share of the clips that were asked about, and its counts."""
+        """Return the share of clips with every question predicted correctly, and its counts."""
         asked_N = self.asked_N > 0
         exact = ((self.right_N == self.asked_N) & asked_N).sum()
         clips = asked_N.sum()

@@ -1,4 +1,4 @@
-"""The table of metrics: one row has everything that other packages need to know of a metric. No torch."""
+"""The table of metrics: one row holds everything that other packages need to know of a metric. No torch."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 ENTRY_POINTS = "calm_pl.metrics"
 READS = ("predicted_q", "proba_qC", "label_q", "right_q", "clip_q", "index_q")
-"""What a metric can read of a batch of questions, see `MethodMetrics.update`; `right_q` is bool."""
-SIZES = ("num_classes", "num_answers", "num_questions", "num_clips", "positive")
-"""What a metric can know of its task, see `MetricSizes`."""
+"""What a metric can read from a batch of questions, see `MethodMetrics.update`; `right_q` is bool."""
+SIZES = ("num_classes", "num_outcomes", "num_questions", "num_clips", "positive")
+"""What a metric can know about its task, see `MetricSizes`."""
 
 
 class TaskKind(Enum):
-    """Kind of labels a task has."""
+    """Kind of a task, by its labels."""
 
     ONE_LABEL = "one label"
     """Each clip has one class."""
     SEVERAL_LABELS = "several labels"
-    """A clip may have several classes, and is asked about each."""
+    """A clip may have several classes, with one question for each."""
     DETECTION = "detection"
     """One of two classes is to be detected, such as spoofed speech."""
 
@@ -44,20 +44,20 @@ class MetricInfo:
     """One row.
 
     Attributes:
-        key: its name in files and Python.
-        title: its name in tables and figures.
-        description: what it measures, in a line.
-        measure: where its `torchmetrics.Metric` is, `module:Class`, imported on use; `compute` returns one
-            number. One metric is made for each method and round.
-        reads: what the arguments of its `update` are, in their order, among `READS`.
-        sizes: arguments of the class by what they are of the task, among `SIZES`.
-        arguments: further ones, the same in every job.
-        higher_is_better: whether a higher value is better; for an error rate it is a lower one.
-        computed_for: kinds of tasks that it is computed for.
-        shown_for: kinds of tasks whose tables and pages show it; `results.json` has it all the same.
-        main_for: kinds of tasks that it decides: figures show it, and the oracle of a sweep goes by it. Of
-            several rows the last one counts.
-        interval: whether it has a 95 % interval. The jackknife knows the built-in ones only.
+        key: name in files and Python.
+        title: name in tables and figures.
+        description: what it measures, in one line.
+        measure: its `torchmetrics.Metric` as `module:Class`, imported on use; `compute` returns one number.
+            One metric is created per method and round.
+        reads: the arguments of its `update`, in order, among `READS`.
+        sizes: arguments of the class that depend on the task, each one of `SIZES`.
+        arguments: further arguments of the class, the same in every job.
+        higher_is_better: whether a higher value is better; False for an error rate.
+        computed_for: kinds of tasks for which it is computed.
+        shown_for: kinds of tasks for which tables and pages show it; `results.json` always has it.
+        main_for: kinds of tasks whose main metric it is: figures show it, and a sweep's oracle is selected by
+            it. Of several rows the last one counts.
+        interval: whether it has a 95 % interval; only built-in metrics can have one.
     """
 
     key: str
@@ -76,8 +76,8 @@ class MetricInfo:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.key) or self.key in _TAKEN:
             raise ValueError(
-                "Expected the key of a metric to be lower-case letters, digits and underscores, and none of"
-                f" {', '.join(_TAKEN)}, but got {self.key!r}."
+                "Expected the key of a metric to have only lower-case letters, digits and underscores, and"
+                f" not to be one of {', '.join(_TAKEN)}, but got {self.key!r}."
             )
         if not re.fullmatch(r"[\w.]+:\w+", self.measure):
             raise ValueError(
@@ -93,26 +93,26 @@ class MetricInfo:
                     f"Expected `{name}` of {self.key} among {', '.join(known)}, but got {unknown[0]!r}."
                 )
         if not self.main_for <= self.computed_for:
-            raise ValueError(f"Expected {self.key} to be computed for the tasks that it is the main one of.")
+            raise ValueError(f"Expected {self.key} to be computed for every kind of task in `main_for`.")
 
     def make(self, sizes: MetricSizes) -> Metric:
         """Import its class and return a new metric.
 
         Args:
-            sizes: of the task.
+            sizes: sizes of the task.
 
         Raises:
-            ConfigError: the class is not there, or does not take the arguments of the row.
+                ConfigError: the class is missing, or does not accept the row's arguments.
         """
         module, name = self.measure.split(":")
         given = {argument: getattr(sizes, size) for argument, size in self.sizes.items()}
         try:
             made: Metric = getattr(importlib.import_module(module), name)(**self.arguments, **given)
             return made
-        except Exception as error:  # another's code may raise anything
+        except Exception as error:  # code of others may raise anything
             raise ConfigError(
                 [
-                    f"metrics: {self.key}: {self.measure} cannot be made with"
+                    f"metrics: {self.key}: {self.measure} cannot be created with"
                     f" {dict(self.arguments) | given}: {type(error).__name__}: {error}"
                 ]
             ) from error
@@ -124,7 +124,7 @@ _TAKEN = (
     *("sav_top_k", "heldout_shots", "n_options", "candidates", "last_n_tokens"),
     *("ci95", "ci95_parts", "sd", "rounds", "answered_by", "chosen_on", "settings", "parse_failure_rate"),
 )
-"""Other columns of `sweep.csv` and other entries of a method in `results.json`."""
+"""Keys in use: other columns of `sweep.csv` and other entries of a method in `results.json`."""
 
 
 class MetricTable(RowTable[MetricInfo]):
@@ -140,42 +140,43 @@ class MetricTable(RowTable[MetricInfo]):
         self._with_interval = {row.key for row in rows if row.interval}
 
     def add(self, row: MetricInfo) -> None:
-        """Add the row of a plugin or another package, behind those that are there.
+        """Append the row of a plugin or another package.
 
         Raises:
-            ConfigError: the key is taken by another row, or it has an interval that nothing computes.
+            ConfigError: another row has the key, or the row asks for an interval, which only built-in metrics
+                have.
         """
         if row.interval and row.key not in self._with_interval:
             raise ConfigError(
-                [f"metrics: {row.key} must have interval=False: the jackknife knows the built-in ones only"]
+                [f"metrics: {row.key} must have interval=False: only built-in metrics have intervals"]
             )
         super().add(row)
 
     def computed(self, kinds: Collection[TaskKind]) -> list[MetricInfo]:
-        """Return the metrics that are computed for a task."""
+        """Return the metrics computed for a task."""
         return [row for row in self if row.computed_for.intersection(kinds)]
 
     def shown(self, kinds: Collection[TaskKind]) -> list[MetricInfo]:
-        """Return the metrics that say something about a task."""
+        """Return the metrics shown for a task."""
         return [row for row in self.computed(kinds) if row.shown_for.intersection(kinds)]
 
     def main(self, kinds: Collection[TaskKind], among: Collection[str] | None = None) -> MetricInfo:
-        """Return the metric that a task is decided by.
+        """Return the main metric of a task.
 
         Args:
-            kinds: of the task.
-            among: keys that a run has, perhaps one of an earlier version; all where None.
+            kinds: kinds of the task.
+            among: keys that a run has, perhaps of an earlier version; all if None.
         """
         found = [row for row in self if row.main_for.intersection(kinds)]
         return [row for row in found if among is None or row.key in among][-1]
 
 
 def kinds_of(multi_label: bool, positive: object) -> frozenset[TaskKind]:
-    """Return what kinds a task is of.
+    """Return the kinds of a task.
 
     Args:
         multi_label: whether a clip may have several classes.
-        positive: the class that is to be detected; None where there is none.
+        positive: the class to detect; None if there is none.
     """
     found = {TaskKind.SEVERAL_LABELS} if multi_label else set[TaskKind]()
     found |= set() if positive is None else {TaskKind.DETECTION}
@@ -183,7 +184,7 @@ def kinds_of(multi_label: bool, positive: object) -> frozenset[TaskKind]:
 
 
 def kinds_in(entry: Mapping[str, Any]) -> frozenset[TaskKind]:
-    """Return the same from a method's entry in `results.json`."""
+    """Return the kinds of a task, from a method's entry in `results.json`."""
     return kinds_of("map" in entry, True if "eer" in entry else None)
 
 
@@ -192,9 +193,9 @@ METRICS = MetricTable(
         MetricInfo(
             "accuracy",
             "accuracy",
-            "Share of right answers.",
+            "Share of questions predicted correctly.",
             "torchmetrics.classification:MulticlassAccuracy",
-            sizes=MappingProxyType({"num_classes": "num_answers"}),
+            sizes=MappingProxyType({"num_classes": "num_outcomes"}),
             arguments=MappingProxyType({"average": "micro"}),
             main_for=frozenset({TaskKind.ONE_LABEL}),
             interval=True,
@@ -204,7 +205,7 @@ METRICS = MetricTable(
             "Macro-F1",
             "Mean F1 over the classes that occur.",
             "calm_pl.metrics.macro_f1:MacroF1",
-            sizes=MappingProxyType({"num_classes": "num_classes", "num_answers": "num_answers"}),
+            sizes=MappingProxyType({"num_classes": "num_classes", "num_outcomes": "num_outcomes"}),
             shown_for=ALL_KINDS - {TaskKind.SEVERAL_LABELS},
             main_for=frozenset({TaskKind.DETECTION}),
             interval=True,
@@ -212,7 +213,7 @@ METRICS = MetricTable(
         MetricInfo(
             "exact_match",
             "exact match",
-            "Share of clips all of whose questions are answered rightly.",
+            "Share of clips with every question predicted correctly.",
             "calm_pl.metrics.exact_match:ClipExactMatch",
             ("right_q", "clip_q"),
             MappingProxyType({"num_clips": "num_clips"}),
@@ -223,7 +224,7 @@ METRICS = MetricTable(
         MetricInfo(
             "map",
             "mAP",
-            "Mean average precision over classes, of clips with several labels.",
+            "Mean average precision over classes, for clips with several labels.",
             "calm_pl.metrics.ranking:ClipAveragePrecision",
             ("proba_qC", "label_q", "clip_q"),
             MappingProxyType({"num_clips": "num_clips", "num_classes": "num_classes"}),
@@ -232,7 +233,7 @@ METRICS = MetricTable(
         MetricInfo(
             "eer",
             "EER",
-            "Equal error rate of the class that is to be detected.",
+            "Equal error rate of detecting the positive class.",
             "calm_pl.metrics.ranking:EqualErrorRate",
             ("proba_qC", "label_q", "index_q"),
             MappingProxyType({"num_questions": "num_questions", "positive": "positive"}),

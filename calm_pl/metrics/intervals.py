@@ -10,7 +10,7 @@ import numpy as np
 from calm_pl.metrics.student import t_quantile95
 
 Z95 = 1.959963984540054
-"""What a normal variable exceeds on either side with probability 0.025."""
+"""The value that a standard normal variable exceeds with probability 0.025."""
 
 
 class Interval(NamedTuple):
@@ -29,40 +29,40 @@ def wilson(successes: int, total: int) -> Interval:
     """Compute Wilson's score interval of a share (E. B. Wilson, JASA 1927), which stays inside [0, 1].
 
     Raises:
-        ValueError: no trial.
+        ValueError: `total` is less than 1.
     """
     if total < 1:
         raise ValueError(f"Expected argument `total` to be 1 or more, but got {total}.")
     return _score_ends(successes / total, total, Z95)
 
 
-def score_interval(mean: float, variance: float, df: float, clusters: int, answers: int) -> Interval:
-    """Compute Wilson's interval of a fraction whose variance is known otherwise than from a count.
+def score_interval(mean: float, variance: float, df: float, clusters: int, predictions: int) -> Interval:
+    """Compute Wilson's interval of a fraction whose variance is estimated, not derived from a count.
 
-    As many independent trials are assumed as would give the fraction this variance (E. L. Korn and B. I.
-    Graubard, Survey Methodology 1998): at most all answers and, where everything or nothing is right and no
-    variance can be seen, the clusters.
+    It assumes the number of independent trials that would give the fraction this variance (E. L. Korn and B.
+    I. Graubard, Survey Methodology 1998): at most the number of predictions, and the number of clusters if
+    all or no predictions are correct and the variance is therefore 0.
 
     Args:
         mean: the fraction.
-        variance: of the fraction; infinite where nothing is known about it.
+        variance: variance of the fraction; infinite if unknown.
         df: degrees of freedom of the variance.
-        clusters: of clips that count as independent.
-        answers: over all draws.
+        clusters: number of independent clusters of clips.
+        predictions: number of predictions over all draws.
     """
     if math.isinf(variance):
         return Interval(0.0, 1.0)
     if mean in (0.0, 1.0):
         trials = float(clusters)
     else:
-        trials = min(mean * (1 - mean) / variance, answers) if variance > 0 else float(answers)
+        trials = min(mean * (1 - mean) / variance, predictions) if variance > 0 else float(predictions)
     return _score_ends(mean, trials, t_quantile95(df))
 
 
 def symmetric_interval(
     mean: float, variance: float, df: float, least: float = -math.inf, most: float = math.inf
 ) -> Interval:
-    """Compute Student's interval around a mean, cut at the bounds of what is possible."""
+    """Compute Student's interval around a mean, clipped to the possible range."""
     if math.isinf(variance):
         return Interval(least, most)
     half = t_quantile95(df) * math.sqrt(variance)
@@ -73,7 +73,7 @@ def _score_ends(share: float, trials: float, z: float) -> Interval:
     z2 = z * z
     centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     half = z / (1 + z2 / trials) * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
-    # Rounding must not leave 0 or 1 outside where nothing or everything succeeded.
+    # Rounding must not exclude 0 or 1 if nothing or everything succeeded.
     low = max(0.0, centre - half) if share > 0 else 0.0
     return Interval(low, min(1.0, centre + half) if share < 1 else 1.0)
 
@@ -82,8 +82,8 @@ def macro_f1(confusion: np.ndarray) -> np.ndarray:
     """Compute the unweighted mean of F1 over the classes that occur as truth or prediction.
 
     Args:
-        confusion: counts (..., C, C) or, with a last column of questions without an answer, (..., C, C + 1);
-            rows are the truth.
+        confusion: counts (..., C, C) or (..., C, C + 1) with a last column for questions without a
+            prediction; rows are the truth.
 
     Returns:
         (...) float64.

@@ -1,9 +1,9 @@
 """95 % intervals of accuracy, Macro-F1 and exact match: the jackknife over clusters of clips.
 
 Clips of one recording, speaker or voice are not independent: the jackknife leaves out one such cluster at a
-time. Support draws are a second source of chance, and the two are told apart. A percentile bootstrap of
-Macro-F1 can exclude the value itself, since a class with few clips often drops out of a sample;
-`benchmarks/interval_coverage.py` compares what covers.
+time. Support draws are a second source of uncertainty, reported separately. A percentile bootstrap interval
+of Macro-F1 can exclude the value itself, since a class with few clips is often missing from a sample;
+`benchmarks/interval_coverage.py` compares the coverage of intervals.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ import numpy as np
 from calm_pl.metrics.intervals import Interval, score_interval, symmetric_interval
 
 
-class Answers(NamedTuple):
+class Predicted(NamedTuple):
     """Predictions of one method.
 
     Attributes:
         label_Q: true classes.
-        predicted_QD: predicted classes of each draw; C where there is no answer.
+        predicted_QD: predicted classes of each draw; C if there is no prediction.
         clip_Q: the clip that each question is about.
         fold_Q: the fold of each question; a metric is the mean over folds.
-        cluster_Q: the source recording, speaker or the like; clusters are left out whole; clips where None.
+        cluster_Q: the source recording, speaker or similar; clusters are left out whole. None makes each clip
+            a cluster.
     """
 
     label_Q: np.ndarray
@@ -38,9 +39,9 @@ class Chance(NamedTuple):
     """95 % intervals of one metric.
 
     Attributes:
-        both: had other clips and other support been drawn.
-        clips: had other clips been evaluated; the draws are those they are.
-        draws: had other support been drawn; the clips are those they are. None with one draw.
+        both: for a new sample of clips and new support draws.
+        clips: for a new sample of clips with the same support draws.
+        draws: for new support draws with the same clips; None with one draw.
     """
 
     both: Interval
@@ -52,7 +53,7 @@ class Variance(NamedTuple):
     """Variance of an estimate.
 
     Attributes:
-        value: infinite where a single cluster or draw says nothing about others.
+        value: the variance; infinite with a single cluster or draw, which says nothing about others.
         df: degrees of freedom of `value`.
     """
 
@@ -61,7 +62,7 @@ class Variance(NamedTuple):
 
 
 class Variances(NamedTuple):
-    """Variance of a mean over draws, from each source of chance and from both.
+    """Variance of a mean over draws, from each source of uncertainty and from both.
 
     Attributes:
         both: of clips and draws together.
@@ -74,14 +75,14 @@ class Variances(NamedTuple):
     draws: Variance | None
 
 
-def jackknife_intervals(answers: Answers, num_classes: int) -> dict[str, Chance]:
+def jackknife_intervals(predictions: Predicted, num_classes: int) -> dict[str, Chance]:
     """Return 95 % intervals of accuracy, Macro-F1 and exact match, each a mean over folds and draws.
 
     Args:
-        answers: Q questions by D draws.
+        predictions: Q questions by D draws.
         num_classes: C.
     """
-    folds = [_Fold(answers, fold, num_classes) for fold in np.unique(answers.fold_Q)]
+    folds = [_Fold(predictions, fold, num_classes) for fold in np.unique(predictions.fold_Q)]
     clusters = sum(fold.num_clusters for fold in folds)
     found = {}
     for name in ("accuracy", "macro_f1", "exact_match"):
@@ -90,7 +91,7 @@ def jackknife_intervals(answers: Answers, num_classes: int) -> dict[str, Chance]
         mean = float(point_D.mean())
         of = variances(point_D, list(without))
         both, clips = (
-            score_interval(mean, *one, clusters, answers.predicted_QD.size) for one in (of.both, of.clips)
+            score_interval(mean, *one, clusters, predictions.predicted_QD.size) for one in (of.both, of.clips)
         )
         draws = None if of.draws is None else symmetric_interval(mean, *of.draws, 0.0, 1.0)
         found[name] = Chance(both, clips, draws)
@@ -100,8 +101,8 @@ def jackknife_intervals(answers: Answers, num_classes: int) -> dict[str, Chance]
 def variances(point_D: np.ndarray, without_FDK: list[np.ndarray]) -> Variances:
     """Return the variance of a mean over D draws and F folds.
 
-    Draws and clusters are crossed, so what both explain is counted once (A. C. Cameron et al., Robust
-    inference with multiway clustering, JBES 2011). Degrees of freedom are Satterthwaite's.
+    Draws and clusters are crossed, so the part that both explain is counted once (A. C. Cameron et al.,
+    Robust inference with multiway clustering, JBES 2011). Degrees of freedom are Satterthwaite's.
 
     Args:
         point_D: the estimate of each draw, a mean over folds.
@@ -145,14 +146,14 @@ def _added(parts: list[Variance]) -> Variance:
 
 
 class _Fold:
-    """One fold's questions, from which clusters are left out."""
+    """One fold's questions, with one cluster left out at a time."""
 
-    def __init__(self, answers: Answers, fold: int, num_classes: int) -> None:
-        rows = answers.fold_Q == fold
-        whole_Q = answers.clip_Q if answers.cluster_Q is None else answers.cluster_Q
-        self.label_q, self.predicted_qD = answers.label_Q[rows], answers.predicted_QD[rows]
+    def __init__(self, predictions: Predicted, fold: int, num_classes: int) -> None:
+        rows = predictions.fold_Q == fold
+        whole_Q = predictions.clip_Q if predictions.cluster_Q is None else predictions.cluster_Q
+        self.label_q, self.predicted_qD = predictions.label_Q[rows], predictions.predicted_QD[rows]
         self.cluster_q = np.unique(whole_Q[rows], return_inverse=True)[1]
-        self.clip_q = np.unique(answers.clip_Q[rows], return_inverse=True)[1]
+        self.clip_q = np.unique(predictions.clip_Q[rows], return_inverse=True)[1]
         self.num_clusters = int(self.cluster_q.max()) + 1
         self.num_classes = num_classes
 
@@ -171,13 +172,13 @@ class _Fold:
 
     def _macro_f1(self, predicted_q: np.ndarray) -> tuple[float, np.ndarray]:
         C, K = self.num_classes, self.num_clusters
-        # A class of its own, which is left out at the end, for what counts nowhere.
+        # An extra class, dropped at the end, for what is not counted.
         hit_q = np.where(predicted_q == self.label_q, self.label_q, C)
         hits_C = np.bincount(hit_q, minlength=C + 1)[:C]
         ends_C = np.bincount(np.concatenate([self.label_q, predicted_q]), minlength=C + 1)[:C]
         f1_C = _f1(hits_C, ends_C)
         total, classes = f1_C.sum(), int((ends_C > 0).sum())
-        # Only classes that a cluster has or was taken for change without it: pairs of a cluster and a class.
+        # Leaving out a cluster changes only classes that are its truth or prediction: (cluster, class) pairs.
         base_q = self.cluster_q * (C + 1)
         pair_P, place = np.unique(
             np.concatenate([base_q + self.label_q, base_q + predicted_q]), return_inverse=True
@@ -195,13 +196,13 @@ class _Fold:
 
 
 def _f1(hits: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Return F1 from right answers and the sum of true and given ones; 0 where there are none."""
+    """Return F1 from correct predictions and the sum of true and predicted ones; 0 if there are none."""
     return np.divide(2.0 * hits, ends, out=np.zeros(len(hits)), where=ends > 0)
 
 
 def _shares(right_nD: np.ndarray, cluster_n: np.ndarray, clusters: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the share that is right in each draw (D,), and the same without each cluster (D, K)."""
+    """Return the share of correct predictions by draw (D,), and the same without each cluster (D, K)."""
     size_K = np.bincount(cluster_n, minlength=clusters)
     right_DK = np.stack([np.bincount(cluster_n, right_n, clusters) for right_n in right_nD.T])
-    left_K = np.maximum(len(cluster_n) - size_K, 1)  # 0 with a single cluster, which says nothing anyway
+    left_K = np.maximum(len(cluster_n) - size_K, 1)  # 0 with one cluster
     return right_DK.sum(1) / len(cluster_n), (right_DK.sum(1, keepdims=True) - right_DK) / left_K

@@ -13,11 +13,11 @@ from calm_pl.metrics.student import t_two_sided
 
 
 class McNemar(NamedTuple):
-    """Exact test that two classifiers are wrong equally often on the same clips.
+    """Result of an exact test that two classifiers are wrong equally often on the same clips.
 
     Attributes:
-        only_first: clips that only the first got right.
-        only_second: clips that only the second got right.
+        only_first: clips that only the first predicted correctly.
+        only_second: clips that only the second predicted correctly.
         p_value: two-sided.
     """
 
@@ -29,7 +29,7 @@ class McNemar(NamedTuple):
 def mcnemar(first_N: np.ndarray, second_N: np.ndarray) -> McNemar:
     """Run McNemar's exact (binomial) test on which clips each classifier predicted correctly.
 
-    It takes clips for independent: for clustered clips go by `paired_difference`.
+    It treats clips as independent; for clustered clips, use `paired_difference`.
 
     Args:
         first_N: bool (N,).
@@ -41,8 +41,8 @@ def mcnemar(first_N: np.ndarray, second_N: np.ndarray) -> McNemar:
     total, least = only_first + only_second, min(only_first, only_second)
     if total == 0:
         return McNemar(0, 0, 1.0)
-    # Python's integers: 2^-N underflows past a thousand discordant clips. Each binomial follows from the last
-    # one, since from scratch they took 25 s for 50,000 questions.
+    # Python's integers: 2^-N underflows past a thousand discordant clips. Each binomial is computed from the
+    # last one, since from scratch they took 25 s for 50,000 questions.
     tail = term = 1
     for k in range(least):
         term = term * (total - k) // (k + 1)
@@ -54,11 +54,12 @@ class Estimate(NamedTuple):
     """A mean over clips and draws, with its uncertainty.
 
     Attributes:
-        mean: over all.
-        interval: 95 %, over clusters of clips and over support draws together.
-        clips: 95 %, had other clips been evaluated; the draws are those they are.
-        draws: 95 %, had other support been drawn; the clips are those they are. The mean with one draw.
-        p_value: two-sided, that the mean is 0; below 0.05 exactly where `interval` does not contain 0.
+        mean: mean over all clips and draws.
+        interval: 95 %, for a new sample of clips and new support draws.
+        clips: 95 %, for a new sample of clips with the same support draws.
+        draws: 95 %, for new support draws with the same clips; the mean itself with one draw.
+        p_value: two-sided, of the hypothesis that the mean is 0; below 0.05 if and only if `interval` does
+            not contain 0.
     """
 
     mean: float
@@ -73,7 +74,7 @@ def estimate(values_RN: np.ndarray, cluster_N: np.ndarray | None = None) -> Esti
 
     Args:
         values_RN: (R, N) value of each draw and clip.
-        cluster_N: cluster of each clip; each clip alone where None.
+        cluster_N: cluster of each clip; None makes each clip a cluster.
 
     Raises:
         ValueError: no clip, or shapes that do not fit.
@@ -90,10 +91,10 @@ def paired_difference(
 
 
 class ClusterSums(NamedTuple):
-    """Values of one method, summed by cluster: all that means and their differences need.
+    """Values of one method summed by cluster, which is all that means and differences need.
 
     Attributes:
-        sum_RK: by draw and cluster, float64.
+        sum_RK: sums by draw and cluster, float64.
         size_K: clips of each cluster.
     """
 
@@ -116,10 +117,10 @@ class ClusterSums(NamedTuple):
 
 
 def difference_of(first: ClusterSums, second: ClusterSums) -> Estimate:
-    """Estimate first - second, of the same clusters.
+    """Estimate first - second on the same clusters.
 
-    One cluster more is imagined, of average size, on which both do alike: no difference that all clusters
-    happen to share is then taken for certain. It widens other intervals by next to nothing.
+    One imaginary cluster is added, of average size, on which both methods do equally well, so that a
+    difference shared by all clusters is not taken as certain. Other intervals barely widen.
     """
     return _estimated(ClusterSums(first.sum_RK - second.sum_RK, first.size_K), 1)
 
@@ -132,7 +133,7 @@ def _estimated(sums: ClusterSums, imagined: int) -> Estimate:
     if imagined:
         size_K = np.append(size_K, clips / len(size_K))
         sum_RK = np.pad(sum_RK, ((0, 0), (0, imagined)))
-    left_K = np.maximum(size_K.sum() - size_K, 1)  # 0 with a single cluster, which says nothing anyway
+    left_K = np.maximum(size_K.sum() - size_K, 1)  # 0 with one cluster
     found = variances(point_R, [(sum_RK.sum(1, keepdims=True) - sum_RK) / left_K])
     both, over_clips = (symmetric_interval(mean, *part) for part in (found.both, found.clips))
     draws = Interval(mean, mean) if found.draws is None else symmetric_interval(mean, *found.draws)

@@ -8,7 +8,7 @@ from torchmetrics import Metric
 
 
 class PredictionTable(Metric):
-    """A table of Q questions by D draws by M methods: each rank fills its own questions, the rest are zero.
+    """Table of Q questions by D draws by M methods: each rank fills in its own questions, the rest are zero.
 
     Args:
         num_questions: Q.

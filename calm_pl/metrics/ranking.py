@@ -1,4 +1,4 @@
-"""Metrics of class scores rather than of predictions: mean average precision, equal error rate."""
+"""Metrics of class scores instead of predictions: mean average precision, equal error rate."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from torchmetrics.functional.classification import binary_average_precision, bin
 class ClipAveragePrecision(Metric):
     """Mean average precision over classes, for clips with several labels.
 
-    A clip is asked about several times, and not always on one rank: its class scores are averaged over its
-    questions. The states are sums, (N, C) and (N,), and add up. Classes that no clip has are left out of
-    the mean.
+    A clip has several questions, perhaps on different ranks: its class scores are averaged over them. The
+    states are sums, (N, C) and (N,), and add up. The mean excludes classes that no clip has.
 
     Args:
         num_clips: N clips in the data set.
@@ -59,7 +58,7 @@ class ClipAveragePrecision(Metric):
 
 
 class EqualErrorRate(Metric):
-    """Equal error rate of the positive class's score in a two-class set.
+    """Equal error rate of the positive class's score in a two-class task.
 
     The states are sums over a table of all questions, (Q,), and add up.
 
@@ -87,11 +86,11 @@ class EqualErrorRate(Metric):
         self.seen_Q.index_add_(0, index_q, torch.ones_like(index_q))
 
     def compute(self) -> Tensor:
-        """Return the rate over all questions, a float32 scalar; NaN if one of the two classes is empty."""
+        """Return the rate over all questions, a float32 scalar; NaN if a class has no question."""
         return self.of(torch.ones_like(self.seen_Q, dtype=torch.bool))
 
     def of(self, chosen_Q: Tensor) -> Tensor:
-        """Return the rate over some questions, a bool mask (Q,); needs synchronised states."""
+        """Return the rate over the questions of a bool mask (Q,); needs synchronised states."""
         kept_Q = (self.seen_Q > 0) & chosen_Q
         score_Q, truth_Q = self.score_Q[kept_Q], self.truth_Q[kept_Q]
         if len(torch.unique(truth_Q)) < 2:

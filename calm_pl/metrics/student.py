@@ -1,4 +1,4 @@
-"""Student's t distribution, without SciPy: an interval alone must not cost half a second of imports."""
+"""Student's t distribution without SciPy, whose import takes half a second."""
 
 from __future__ import annotations
 

@@ -20,8 +20,9 @@ class MetricSizes(NamedTuple):
         num_questions: Q query questions.
         num_clips: N clips that they are about.
         multi_label: whether a clip may have several labels.
-        positive: the class that is to be detected, where there is one.
-        may_abstain: answers may be none, class C; they are wrong, and no class's false positive.
+        positive: the class to detect; None if there is none.
+        may_abstain: predictions may be missing, class C; these are wrong, but not a false positive of any
+            class.
     """
 
     num_classes: int
@@ -32,13 +33,13 @@ class MetricSizes(NamedTuple):
     may_abstain: bool = False
 
     @property
-    def num_answers(self) -> int:
+    def num_outcomes(self) -> int:
         """C, plus one if predictions may be missing."""
         return self.num_classes + self.may_abstain
 
     @property
     def kinds(self) -> frozenset[TaskKind]:
-        """Kinds of the task."""
+        """The kinds of the task."""
         return kinds_of(self.multi_label, self.positive)
 
 
@@ -46,11 +47,11 @@ class RoundResult(NamedTuple):
     """Results of a method in one round; fractions in [0, 1].
 
     Attributes:
-        values: by key of the metrics that are computed for the task, see `calm_pl.metrics.METRICS`.
-        n: questions.
-        exact: clips all of whose questions are right.
-        clips: clips.
-        confusion_CC: counts, rows are the truth; where answers may be none, with a last column of those.
+        values: values of the metrics computed for the task, by key; see `calm_pl.metrics.METRICS`.
+        n: number of questions.
+        exact: number of clips with every question predicted correctly.
+        clips: number of clips.
+        confusion_CC: counts, rows are the truth; with a last column for missing predictions, if possible.
     """
 
     values: dict[str, float]
@@ -64,7 +65,7 @@ class MethodMetrics(nn.Module):
     """All metrics of the table that apply to the task, and the confusion matrix.
 
     Args:
-        sizes: of the task.
+        sizes: sizes of the task.
     """
 
     def __init__(self, sizes: MetricSizes) -> None:
@@ -72,8 +73,8 @@ class MethodMetrics(nn.Module):
         self.num_classes = sizes.num_classes
         self.rows = METRICS.computed(sizes.kinds)
         self.measures = [row.make(sizes) for row in self.rows]
-        self._registered = nn.ModuleList(self.measures)  # nn.Module moves those to the device
-        self.confusion = MulticlassConfusionMatrix(sizes.num_answers)
+        self._registered = nn.ModuleList(self.measures)  # an nn.Module moves its metrics to the device
+        self.confusion = MulticlassConfusionMatrix(sizes.num_outcomes)
 
     def reset(self) -> None:
         """Reset all counts."""
@@ -86,7 +87,7 @@ class MethodMetrics(nn.Module):
         """Count a batch of questions.
 
         Args:
-            predicted_q: predicted classes; C where there is no answer.
+            predicted_q: predicted classes; C if there is no prediction.
             proba_qC: class probabilities.
             label_q: true classes.
             clip_q: the clips asked about.
@@ -105,7 +106,7 @@ class MethodMetrics(nn.Module):
         self.confusion.update(predicted_q, label_q)
 
     def result(self) -> RoundResult:
-        """Return the metrics over all ranks; every rank must call it."""
+        """Return the metrics over all ranks; every rank must call this."""
         found = {row.key: one.compute() for row, one in zip(self.rows, self.measures, strict=True)}
         exact: ExactMatch = found["exact_match"]
         found["exact_match"] = exact.share

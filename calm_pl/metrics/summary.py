@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from calm_pl.metrics.intervals import Interval
-from calm_pl.metrics.jackknife import Answers, Chance, jackknife_intervals
+from calm_pl.metrics.jackknife import Chance, Predicted, jackknife_intervals
 from calm_pl.metrics.suite import RoundResult
 
 
 class Spread(NamedTuple):
-    """Standard deviations (n - 1) of a metric; None if there is only one.
+    """Standard deviations (n - 1) of a metric; None for a single value.
 
     Attributes:
         draws: over draws, of the means over folds.
@@ -30,12 +30,12 @@ class MethodResult(NamedTuple):
     Attributes:
         values: by metric; see `RoundResult`.
         spread: by metric.
-        ci95: 95 % intervals over clusters of clips and over draws, by metric.
-        ci95_parts: how much of them comes from the clips and how much from the draws; with several draws.
-        n: questions that each draw answered.
-        clips: clips that they are about.
+        ci95: 95 % intervals for new clips and draws, by metric.
+        ci95_parts: the intervals from clips alone and from draws alone; only with several draws.
+        n: number of questions per draw.
+        clips: number of clips that they are about.
         rounds: by fold, then by draw.
-        confusion_CC: mean counts a draw, over all folds, float64; rows are the truth.
+        confusion_CC: mean counts per draw, over all folds, float64; rows are the truth.
     """
 
     values: dict[str, float]
@@ -63,17 +63,17 @@ class MethodResult(NamedTuple):
         return self.values["exact_match"]
 
 
-def summarise(rounds: Sequence[Sequence[RoundResult]], answers: Answers) -> MethodResult:
+def summarise(rounds: Sequence[Sequence[RoundResult]], predictions: Predicted) -> MethodResult:
     """Summarise rounds by means, spreads and intervals.
 
     Args:
         rounds: results by fold, then by draw.
-        answers: the same predictions, question by question.
+        predictions: the same predictions, question by question.
     """
     names = list(rounds[0][0].values)
     values_FDM = np.array([[[one.values[name] for name in names] for one in fold] for fold in rounds])
     confusion_CC = np.sum([one.confusion_CC for fold in rounds for one in fold], axis=0) / len(rounds[0])
-    chances = jackknife_intervals(answers, len(confusion_CC))
+    chances = jackknife_intervals(predictions, len(confusion_CC))
     return MethodResult(
         {name: round(float(values_FDM[..., m].mean()), 6) for m, name in enumerate(names)},
         {name: spread_of(values_FDM[..., m]) for m, name in enumerate(names)},
@@ -87,7 +87,7 @@ def summarise(rounds: Sequence[Sequence[RoundResult]], answers: Answers) -> Meth
 
 
 def spread_of(values_FD: np.ndarray) -> Spread:
-    """Return the spread of a metric by fold, then by draw."""
+    """Return the spread of values given by fold, then by draw."""
     return Spread(_deviation(values_FD.mean(0)), _deviation(values_FD.mean(1)))
 
 

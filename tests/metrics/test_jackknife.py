@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from calm_pl.metrics import Answers, jackknife_intervals, wilson
+from calm_pl.metrics import Predicted, jackknife_intervals, wilson
 from calm_pl.metrics.jackknife import _Fold, variances
 from calm_pl.metrics.student import t_quantile95
 
 CLASSES = 4
 
 
-def answers(seed, clips_by_fold=(7, 5), most_questions=3, draws=2, right=0.6, clusters=None) -> Answers:
+def predictions(seed, clips_by_fold=(7, 5), most_questions=3, draws=2, right=0.6, clusters=None) -> Predicted:
     """Clips with one question or several, in mixed order."""
     rng = np.random.default_rng(seed)
     clip, fold, start = [], [], 0
@@ -30,10 +30,10 @@ def answers(seed, clips_by_fold=(7, 5), most_questions=3, draws=2, right=0.6, cl
     predicted = np.where(rng.random((len(clip), draws)) < right, label[:, None], guess)
     clip_Q = np.array(clip)[order]
     cluster_Q = None if clusters is None else clip_Q % clusters
-    return Answers(label[order], predicted[order], clip_Q, np.array(fold)[order], cluster_Q)
+    return Predicted(label[order], predicted[order], clip_Q, np.array(fold)[order], cluster_Q)
 
 
-def value(a: Answers, name: str, keep, d: int, fold: int) -> float:
+def value(a: Predicted, name: str, keep, d: int, fold: int) -> float:
     """A metric of one draw and fold over the questions that are kept, by scikit-learn and plain loops."""
     kept = [q for q in range(len(a.label_Q)) if keep[q] and a.fold_Q[q] == fold]
     truth, guess = [a.label_Q[q] for q in kept], [a.predicted_QD[q, d] for q in kept]
@@ -48,7 +48,7 @@ def value(a: Answers, name: str, keep, d: int, fold: int) -> float:
     return float(np.mean(exact))
 
 
-def slow_variances(a: Answers, name: str):
+def slow_variances(a: Predicted, name: str):
     """Variances over clusters and over draws, and what both share, straight from the definitions."""
     cluster_Q = a.clip_Q if a.cluster_Q is None else a.cluster_Q
     folds, draws = sorted(set(a.fold_Q.tolist())), a.predicted_QD.shape[1]
@@ -81,7 +81,7 @@ def slow_variances(a: Answers, name: str):
     ids=["draws", "folds", "questions", "clusters", "all"],
 )
 def test_a_slow_loop_agrees(shape):
-    a = answers(3, **shape)
+    a = predictions(3, **shape)
     draws = a.predicted_QD.shape[1]
     folds = [_Fold(a, fold, CLASSES) for fold in np.unique(a.fold_Q)]
     for name in ("accuracy", "macro_f1", "exact_match"):
@@ -101,7 +101,7 @@ def test_a_slow_loop_agrees(shape):
 @settings(max_examples=25, deadline=None, database=None)
 @given(seed=st.integers(0, 10**6))
 def test_an_interval_holds_its_value_and_lies_in_the_unit_interval(seed):
-    a = answers(seed)
+    a = predictions(seed)
     whole = np.ones(len(a.label_Q), dtype=bool)
     for name, chance in jackknife_intervals(a, CLASSES).items():
         mean = np.mean([[value(a, name, whole, d, f) for d in range(2)] for f in range(2)])
@@ -113,9 +113,9 @@ def test_an_interval_holds_its_value_and_lies_in_the_unit_interval(seed):
 @settings(max_examples=10, deadline=None, database=None)
 @given(seed=st.integers(0, 10**6))
 def test_neither_the_order_of_questions_nor_that_of_draws_matters(seed):
-    a = answers(seed, clusters=4)
+    a = predictions(seed, clusters=4)
     order, rng = np.random.default_rng(seed).permutation(len(a.label_Q)), [1, 0]
-    mixed = Answers(*(part[order] for part in a))._replace(predicted_QD=a.predicted_QD[order][:, rng])
+    mixed = Predicted(*(part[order] for part in a))._replace(predicted_QD=a.predicted_QD[order][:, rng])
     before, after = jackknife_intervals(a, CLASSES), jackknife_intervals(mixed, CLASSES)
     for name, chance in before.items():
         assert np.array(chance) == pytest.approx(np.array(after[name]), abs=1e-12)
@@ -125,7 +125,7 @@ def test_a_class_that_one_clip_alone_has_drops_out_with_it():
     # By hand: F1 of the classes is 1, 2/3, 0 with all; the last class goes with the last clip.
     label, guess = np.array([0, 0, 1, 1, 2]), np.array([0, 0, 1, 3, 3])
     points, without = _Fold(
-        Answers(label, guess[:, None], np.arange(5), np.zeros(5, dtype=int)), 0, 3
+        Predicted(label, guess[:, None], np.arange(5), np.zeros(5, dtype=int)), 0, 3
     ).left_out("macro_f1")
     assert points == pytest.approx([(1 + 2 / 3 + 0) / 3])
     assert without[0] == pytest.approx(
@@ -137,7 +137,7 @@ def test_a_class_that_one_clip_alone_has_drops_out_with_it():
 def test_all_right_or_all_wrong_is_not_taken_for_certain(right):
     # Four recordings of three clips say as much as four clips: Wilson's interval, with Student's quantile.
     label = np.zeros(12, dtype=int)
-    a = Answers(label, label[:, None] + (not right), np.arange(12), label, np.arange(12) // 3)
+    a = Predicted(label, label[:, None] + (not right), np.arange(12), label, np.arange(12) // 3)
     t2 = t_quantile95(3) ** 2
     ends = (4 / (4 + t2), 1.0) if right else (0.0, t2 / (4 + t2))
     for chance in jackknife_intervals(a, 2).values():
@@ -145,7 +145,7 @@ def test_all_right_or_all_wrong_is_not_taken_for_certain(right):
 
 
 def test_a_single_recording_says_nothing_about_others():
-    a = answers(0)._replace(cluster_Q=None, clip_Q=np.zeros(len(answers(0).label_Q), dtype=int))
+    a = predictions(0)._replace(cluster_Q=None, clip_Q=np.zeros(len(predictions(0).label_Q), dtype=int))
     one = a._replace(fold_Q=np.zeros(len(a.label_Q), dtype=int))
     assert {chance.both for chance in jackknife_intervals(one, CLASSES).values()} == {(0.0, 1.0)}
 
@@ -153,7 +153,7 @@ def test_a_single_recording_says_nothing_about_others():
 def test_independent_clips_of_one_draw_have_wilsons_interval():
     # But for the variance's n - 1 and Student's quantile.
     label = np.zeros(2_000, dtype=int)
-    a = Answers(label, (np.arange(2_000) < 300).astype(int)[:, None], np.arange(2_000), label)
+    a = Predicted(label, (np.arange(2_000) < 300).astype(int)[:, None], np.arange(2_000), label)
     chance = jackknife_intervals(a, 2)
     assert chance["accuracy"].both == chance["exact_match"].both
     assert chance["accuracy"].both == pytest.approx(wilson(1_700, 2_000), abs=2e-5)
@@ -165,9 +165,9 @@ def test_clips_are_left_out_whole():
     clip = np.repeat(np.arange(10), 40)
     predicted = np.where(clip < 5, 0, 1)[:, None]
     fold = np.zeros(400, dtype=int)
-    whole = jackknife_intervals(Answers(label, predicted, clip, fold), 2)["accuracy"].both
-    apart = jackknife_intervals(Answers(label, predicted, np.arange(400), fold), 2)["accuracy"].both
-    by_speaker = jackknife_intervals(Answers(label, predicted, np.arange(400), fold, clip), 2)[
+    whole = jackknife_intervals(Predicted(label, predicted, clip, fold), 2)["accuracy"].both
+    apart = jackknife_intervals(Predicted(label, predicted, np.arange(400), fold), 2)["accuracy"].both
+    by_speaker = jackknife_intervals(Predicted(label, predicted, np.arange(400), fold, clip), 2)[
         "accuracy"
     ].both
     assert whole == by_speaker
@@ -178,12 +178,12 @@ def test_the_two_sources_of_chance_are_told_apart():
     # Draws that are all right or all wrong leave no chance in the clips, and the other way round.
     label, alone = np.zeros(40, dtype=int), np.zeros(40, dtype=int)
     by_draw = np.tile([0, 1, 0, 1], (40, 1))
-    chance = jackknife_intervals(Answers(label, by_draw, np.arange(40), alone), 2)["accuracy"]
+    chance = jackknife_intervals(Predicted(label, by_draw, np.arange(40), alone), 2)["accuracy"]
     assert chance.draws == pytest.approx((0, 1))  # Student's t with 3 degrees of freedom, cut
     assert chance.both.high - chance.both.low > 0.7
     assert chance.clips.high - chance.clips.low < 0.2
     by_clip = np.tile(np.arange(40)[:, None] % 2, (1, 4))
-    chance = jackknife_intervals(Answers(label, by_clip, np.arange(40), alone), 2)["accuracy"]
+    chance = jackknife_intervals(Predicted(label, by_clip, np.arange(40), alone), 2)["accuracy"]
     assert chance.draws == (0.5, 0.5)
     assert chance.clips == pytest.approx(chance.both)
     assert chance.both.high - chance.both.low > 0.2
@@ -212,7 +212,7 @@ def test_macro_f1_is_covered_as_often_as_it_says(classes, clips, sizes):
         own = own[np.unique(cluster, return_index=True)[1]][chance]
         guess = np.array([rng.choice(classes, p=wrong_CC[c]) for c in label])
         predicted = np.where(rng.random(len(label)) < own, label, guess)[:, None]
-        a = Answers(label, predicted, np.arange(len(label)), np.zeros(len(label), dtype=int), chance)
+        a = Predicted(label, predicted, np.arange(len(label)), np.zeros(len(label), dtype=int), chance)
         low, high = jackknife_intervals(a, classes)["macro_f1"].both
         covered += low <= true <= high
     assert 89 <= covered <= 100, covered

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from calm_pl.cells import joined
 from calm_pl.evaluation.module import FitFreeModule
 from calm_pl.jobs.record import JobRecord
 from calm_pl.runs.predictions import cells_of, header_of, write_rows
@@ -43,7 +44,7 @@ def prediction_rows(module: FitFreeModule) -> Iterator[list[str]]:
         if not seen_Q[position]:
             continue
         fold = task.folds[task.fold_Q[position]]
-        options = "|".join(task.classes[c] for c in query.options)
+        options = joined([task.classes[c] for c in query.options])
         drawn_with = str(task.cluster_Q[position])
         for draw in range(task.num_draws):
             row = [query.clip.id, fold, str(draw), task.classes[query.label], options, drawn_with]

@@ -9,6 +9,7 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from calm_pl.atomic_files import replacing
+from calm_pl.cells import guarded_rows
 from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.evaluation.module import FitFreeModule
 from calm_pl.evaluation.pseudo_labelled import pseudo_fit
@@ -42,7 +43,7 @@ class PseudoLabelWriter(Callback):
             ("rejected.csv", rejected_rows(fit, data.root, failures)),
         ):
             with replacing(self.run_dir / name) as part, part.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerows(rows)
+                csv.writer(file, lineterminator="\n").writerows(guarded_rows(rows))
         for name, text in (
             ("pseudo_labels.json", json.dumps(summary(fit), indent=2) + "\n"),
             ("config.yaml", self.config_yaml),

@@ -15,6 +15,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from calm_pl import __version__
 from calm_pl.atomic_files import replacing
+from calm_pl.cells import guarded_rows, joined
 from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.evaluation import odd_clips
 from calm_pl.evaluation.module import FitFreeModule
@@ -172,14 +173,14 @@ def _skipped(module: FitFreeModule) -> list[list[str]]:
 
 def _missing(data: FewShotDataModule | None) -> list[list[str]]:
     missing = () if data is None else data.missing
-    rows = [[clip.id, "|".join(clip.labels), str(clip.path)] for clip in missing]
+    rows = [[clip.id, joined(clip.labels), str(clip.path)] for clip in missing]
     return [["clip", "labels", "path"], *rows]
 
 
 def _odd(module: FitFreeModule) -> list[list[str]]:
     found = odd_clips.odd_clips(module.task, module.support_coverage, module.query_coverage)
     rows = [
-        [one.split, one.clip.id, "|".join(one.clip.labels), "|".join(one.kinds), str(one.clip.path)]
+        [one.split, one.clip.id, joined(one.clip.labels), "|".join(one.kinds), str(one.clip.path)]
         for one in found
     ]
     return [["split", "clip", "labels", "what", "path"], *rows]
@@ -187,7 +188,7 @@ def _odd(module: FitFreeModule) -> list[list[str]]:
 
 def _csv(rows: list[list[str]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows(guarded_rows(rows))
     return text.getvalue()
 
 

@@ -13,6 +13,7 @@ import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 
+from calm_pl.cells import guarded, guarded_rows
 from calm_pl.errors import BadClipError
 from calm_pl.evaluation.module import FitFreeModule
 from calm_pl.jobs.record import JobRecord
@@ -125,14 +126,18 @@ def _log_predictions(run: Any, module: FitFreeModule) -> None:
 
     rows = prediction_rows(module)
     header = next(rows)
-    table = wandb.Table(columns=list[str | int](header), data=list(islice(rows, _MOST_ROWS)))
+    table = wandb.Table(columns=list[str | int](header), data=list(islice(guarded_rows(rows), _MOST_ROWS)))
     run.log({"test/predictions": table})
     run.summary["predictions_left_out"] = sum(1 for _ in rows)
     answers = [*module.task.classes, "no answer"]
     for name, result in module.results.items():
         cells = wandb.Table(columns=["truth", "predicted", "questions"])
         for truth, predicted in zip(*result.confusion_CC.nonzero(), strict=True):
-            cells.add_data(answers[truth], answers[predicted], float(result.confusion_CC[truth, predicted]))
+            cells.add_data(
+                guarded(answers[truth]),
+                guarded(answers[predicted]),
+                float(result.confusion_CC[truth, predicted]),
+            )
         run.log({f"test/{name}/confusion": cells})
 
 
@@ -175,7 +180,8 @@ def _log_sound(run: Any, folder: RunFolder, module: FitFreeModule, most: int) ->
         except BadClipError:
             continue  # it was there when it was evaluated
         said = [labels[answer] for answer, _, _ in one.answers]
-        table.add_data(clip, wandb.Audio(wave, sample_rate=RATE, caption=clip), labels[one.label], *said)
+        sound = wandb.Audio(wave, sample_rate=RATE, caption=clip)
+        table.add_data(guarded(clip), sound, guarded(labels[one.label]), *map(guarded, said))
     run.log({"test/listen": table})
 
 

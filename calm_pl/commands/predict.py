@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calm_pl.cells import guarded, joined
 from calm_pl.commands.arguments import parser
 from calm_pl.errors import BadClipError, ConfigError, ModelError
 from calm_pl.jobs.paths import find_files
@@ -205,9 +206,10 @@ def _print_csv(rows: list[Prediction], top: int) -> None:
     with_sets = any(row.candidates is not None for row in rows)
     writer.writerow(["file", "label", "probability", "error", "odd", *(["candidates"] if with_sets else [])])
     for row in rows:
-        within = ["|".join(row.candidates or ())] if with_sets else []
+        within = [joined(row.candidates or ())] if with_sets else []
         for label, probability in _best(row, top):
             named = "" if row.label is None else label
-            writer.writerow([row.path, named, f"{probability:.6f}", "", "|".join(row.odd), *within])
+            cells = [row.path, named, f"{probability:.6f}", "", "|".join(row.odd), *within]
+            writer.writerow(map(guarded, cells))
         if row.error:
-            writer.writerow([row.path, "", "", row.error, "", *within])
+            writer.writerow(map(guarded, [row.path, "", "", row.error, "", *within]))

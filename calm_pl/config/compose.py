@@ -11,6 +11,9 @@ import difflib
 import functools
 import hashlib
 import json
+import logging
+import os
+import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +30,9 @@ from calm_pl.plugins import load_plugins
 from calm_pl.validation import type_name
 
 Schema = TypeVar("Schema")
+_LOG = logging.getLogger("calm_pl")
+_FROM_ENVIRONMENT = re.compile(r"\$\{\s*oc\.env\s*:\s*([^,}\s]+)")
+_ANNOUNCED: set[tuple[str, str]] = set()
 _UNRESOLVED = object()  # stands for a value whose interpolation leads nowhere
 _DEFAULTS: dict[tuple[type, str], Any] = {}
 """Default values as `checked` gives them, by schema and name."""
@@ -118,6 +124,7 @@ def _resolved(schema: type, layers: list[DictConfig], faults: list[str]) -> dict
         merged = _merged(merged, OmegaConf.to_container(layer))
     if not _interpolates(merged):
         return _with_text_keys(merged)
+    _announce_environment(merged)
     return _plain(OmegaConf.create(merged), "", faults)
 
 
@@ -134,6 +141,23 @@ def _interpolates(value: Any) -> bool:
     if isinstance(value, list):
         return any(map(_interpolates, value))
     return isinstance(value, str) and "${" in value
+
+
+def _announce_environment(merged: Any, path: str = "") -> None:
+    """Say once which settings come from the environment: a run writes their values down."""
+    if isinstance(merged, (dict, list)):
+        parts = merged.items() if isinstance(merged, dict) else enumerate(merged)
+        for key, part in parts:
+            _announce_environment(part, f"{path}.{key}" if path else str(key))
+    elif isinstance(merged, str):
+        for name in _FROM_ENVIRONMENT.findall(merged):
+            if (path, name) not in _ANNOUNCED and os.environ.get("LOCAL_RANK", "0") == "0":
+                _LOG.warning(
+                    "%s takes %s from the environment, and its value is written to the run's config.yaml.",
+                    path,
+                    name,
+                )
+            _ANNOUNCED.add((path, name))
 
 
 def _with_text_keys(section: dict[Any, Any]) -> dict[str, Any]:

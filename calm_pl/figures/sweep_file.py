@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from calm_pl.cells import unguarded
 from calm_pl.errors import DataError
 from calm_pl.figures.run import Drawing, LeftOut
 from calm_pl.figures.sparsity import Point, accuracy_over_heads_figure, shots_by_heads_figure
@@ -53,7 +54,10 @@ def read_sweep(path: str | Path, where: Mapping[str, str] | None = None) -> list
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             columns = list(reader.fieldnames or ())
-            table = list(reader)
+            table = [
+                {name: unguarded(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+                for row in reader
+            ]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as a sweep's table: {error}") from error
     missing = [name for name in (*NEEDED, *where) if name not in columns]

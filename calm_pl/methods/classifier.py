@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from calm_pl.atomic_files import replacing
+from calm_pl.cells import control_character
 from calm_pl.errors import ModelError
 from calm_pl.methods import METHODS
 from calm_pl.methods.classifier_header import FORMAT, IDENTITY, MODEL, PROMPT, Header, fault
@@ -50,11 +51,15 @@ class Classifier:
         """Write the file; it appears under its name only when complete.
 
         Raises:
-            ValueError: voters fitted on different supports, or classes that are not theirs.
+            ValueError: voters fitted on different supports, classes that are not theirs, or labels that hold
+                control characters.
         """
         from safetensors.torch import save
 
         path = Path(path)
+        for label in self.classes:
+            if (found := control_character(label)) is not None:
+                raise ValueError(f"Expected labels without control characters, but {label!a} holds {found}.")
         first = next(iter(self.voters.values()))
         for name, voter in self.voters.items():
             if voter.classes_.tolist() != list(self.classes):

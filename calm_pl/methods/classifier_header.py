@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from calm_pl.cells import control_character
 from calm_pl.errors import ModelError
 from calm_pl.methods.table import METHODS, Method
 from calm_pl.voters import HeadVoter
@@ -48,6 +49,8 @@ class Header(NamedTuple):
         for place, label in enumerate(classes):
             if not isinstance(label, str) or not label.strip() or not _is_unicode(label):
                 raise self._fault("classes", f"must be non-empty strings, but {place} is {label!r}")
+            if (found := control_character(label)) is not None:
+                raise self._fault("classes", f"must hold no control characters, but {label!a} holds {found}")
         twice = next((one for one, count in Counter(classes).items() if count > 1), None)
         if twice is not None:
             raise self._fault("classes", f"must name each class once, but name {twice!r} twice")

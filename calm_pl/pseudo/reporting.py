@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from calm_pl.cells import joined
 from calm_pl.data.questions.counting import unit
 from calm_pl.pseudo.fitting import PseudoFit
 from calm_pl.pseudo.labels import DISAGREE, KEPT, NO_VOTE, TIE, UNREADABLE, UNSURE, Quality, quality
@@ -185,7 +186,13 @@ def kept_rows(fit: PseudoFit, root: Path) -> list[list[str]]:
         # A manifest holds one group per clip; with several kinds of groups, no single one is enough.
         group = clip.groups[0] if len(clip.groups) == 1 else ""
         posterior = "" if one.posterior is None else f"{one.posterior:.6f}"
-        front = [_below(root, clip.path), *video, classes[one.label], group, f"{vote.agreement:.6f}"]
+        front = [
+            _below(root, clip.path),
+            *video,
+            joined([classes[one.label]]),
+            group,
+            f"{vote.agreement:.6f}",
+        ]
         rows.append([*front, str(vote.votes), posterior, *_told(fit, n)])
     return rows
 
@@ -219,8 +226,8 @@ def _told(fit: PseudoFit, position: int) -> list[str]:
     return [
         classes[query.label] if query.label >= 0 else "",
         query.clip.id,
-        "|".join(classes[c] for c in query.options),
-        "|".join(classes[c] if c >= 0 else "?" for c in vote.ballots),
+        joined([classes[c] for c in query.options]),
+        joined([classes[c] if c >= 0 else "?" for c in vote.ballots]),
         json.dumps(vote.said, ensure_ascii=False),
     ]
 

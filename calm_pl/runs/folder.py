@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from calm_pl.cells import unguarded
 from calm_pl.errors import RunError
 from calm_pl.runs.predictions import AnswerTable, read_answers
 
@@ -65,7 +66,7 @@ class RunFolder:
         if not path.is_file():
             return []
         with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.reader(file))[1:]
+            return [[unguarded(cell) for cell in row] for row in csv.reader(file)][1:]
 
 
 def read_run(path: str | Path) -> RunFolder:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from calm_pl.atomic_files import replacing
+from calm_pl.cells import guarded_rows, unguarded
 from calm_pl.errors import RunError
 
 _CONFIDENCE = "_confidence"
@@ -71,7 +72,7 @@ def cells_of(label: str, confidence: float) -> tuple[str, str]:
 def write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
     """Write a header and its rows; the file appears under its name only when complete."""
     with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
+        csv.writer(file).writerows(guarded_rows(rows))
 
 
 def read_answers(path: Path, classes: Iterable[str] = ()) -> AnswerTable:
@@ -86,7 +87,7 @@ def read_answers(path: Path, classes: Iterable[str] = ()) -> AnswerTable:
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.reader(file)
+            reader = ([unguarded(cell) for cell in row] for row in csv.reader(file))
             header = next(reader, [])
             rows = [row for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:

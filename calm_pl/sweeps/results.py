@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from calm_pl.atomic_files import replacing
+from calm_pl.cells import guarded
 from calm_pl.jobs.record import JobRecord
 from calm_pl.sweeps.printing import ON_THE_QUERY, print_sweep
 from calm_pl.sweeps.settings import SweepJob
@@ -89,7 +90,9 @@ def _log(
     run = board.experiment
     run.config.update(yaml.safe_load(record.config_yaml), allow_val_change=True)
     names = columns()
-    cells = [[row[name] for name in names] for row in rows]
+    cells = [
+        [guarded(cell) if isinstance(cell := row[name], str) else cell for name in names] for row in rows
+    ]
     run.log({"sweep": wandb.Table(columns=list[str | int](names), data=cells)})
     for one in leads:
         around = [f"{name}={value}" for name, value in one.settings.items() if value is not None]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from calm_pl.atomic_files import replacing
+from calm_pl.cells import guarded, unguarded
 from calm_pl.errors import RunError
 from calm_pl.metrics.info import METRICS
 from calm_pl.voters.settings import CalmSettings
@@ -120,7 +121,11 @@ def can_write_parquet() -> bool:
 
 
 def _cells(row: Row) -> str:
-    return _line("" if row[name] is None else row[name] for name in columns())
+    return _line(_cell(row[name]) for name in columns())
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None else guarded(value) if isinstance(value, str) else value
 
 
 def _line(cells: Any) -> str:
@@ -135,7 +140,7 @@ def _parsed(cells: list[str]) -> Row | None:
     try:
         for name, cell in zip(columns(), cells, strict=True):
             if name in (*TEXT, "hash"):
-                row[name] = cell or (None if name not in ("case", "fold") else "")
+                row[name] = unguarded(cell) or (None if name not in ("case", "fold") else "")
             else:
                 row[name] = None if cell == "" else int(cell) if name in COUNTS else float(cell)
     except ValueError:

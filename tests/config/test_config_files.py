@@ -127,6 +127,15 @@ def test_an_interpolation_to_nowhere_is_told():
     assert "interpolation" in fault.lower()
 
 
+def test_what_comes_from_the_environment_is_announced_once(monkeypatch, caplog):
+    monkeypatch.setenv("OC_NAME", "mine")
+    monkeypatch.setattr("calm_pl.config.compose._ANNOUNCED", set())
+    for _ in range(2):
+        assert demo("run.name=${oc.env:OC_NAME}", "wandb.tags=['${oc.env:OC_TAG,none}']").run.name == "mine"
+    told = "takes {} from the environment, and its value is written to the run's config.yaml."
+    assert caplog.messages == [f"run.name {told}".format("OC_NAME"), f"wandb.tags.0 {told}".format("OC_TAG")]
+
+
 @pytest.mark.parametrize("value", ["${nowhere}", "${data.shots}", "${oc.env:NO_SUCH_VARIABLE_HERE}"])
 def test_an_interpolation_to_nowhere_in_place_of_a_number_is_told(value):
     assert any("interpolation" in fault.lower() for fault in faults([DEMO], [f"data.shots={value}"]))

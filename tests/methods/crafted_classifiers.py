@@ -132,6 +132,7 @@ def _header_cases():
 
 def _class_cases():
     for name, classes, told in (
+        ("with an escape", ["a", "b\x1b[2J", "c"], "no control characters"),
         ("none", [], "must be 2 or more, but there are 0"),
         ("one", ["a"], "must be 2 or more, but there are 1"),
         ("short", ["a", "b"], r"`centroids` must have the shape \(2, H, D\), but has \(3, 6, 4\)"),

@@ -91,6 +91,13 @@ def test_class_names_come_back_as_they_were(tmp_path, classes):
     assert loaded.lacking()[0] == "prompt.question"
 
 
+def test_labels_that_steer_a_terminal_are_not_stored(tmp_path):
+    x, y = noisy_clips(0, (3, 3))
+    voter = Sav(3).fit(x, [["a\x1b[2J", "b"][c] for c in y])
+    with pytest.raises(ValueError, match=r"without control characters, but 'a\\x1b\[2J' holds U\+001B"):
+        Classifier({"sav": voter}, tuple(voter.classes_.tolist()), {}, {}).save(tmp_path / "c.safetensors")
+
+
 FILES = {
     "empty": lambda path: path.write_bytes(b""),
     "text": lambda path: path.write_text("not a classifier"),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from calm_pl.cells import joined
 from calm_pl.data.questions.clips import Query
 from calm_pl.errors import BadClipError
 from calm_pl.media import FrameRule, Frames, Waveform, shared_decoder
@@ -241,7 +242,7 @@ def _note(query: Query, media: Media) -> dict[str, Any]:
     return {
         "id": query.clip.id,
         "path": str(query.clip.path),
-        "label": "|".join(query.clip.labels),
+        "label": joined(query.clip.labels),
         "prompt": query.question,
         "seconds": round(media.sound.seconds, 3),
         "was_cut": media.sound.was_cut,

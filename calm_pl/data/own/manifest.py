@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from calm_pl.cells import unguarded
 from calm_pl.data.alike import plain
 from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.facts import Facts
@@ -126,6 +127,11 @@ class Manifest(Benchmark):
         return (Asked(labels[0], question, options),)
 
 
+def _unguarded(row: Row) -> Row:
+    """Return a row of a CSV file without the `'` that keeps spreadsheets from running a cell."""
+    return row._replace(values={name: unguarded(cell) for name, cell in row.values.items()})
+
+
 def read_rows(path: Path) -> list[Row]:
     """Read the rows of a manifest, by its suffix.
 
@@ -134,7 +140,10 @@ def read_rows(path: Path) -> list[Row]:
     """
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv", ".txt"):
-        return read_csv(path, delimiter="," if suffix == ".csv" else "\t", detect=True)
+        return [
+            _unguarded(row)
+            for row in read_csv(path, delimiter="," if suffix == ".csv" else "\t", detect=True)
+        ]
     if suffix == ".json":
         return read_json(path)
     if suffix in (".jsonl", ".ndjson"):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from calm_pl.cells import control_character
 from calm_pl.data.alike import plain
 from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.questions.clips import Clip, Listing, Query, Round
@@ -82,6 +83,7 @@ def prepare(benchmark: Benchmark, listed: Listed) -> Prepared:
     s = benchmark.settings
     listing = listed.listing
     notes: list[str] = []
+    _refuse_control_characters(listing.classes)
     ask = Questioner(
         listing.classes, benchmark.question, s.n_options, s.seed, s.readable_labels, s.option_orders
     )
@@ -102,6 +104,15 @@ def prepare(benchmark: Benchmark, listed: Listed) -> Prepared:
     if s.leak_guard == "none":
         notes.append("the leak guard was off")
     return Prepared(plan.support, plan.query, plan.rounds, notes)
+
+
+def _refuse_control_characters(labels: Sequence[str]) -> None:
+    for label in labels:
+        if (found := control_character(label)) is not None:
+            raise DataError(
+                f"The label {label!a} holds the control character {found}, which would break whatever"
+                " shows it: rename the class."
+            )
 
 
 def _on_disk(benchmark: Benchmark, listing: Listing, missing: Sequence[Clip]) -> tuple[Listing, list[str]]:

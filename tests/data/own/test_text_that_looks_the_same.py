@@ -142,3 +142,12 @@ def test_prefixes_that_cannot_be_meant(tmp_path, prefix, message):
     touch(tmp_path / "in" / "a" / "x.wav")
     with pytest.raises(DataError, match=message):
         clip(tmp_path / "in", "a/x.wav", path_prefix=prefix)
+
+
+@pytest.mark.parametrize("label", ["dog\x1b[2J", "dog\nrain", "d\tog"])
+def test_control_characters_in_labels_are_refused(tmp_path, label):
+    for name in (label, "rain"):
+        for take in range(2):
+            touch(tmp_path / name / f"{take}.wav")
+    with pytest.raises(DataError, match=r"The label '.*' holds the control character U\+00"):
+        prepared("folder", tmp_path)

@@ -25,7 +25,10 @@ from calm_pl.jobs.record import JobRecord
 from calm_pl.methods.classifier import Classifier, method_of
 from calm_pl.methods.table import PSEUDO_SUFFIX
 from calm_pl.report.terminal import notes
+from calm_pl.runs.predictions import PREDICTIONS_HASH, predictions_hash
 from calm_pl.voters import HeadVoter
+
+from .predictions import PredictionWriter
 
 _PACKAGES = ("torch", "transformers", "lightning", "torchmetrics", "torchaudio", "numpy")
 
@@ -97,8 +100,16 @@ class RunRecord(Callback):
             else:
                 made.save(folder / name)
         (folder / "figures" / "index.json").unlink(missing_ok=True)  # of an earlier run
-        results = json.dumps(self._results(pl_module, data), indent=2) + "\n"
+        results = json.dumps(self._results(pl_module, data) | self._belonging(trainer), indent=2) + "\n"
         _write(folder / "results.json", results)
+
+    def _belonging(self, trainer: Trainer) -> dict[str, str]:
+        """Return the hash of the predictions that these results are of, where they are written by now."""
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        earlier = [one for one in callbacks[: callbacks.index(self)] if isinstance(one, PredictionWriter)]
+        if not any(one.run_dir == self.run_dir for one in earlier):
+            return {}
+        return {PREDICTIONS_HASH: predictions_hash(self.run_dir / "predictions.csv")}
 
     def _results(self, module: FitFreeModule, data: FewShotDataModule | None) -> dict[str, Any]:
         total = self.load_seconds + time.perf_counter() - self._made

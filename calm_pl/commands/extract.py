@@ -52,7 +52,7 @@ def extract(config: Config, quiet: bool = True) -> None:
     Raises:
         CalmError: anything the user can mend.
     """
-    with opened(with_callbacks(config, "progress"), quiet) as job:
+    with opened(with_callbacks(config, "progress"), quiet, lock=False) as job:
         from calm_pl.evaluation.module import FitFreeModule
         from calm_pl.evaluation.odd_clips import num_unjudged, odd_clips, sentences
 

@@ -17,10 +17,13 @@ class JobCallback:
     Attributes:
         key: its name in `callbacks` of a configuration.
         make: `module:function` that makes it from a `JobRecord`, imported on use.
+        files: what it writes in the run folder, by name. Those that a later run in the same folder does not
+            write are removed. An `index.json` names further files beside it, as that of the figures does.
     """
 
     key: str
     make: str
+    files: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -29,10 +32,21 @@ class JobCallback:
 
 
 # Results first: what only shows them comes after what writes them. Those of others come last.
-_ORDER = ("progress", "pseudo_labels", "predictions", "run_record", "figures", "report", "wandb_tables")
+_FILES: dict[str, tuple[str, ...]] = {
+    "progress": (),
+    "pseudo_labels": ("pseudo_labels.csv", "pseudo_labels.json", "rejected.csv"),
+    "predictions": ("predictions.csv",),
+    "run_record": (
+        *("results.json", "classifier.safetensors", "classifier_pl.safetensors"),
+        *("skipped.csv", "missing.csv", "odd_clips.csv"),
+    ),
+    "figures": ("figures/index.json", "figures/agreement.json"),
+    "report": ("report.html",),
+    "wandb_tables": (),
+}
 CALLBACKS = RowTable(
     JobCallback,
     "calm_pl.callbacks",
     "callbacks",
-    [JobCallback(name, f"{SHIPPED}.{name}:from_record") for name in _ORDER],
+    [JobCallback(name, f"{SHIPPED}.{name}:from_record", files) for name, files in _FILES.items()],
 )

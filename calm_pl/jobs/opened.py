@@ -72,6 +72,7 @@ def opened(
     quiet: bool = True,
     record: JobRecord | None = None,
     prepare: Callable[[FewShotDataModule], None] | None = None,
+    lock: bool = True,
 ) -> Iterator[Job]:
     """Open a job on this process, or on a rank that Lightning started; close its bank at the end.
 
@@ -80,17 +81,32 @@ def opened(
         quiet: suppress routine output.
         record: that of a job of which this one is a part; opened from the configuration where None.
         prepare: what is done to the data, or asked of them, before the model is touched.
+        lock: keep other jobs out of the run folder; not where nothing of value is written there.
 
     Raises:
         CalmError: anything the user can mend.
     """
     require_paths(config)
     import_lightning(quiet)
-    from calm_pl.jobs.parts import build_data, build_model, open_bank
     from calm_pl.jobs.record import open_record
 
     end_with_parent()
-    record = open_record(config) if record is None else record
+    own = None if record is not None else open_record(config, lock)
+    try:
+        with _opened(config, record or own, prepare) as job:
+            yield job
+    finally:
+        if own is not None:
+            own.close()
+
+
+@contextmanager
+def _opened(
+    config: Config, record: JobRecord | None, prepare: Callable[[FewShotDataModule], None] | None
+) -> Iterator[Job]:
+    from calm_pl.jobs.parts import build_data, build_model, open_bank
+
+    assert record is not None
     data = build_data(config)  # first: a wrong root shows in a moment, a 7B takes a minute to load
     if prepare is not None:
         prepare(data)

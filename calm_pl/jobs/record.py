@@ -3,15 +3,56 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
+from calm_pl.config.callbacks import CALLBACKS
 from calm_pl.config.compose import config_hash, to_yaml
 from calm_pl.config.schema import Config
 from calm_pl.errors import RunError
+from calm_pl.runs.files import remove_files
 from calm_pl.runs.folder import title_of
+from calm_pl.runs.lock import RunLock
+
+# By torchrun, Lightning, SLURM and LSF; on rank 0 of node 0 each that is set is 0.
+_RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK", "NODE_RANK", "GROUP_RANK")
+RUN, SWEEP, MASK = "results.json", "sweep.json", "mask.safetensors"
+
+
+def run_files() -> tuple[str, ...]:
+    """Return the names of what runs leave, those of masks too; `config.yaml` is every job's."""
+    return (*(name for row in CALLBACKS for name in row.files), MASK)
+
+
+class _Kind(NamedTuple):
+    """What a kind of job leaves.
+
+    Attributes:
+        what: in words.
+        other: another one, in words.
+        files: by name.
+        kept: what overwriting keeps, in words.
+    """
+
+    what: str
+    other: str
+    files: tuple[str, ...]
+    kept: str = ""
+
+
+_KINDS = {
+    RUN: _Kind("a run", "the results of another configuration", run_files()),
+    SWEEP: _Kind(
+        "a sweep",
+        "another sweep",
+        (SWEEP, "sweep.csv", "sweep.parquet"),
+        ": shared rows are kept, the others are deleted",
+    ),
+}
 
 
 @dataclass
@@ -37,6 +78,49 @@ class JobRecord:
     limit: int | None = None
     load_seconds: float = 0.0
     started: float = field(default_factory=time.perf_counter)
+    _lock: RunLock | None = field(default=None, repr=False)
+
+    def claim(self, overwrite: bool, kind: str = RUN, lock: bool = True) -> None:
+        """Make sure that results can be written to the run folder, and by this job alone.
+
+        Args:
+            overwrite: let the results of another configuration, or of another kind of job, be replaced.
+            kind: the file that such a job writes last, `RUN` or `SWEEP`.
+            lock: keep other jobs out of the folder until `close`.
+
+        Raises:
+            RunError: it cannot be written, holds the results of another configuration or kind, or is in use.
+        """
+        _refuse_unwritable(self.run_dir)
+        if lock:
+            self._lock = RunLock(self.run_dir)
+        try:
+            self._refuse_others(overwrite, kind)
+        except BaseException:
+            self.close()
+            raise
+
+    def _refuse_others(self, overwrite: bool, kind: str) -> None:
+        other = hash_of_results(self.run_dir / kind)
+        if other not in (None, self.config_hash) and not overwrite:
+            raise RunError(
+                f"{self.run_dir} holds {_KINDS[kind].other} (hash {str(other)[:8]}, this one"
+                f" {self.config_hash[:8]}). Choose another run.dir, or set run.overwrite=true"
+                f"{_KINDS[kind].kept}."
+            )
+        for name, one in _KINDS.items():
+            if name != kind and (self.run_dir / name).exists():
+                if not overwrite:
+                    raise RunError(
+                        f"{self.run_dir} holds {one.what}. Choose another run.dir, or set run.overwrite=true."
+                    )
+                remove_files(self.run_dir, one.files)
+
+    def close(self) -> None:
+        """Let other jobs have the folder."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     @property
     def title(self) -> str:
@@ -44,11 +128,15 @@ class JobRecord:
         return title_of(self.benchmark, self.model_path, self.limit)
 
 
-def open_record(config: Config) -> JobRecord:
+def open_record(config: Config, lock: bool = True) -> JobRecord:
     """Choose the run folder and make sure that results can be written there.
 
+    Args:
+        config: the configuration.
+        lock: keep other jobs out of the folder until the record is closed.
+
     Raises:
-        RunError: it cannot be written, or holds the results of another configuration.
+        RunError: it cannot be written, holds the results of another configuration, or is in use.
     """
     digest = config_hash(config)
     model = Path(config.model.path.removeprefix("bundled:")).name
@@ -58,21 +146,11 @@ def open_record(config: Config) -> JobRecord:
         run_dir, config.data.benchmark, config.model.path, to_yaml(config), digest, config.data.limit
     )
     if is_rank_zero():
-        claim_folder(run_dir, digest, config.run.overwrite)
+        record.claim(config.run.overwrite, lock=lock)
     return record
 
 
-def claim_folder(run_dir: Path, digest: str, overwrite: bool) -> None:
-    """Make sure that results can be written to a run folder.
-
-    Args:
-        run_dir: the folder.
-        digest: hash of the configuration.
-        overwrite: let the results of another configuration be replaced.
-
-    Raises:
-        RunError: it cannot be written, or holds the results of another configuration.
-    """
+def _refuse_unwritable(run_dir: Path) -> None:
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=run_dir):
@@ -82,12 +160,6 @@ def claim_folder(run_dir: Path, digest: str, overwrite: bool) -> None:
             f"The run folder {str(run_dir)!r} cannot be written: {error.strerror}."
             " Choose another with run.dir=FOLDER."
         ) from error
-    other = hash_of_results(run_dir / "results.json")
-    if other not in (None, digest) and not overwrite:
-        raise RunError(
-            f"{run_dir} holds the results of another configuration (hash {str(other)[:8]}, this one"
-            f" {digest[:8]}). Choose another run.dir, or set run.overwrite=true."
-        )
 
 
 def hash_of_results(path: Path) -> str | None:
@@ -102,6 +174,4 @@ def hash_of_results(path: Path) -> str | None:
 
 def is_rank_zero() -> bool:
     """Return whether this process writes and prints; known before the ranks are started."""
-    from lightning.pytorch.utilities import rank_zero_only
-
-    return getattr(rank_zero_only, "rank", 0) == 0
+    return all(os.environ.get(name, "0") in ("0", "") for name in _RANKS)

@@ -10,7 +10,7 @@ from calm_pl.config.callbacks import CALLBACKS, SHIPPED, JobCallback
 from calm_pl.config.schema import Config, TrainerConfig, WandbConfig
 from calm_pl.errors import ConfigError, RunError
 from calm_pl.jobs.dashboard import build_wandb
-from calm_pl.jobs.record import JobRecord
+from calm_pl.jobs.record import JobRecord, run_files
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, Trainer
@@ -22,12 +22,17 @@ def build_trainer(config: Config, record: JobRecord) -> Trainer:
     Raises:
         RunError: settings that Lightning refuses, such as a GPU that is not there.
     """
+    from calm_pl.jobs.earlier_run import EarlierRun
+
     return trainer_on(
         config.trainer,
         # Without the callback Lightning would show bars of its own.
         enable_progress_bar=config.trainer.enable_progress_bar and "progress" in config.callbacks,
         logger=build_loggers(config.wandb, record),
-        callbacks=[_build_callback(row, record) for row in _needed(config)],
+        callbacks=[
+            *(_build_callback(row, record) for row in _needed(config)),
+            EarlierRun(record.run_dir, run_files()),
+        ],
     )
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ from calm_pl.errors import StoppedRunError
 from calm_pl.jobs.lightning_imports import import_lightning
 from calm_pl.jobs.parts import load_arguments
 from calm_pl.jobs.paths import require_model
-from calm_pl.jobs.record import JobRecord, claim_folder, is_rank_zero
+from calm_pl.jobs.record import MASK, RUN, JobRecord, is_rank_zero, run_files
 from calm_pl.jobs.stopping import StoppedError, end_with_parent, stoppable
 from calm_pl.masks.settings import MaskConfig
+from calm_pl.runs.files import remove_files
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
@@ -40,6 +42,12 @@ def fit_mask(config: MaskConfig, quiet: bool = True) -> None:
     """
     require_model(config.model)
     import_lightning(quiet)
+    end_with_parent()
+    with closing(_open_record(config)) as record:
+        _fit(config, record)
+
+
+def _fit(config: MaskConfig, record: JobRecord) -> None:
     from lightning.pytorch.loggers import WandbLogger
 
     from calm_pl.jobs.stages import finish_dashboards, told_plainly
@@ -47,8 +55,6 @@ def fit_mask(config: MaskConfig, quiet: bool = True) -> None:
     from calm_pl.masks.state import load_state
     from calm_pl.masks.texts import TextDataModule
 
-    end_with_parent()
-    record = _open_record(config)
     data = TextDataModule(config.task, config.seed)
     data.prepare()
     lalm = _load_model(config)
@@ -96,7 +102,7 @@ def _open_record(config: MaskConfig) -> JobRecord:
     folder = Path(config.run.dir or Path("runs") / name)
     record = JobRecord(folder, config.task.name, config.model.path, to_yaml(config), digest)
     if is_rank_zero():
-        claim_folder(folder, digest, config.run.overwrite)
+        record.claim(config.run.overwrite)
     return record
 
 
@@ -172,7 +178,9 @@ def _write(config: MaskConfig, record: JobRecord, module: MaskModule, data: Text
         {"path": config.model.path, "checkpoint": module.lalm.checkpoint()},
         training,
     )
-    path = mask.save(record.run_dir / "mask.safetensors")
+    path = mask.save(record.run_dir / MASK)
+    if config.run.overwrite:
+        remove_files(record.run_dir, [name for name in run_files() if name not in (MASK, RUN)])
     results = _results(record, module, data, mask)
     for name, text in (
         ("results.json", json.dumps(results, indent=2) + "\n"),

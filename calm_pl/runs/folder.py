@@ -13,7 +13,7 @@ import yaml
 
 from calm_pl.cells import unguarded
 from calm_pl.errors import RunError
-from calm_pl.runs.predictions import AnswerTable, read_answers
+from calm_pl.runs.predictions import PREDICTIONS_HASH, AnswerTable, predictions_hash, read_answers
 
 LIMITED = "limited: not a result"
 """Marks what was computed with `data.limit`."""
@@ -69,6 +69,15 @@ class RunFolder:
             return [[unguarded(cell) for cell in row] for row in csv.reader(file)][1:]
 
 
+def _refuse_mixed(path: Path, results: dict[str, Any]) -> None:
+    file, belongs = path / "predictions.csv", results.get(PREDICTIONS_HASH)
+    if belongs is not None and file.is_file() and predictions_hash(file) != belongs:
+        raise RunError(
+            f"{file}: is not the one that {path / 'results.json'} was written with: another run wrote it,"
+            " or it was changed. Run the job again."
+        )
+
+
 def read_run(path: str | Path) -> RunFolder:
     """Read a run folder.
 
@@ -89,6 +98,7 @@ def read_run(path: str | Path) -> RunFolder:
         raise RunError(f"{path / 'results.json'}: cannot be read as results: {error!r}") from error
     if not found or not methods:
         raise RunError(f"{path / 'results.json'}: names no benchmark, model or method.")
+    _refuse_mixed(path, results)
     config = path / "config.yaml"
     text = config.read_text(encoding="utf-8") if config.is_file() else ""
     return RunFolder(path, results, text, read_answers(path / "predictions.csv", results.get("classes", ())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from calm_pl.cells import guarded_rows, unguarded
 from calm_pl.errors import RunError
 
 _CONFIDENCE = "_confidence"
+PREDICTIONS_HASH = "predictions_sha256"
+"""Field of `results.json` that says which `predictions.csv` belongs to it."""
 
 
 class Question(NamedTuple):
@@ -73,6 +76,11 @@ def write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
     """Write a header and its rows; the file appears under its name only when complete."""
     with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(guarded_rows(rows))
+
+
+def predictions_hash(path: Path) -> str:
+    """Return the SHA-256 of the file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def read_answers(path: Path, classes: Iterable[str] = ()) -> AnswerTable:

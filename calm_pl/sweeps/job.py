@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from calm_pl.jobs.lightning_imports import import_lightning
 from calm_pl.jobs.opened import opened, with_callbacks
 from calm_pl.jobs.parts import refuse_no_options, scored_by, voters_of
 from calm_pl.jobs.paths import require_paths
-from calm_pl.jobs.record import JobRecord, hash_of_results, is_rank_zero, open_record
+from calm_pl.jobs.record import SWEEP, JobRecord, is_rank_zero
 from calm_pl.jobs.stopping import end_with_parent
 
 if TYPE_CHECKING:
@@ -33,6 +33,12 @@ def run_sweep(job: SweepJob, quiet: bool = True) -> None:
     """
     require_paths(job)
     import_lightning(quiet)
+    end_with_parent()
+    with closing(_open_record(job)) as record:
+        _run(job, record, quiet)
+
+
+def _run(job: SweepJob, record: JobRecord, quiet: bool) -> None:
     from calm_pl.jobs.dashboard import build_wandb
     from calm_pl.jobs.parts import build_data
     from calm_pl.sweeps.points import main_metric, passes
@@ -40,8 +46,6 @@ def run_sweep(job: SweepJob, quiet: bool = True) -> None:
     from calm_pl.sweeps.results import record_results
     from calm_pl.sweeps.table import SweepTable
 
-    end_with_parent()
-    record = _open_record(job)
     works = passes(job)
     first = build_data(works[0].config).task()  # reports a wrong root before anything is written
     metric = main_metric(job, first.multi_label, first.positive)
@@ -96,25 +100,21 @@ def _open_record(job: SweepJob) -> JobRecord:
     """Create the run folder with the sweep's configuration.
 
     Raises:
-        RunError: the folder cannot be written, or holds results of another configuration.
+        RunError: the folder cannot be written, holds results of another configuration, or is in use.
     """
     from calm_pl.atomic_files import replacing
+    from calm_pl.config.compose import to_yaml
     from calm_pl.sweeps.settings import sweep_hash
 
     digest = sweep_hash(job)
     model = Path(job.model.path.removeprefix("bundled:")).name
     name = job.run.name or f"sweep-{job.data.benchmark}-{model}-{digest[:8]}"
-    record = open_record(dataclasses.replace(job, run=dataclasses.replace(job.run, name=name)))
-    record.config_hash = digest
+    run_dir = Path(job.run.dir or Path("runs") / name)
+    record = JobRecord(run_dir, job.data.benchmark, job.model.path, to_yaml(job), digest, job.data.limit)
     if not is_rank_zero():
         return record
-    path = record.run_dir / "sweep.json"
-    other = hash_of_results(path)
-    if other not in (None, digest) and not job.run.overwrite:
-        raise RunError(
-            f"{record.run_dir} holds another sweep (hash {str(other)[:8]}, not {digest[:8]}). Choose"
-            " another run.dir, or set run.overwrite=true: shared rows are kept, the others are deleted."
-        )
+    record.claim(job.run.overwrite, SWEEP)
+    path = record.run_dir / SWEEP
     for target, text in (
         (record.run_dir / "config.yaml", record.config_yaml),
         (path, json.dumps({"config_hash": digest, "complete": False}) + "\n"),

@@ -41,12 +41,12 @@ class AnswerStore:
         return len(self._texts)
 
     def refresh(self) -> None:
-        """Read what other processes have appended since."""
+        """Read what other processes have appended since the last call."""
         for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
             with path.open("rb") as file:
                 file.seek(self._read.get(path.name, 0))
                 block = file.read()
-            # Of a line that is being written, only the part up to the last whole one counts as read.
+            # A line may still be being written: only complete lines count as read.
             whole = block.rfind(b"\n") + 1
             self._read[path.name] = self._read.get(path.name, 0) + whole
             for line in block[:whole].splitlines():
@@ -57,7 +57,7 @@ class AnswerStore:
 
         Raises:
             ValueError: not a valid key.
-            RunError: the disk is full or refuses.
+            RunError: the disk is full or cannot be written.
         """
         lines = [_line(key, list(said)) for key, said in texts.items()]
         block = b"".join(lines)
@@ -77,7 +77,7 @@ class AnswerStore:
 
 
 def _line(key: str, said: list[str]) -> bytes:
-    key_bytes(key)  # refuses what is none
+    key_bytes(key)  # raises ValueError for an invalid key
     text = json.dumps([key, said]).encode()
     return b"%s %s\n" % (_crc(text), text)
 

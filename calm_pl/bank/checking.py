@@ -24,7 +24,7 @@ class Fault(NamedTuple):
     Attributes:
         shard: its name.
         reason: how it was detected.
-        num_lost: damaged records without another copy; for a missing or unreadable shard all that it held, or
+        num_lost: damaged records without another copy; for a missing or unreadable shard, all its records, or
             None if no journal says how many.
         clips: ids of lost clips, if they can still be read.
     """
@@ -39,8 +39,8 @@ class Verdict(NamedTuple):
     """Result of `verify`.
 
     Attributes:
-        num_shards, num_records: read and found intact.
-        faults: what is not intact.
+        num_shards, num_records: shards and records that are intact.
+        faults: those that are not.
     """
 
     num_shards: int
@@ -50,14 +50,14 @@ class Verdict(NamedTuple):
 
 @dataclass
 class ModelShare:
-    """What a bank holds of one model.
+    """What a bank holds for one model.
 
     Attributes:
-        identity: the model's.
-        dtype: of the vectors, with a note if they were rounded.
+        identity: the model's identity.
+        dtype: dtype of the vectors, with a note if they were rounded.
         shape: (H, D).
-        num_records, num_bytes: of this model.
-        oldest, newest: nanoseconds since 1970.
+        num_records, num_bytes: records of this model and their size.
+        oldest, newest: times of the first and last record, nanoseconds since 1970.
     """
 
     identity: dict[str, Any]
@@ -80,7 +80,7 @@ class Info:
         num_shards, num_bytes: files and their size.
         prompts: records by value of `prompt` in their meta.
         models: one entry per identity and dtype.
-        damaged: reasons by name of shard, as far as the shards' headers show them.
+        damaged: reasons by name of shard, as far as headers show them.
     """
 
     num_records: int = 0
@@ -114,7 +114,7 @@ def read_shard(path: Path) -> Iterator[Read]:
 
 
 def verify(folder: str | Path) -> Verdict:
-    """Read every byte of a bank and compare it with its checksums, and the files with the journals.
+    """Read every byte of a bank, compare it with its checksums, and compare the files with the journals.
 
     Raises:
         RunError: there is no bank.

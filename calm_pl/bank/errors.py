@@ -36,6 +36,6 @@ class LostRecords(RunError):
     def __init__(self, folder: Path, keys: Sequence[str]) -> None:
         self.keys = list(keys)
         super().__init__(
-            f"{len(self.keys)} records of the bank {str(folder)!r} are absent or damaged: they must be"
-            " computed again (run the same command once more)."
+            f"{len(self.keys)} records of the bank {str(folder)!r} are missing or damaged: run the same"
+            " command again to recompute them."
         )

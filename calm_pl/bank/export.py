@@ -48,7 +48,7 @@ def export(folder: str | Path, out: str | Path, form: str = "numpy") -> list[Pat
         try:
             shard = open_shard(path)
         except (ShardGone, DamagedShard):
-            continue  # verify tells of it
+            continue  # reported by `verify`
         by_kind[shard.kind].append(shard)
     written = []
     with told_of_disk(out, 0, sum(s.size for shards in by_kind.values() for s in shards)):
@@ -102,7 +102,7 @@ def _numpy(target: Path, kind: Kind, shards: list[Shard]) -> Path:
             scores += options
             lines.writelines(json.dumps(entry) + "\n" for entry in meta)
         vectors.seek(0)
-        _npy_header(vectors, kind, len(keys))  # NumPy leaves room for a first axis that grows
+        _npy_header(vectors, kind, len(keys))  # NumPy leaves room for a longer first axis
     table = np.full((len(keys), max(map(len, scores), default=0)), np.nan, dtype=np.float32)
     for row, part in zip(table, scores, strict=True):
         row[: len(part)] = part

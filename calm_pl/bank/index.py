@@ -10,8 +10,8 @@ class Place(NamedTuple):
     """A record's location.
 
     Attributes:
-        shard: number of the shard, as the bank counts them.
-        row: in the shard.
+        shard: number of the shard in the bank's count.
+        row: row in the shard.
     """
 
     shard: int
@@ -44,7 +44,7 @@ class PlaceIndex:
         return None if packed is None else Place(packed >> 32, packed & 0xFFFFFFFF)
 
     def drop(self, key: bytes, place: Place) -> None:
-        """Forget one place of a record; a copy elsewhere takes over."""
+        """Forget one location of a record; a copy elsewhere replaces it."""
         packed = place.shard << 32 | place.row
         others = self._others.pop(key, [])
         left = [p for p in (self._first.pop(key, packed), *others) if p != packed]

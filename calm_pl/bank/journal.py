@@ -43,7 +43,7 @@ def note(folder: Path, writer: str, added: dict[str, int], removed: Iterable[str
         with path.open("ab", buffering=0) as file:
             file.write(line.encode())
     except OSError as error:
-        # The shard itself is safe on the disk: nothing that matters has failed.
+        # The shard itself is safely on disk: no record is affected.
         _LOG.warning("%s: cannot be written (%s); verify will not miss this shard.", path, error.strerror)
 
 

@@ -17,7 +17,7 @@ def canonical(value: Any) -> str:
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     except TypeError as error:
-        raise ValueError(f"Expected values that JSON can hold, but {error}.") from error
+        raise ValueError(f"Expected values that JSON can represent, but {error}.") from error
 
 
 def clip_key(content: str, prompt: str, identity: Mapping[str, Any]) -> str:
@@ -26,8 +26,8 @@ def clip_key(content: str, prompt: str, identity: Mapping[str, Any]) -> str:
     Args:
         content: identifies the decoded clip, see `ContentIndex`.
         prompt: the exact text the model gets.
-        identity: of the model: weights, dtype, attention implementation, token rule and processor settings,
-            as `FrozenLALM.identity()` gives them.
+        identity: the model's identity: weights, dtype, attention implementation, token rule and processor
+            settings, as returned by `FrozenLALM.identity()`.
 
     Raises:
         ValueError: an identity that JSON cannot represent.

@@ -27,12 +27,12 @@ def missing_shards(folder: Path) -> dict[str, int]:
     history = read_history(folder)
     present = {path.name for path in shard_paths(folder)}
     gone = history.added.keys() - history.removed - present
-    # One may have been replaced between the reading of the journals and the listing.
+    # A shard may have been replaced after the journals were read.
     return {name: history.added[name] for name in sorted(gone - read_history(folder).removed)} if gone else {}
 
 
 def check_format(folder: Path) -> None:
-    """Refuse a bank that a newer version wrote.
+    """Raise RunError if a newer version wrote the bank.
 
     Raises:
         RunError: the bank's format is newer.
@@ -44,7 +44,7 @@ def check_format(folder: Path) -> None:
     except NotADirectoryError as error:
         raise RunError(f"The bank {str(folder)!r} is not a folder.") from error
     except (OSError, ValueError, KeyError, TypeError):
-        return  # the shards say it themselves
+        return  # shards hold the format too
     if found > FORMAT:
         raise RunError(
             f"The bank {str(folder)!r} has format {found}, newer than this version of calm_pl reads"
@@ -53,7 +53,7 @@ def check_format(folder: Path) -> None:
 
 
 def require_bank(folder: Path) -> None:
-    """Refuse a folder that is not a bank, so that a mistyped name is not taken for an empty one.
+    """Raise RunError if a folder is not a bank, so that a mistyped name is not taken for an empty one.
 
     Raises:
         RunError: there is no bank, or its format is newer.

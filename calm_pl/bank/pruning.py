@@ -25,8 +25,8 @@ class Wish(NamedTuple):
     """What to remove; nothing by default.
 
     Attributes:
-        older_than: seconds; records first written before that are removed.
-        model: start of an identity's hash as `identity_hash` makes it; that model's records are removed.
+        older_than: age in seconds; older records are removed.
+        model: first characters of `identity_hash`; that model's records are removed.
         max_bytes: the oldest records are removed until the rest is at most this large.
         damaged: unreadable shards are removed, and missing ones are forgotten.
     """
@@ -41,7 +41,7 @@ class Pruned(NamedTuple):
     """What is removed, or would be.
 
     Attributes:
-        num_records, num_bytes: of the records to remove.
+        num_records, num_bytes: records to remove and their size.
         num_unreadable: unreadable shards to remove.
         num_damaged: records that merging dropped because they fail their checksum; 0 before it is done.
         num_rewritten: shards that are merged because they are small or share records, or that lose some of
@@ -61,14 +61,14 @@ def identity_hash(identity: str) -> str:
 
 
 def prune(folder: str | Path, wish: Wish, act: bool = False, shard_bytes: int = 2**28) -> Pruned:
-    """Report or remove what is to go; then merge small shards and those that share records.
+    """Report or remove what `wish` names; then merge small shards and those that share records.
 
     Other processes may read and write meanwhile: records they no longer find are computed again.
 
     Args:
         folder: the bank.
         wish: what to remove.
-        act: remove it rather than only report it.
+        act: whether to remove it; otherwise only report it.
         shard_bytes: size up to which shards are merged.
 
     Raises:
@@ -95,7 +95,7 @@ def prune(folder: str | Path, wish: Wish, act: bool = False, shard_bytes: int = 
     num_damaged = 0
     rewritten: set[bytes] = set()
     doomed = {shard.path: mask for shard, mask in zip(shards, going, strict=True)}
-    # What goes whole makes room for what must be rewritten.
+    # Deleting whole shards first makes room for those to rewrite.
     writer.remove([path for path, mask in doomed.items() if mask.all()])
 
     def keep(shard: Shard) -> np.ndarray:
@@ -107,11 +107,11 @@ def prune(folder: str | Path, wish: Wish, act: bool = False, shard_bytes: int = 
             try:
                 merged = writer.merge([shard.path for shard in part], keep)
             except (ShardGone, DamagedShard):
-                continue  # another process was there first, or verify has something to say
+                continue  # another process was first, or `verify` will report it
             rewritten.update(merged.keys)
             num_damaged += merged.num_damaged
     if wish.damaged:
-        # Those that are missing are noted as removed, so that verify speaks of them no more.
+        # Missing shards are recorded as removed, so that `verify` no longer reports them.
         writer.remove([*unreadable, *(folder / "shards" / name for name in missing_shards(folder))])
     _sweep(folder)
     return outcome._replace(num_damaged=num_damaged)
@@ -177,7 +177,7 @@ def _parts(shards: list[Shard], going: list[np.ndarray], shard_bytes: int) -> li
 def _sweep(folder: Path) -> None:
     """Remove unfinished files of killed writers."""
     marker = folder / "shards" / f"now-{os.getpid()}{PART}"
-    marker.touch()  # the file system's own clock: that of another machine may be off
+    marker.touch()  # the file system's clock: another machine's may differ
     now = marker.stat().st_mtime
     for path in [*(folder / "shards").glob(f"*{PART}"), *folder.glob(f"*{PART}")]:
         with suppress(OSError):

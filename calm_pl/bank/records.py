@@ -11,7 +11,7 @@ from torch import Tensor
 from calm_pl.bank.keys import key_bytes
 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-"""By the name that safetensors gives them."""
+"""Dtypes by their name in safetensors."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Records:
             "num_options_N": len(self.num_options_N),
         }
         if set(sizes.values()) != {count}:
-            raise ValueError(f"Expected {count} of everything, as there are keys, but got {sizes}.")
+            raise ValueError(f"Expected {count} of each part, one per key, but got {sizes}.")
         width = self.option_scores_NO.shape[1]
         if count and not 0 <= int(self.num_options_N.min()) <= int(self.num_options_N.max()) <= width:
             raise ValueError(f"Expected `num_options_N` between 0 and {width}, but got {self.num_options_N}.")

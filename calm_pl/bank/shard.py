@@ -24,7 +24,7 @@ from calm_pl.bank.writing import FORMAT, SUFFIX, Kind, record_crc
 from calm_pl.errors import RunError
 
 _LARGEST_HEADER = 2**27
-_MOST_BUFFERS = 512  # of one preadv; systems allow 1,024
+_MOST_BUFFERS = 512  # buffers of one preadv; systems allow 1,024
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +35,13 @@ class Shard:
         path: the file.
         size: expected size in bytes.
         kind: what its records have in common.
-        generation: how many times they were merged.
+        generation: how many times its records were merged.
         replaces: names of the shards whose records it took over.
         keys_N32: (N, 32) uint8.
         created_N: nanoseconds since 1970, int64.
         option_ends_N, meta_ends_N: where each record's part ends, in floats and bytes.
-        crc_N: of each record.
-        options_at, vectors_at, meta_at: where the parts begin in the file.
+        crc_N: CRC-32 of each record.
+        options_at, vectors_at, meta_at: where the parts start in the file.
     """
 
     path: Path
@@ -229,7 +229,7 @@ def _preadv(path: Path, descriptor: int, buffers: Sequence[Any], offset: int) ->
 
 
 def _explained(path: Path, error: OSError) -> Exception:
-    # ESTALE: a network file system's way to say that another machine removed the file.
+    # ESTALE: another machine removed the file from a network file system.
     if error.errno in (errno.ENOENT, errno.ESTALE):
         return ShardGone(str(path))
     if error.errno == errno.EIO:

@@ -38,17 +38,18 @@ class HeadBank:
 
     Args:
         folder: the bank's folder; may not exist yet.
-        dtype: float16 or bfloat16 to store vectors rounded; by default they keep the model's dtype, so that a
-            second run equals the first. Rounded and exact records never replace each other.
+        dtype: float16 or bfloat16 to store rounded vectors; by default vectors keep the model's dtype, so
+            that a second run gives the same results as the first. Rounded and exact records never replace
+            each other.
         shard_bytes: size up to which small shards are merged.
-        merge_count: how many small shards of its own a process writes before it merges them; most records are
-            thus written twice, and a bank of 100,000 clips has hundreds of files rather than thousands.
+        merge_count: number of small shards that a process writes before it merges them; most records are thus
+            written twice, and a bank of 100,000 clips has hundreds of files instead of thousands.
 
     Attributes:
         damage: damage found so far, reason by name of shard.
 
     Raises:
-        RunError: written by a newer version, or not a folder.
+        RunError: the bank was written by a newer version, or is not a folder.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class HeadBank:
         self.close()
 
     def refresh(self) -> None:
-        """Read what other processes have appended, merged or removed since."""
+        """Read what other processes have appended, merged or removed since the last call."""
         check_format(self.folder)
         paths = {path.name: path for path in shard_paths(self.folder)}
         for name in sorted(paths.keys() - self._numbers.keys() - self.damage.keys()):
@@ -171,8 +172,8 @@ class HeadBank:
         stored_NHD = x_NHD.to(self.dtype)
         if (stored_NHD.isinf() & x_NHD.isfinite()).any():
             raise RunError(
-                f"Head vectors up to {x_NHD.abs().max().item():.3g} are beyond {_ROUNDINGS[self.dtype]}:"
-                " store the bank as bfloat16, or in the model's dtype."
+                f"Head vectors up to {x_NHD.abs().max().item():.3g} exceed the range of"
+                f" {_ROUNDINGS[self.dtype]}: store the bank as bfloat16, or in the model's dtype."
             )
         return stored_NHD
 
@@ -271,7 +272,7 @@ class HeadBank:
 
     def _merge_small(self) -> None:
         for shards in list(self._small.values()):
-            # Not "at least": on a nearly full disk a merge that failed must not be tried at every batch.
+            # Not ">=": on a nearly full disk a merge that failed must not be retried at every batch.
             if shards and len(shards) % self.merge_count == 0:
                 self._merge(list(shards))
 
@@ -283,13 +284,13 @@ class HeadBank:
             try:
                 merged = self._writer.merge([shard.path for shard in part])
             except (OSError, ShardGone, CalmError) as error:
-                _LOG.info("%s: small shards stay as they are (%s).", self.folder, error)
+                _LOG.info("%s: small shards were not merged (%s).", self.folder, error)
                 if isinstance(error, ShardGone):  # another process merged or pruned them
                     self._forget([shard.path.name for shard in part if not shard.path.exists()])
                     self.refresh()
                 continue
             if merged.num_damaged:
-                _LOG.warning("%s: %d records turned out damaged.", self.folder, merged.num_damaged)
+                _LOG.warning("%s: %d records are damaged.", self.folder, merged.num_damaged)
             if merged.path:
                 self._enter_own(merged.path)
             self._forget([shard.path.name for shard in part])

@@ -37,8 +37,8 @@ class Merged(NamedTuple):
 
     Attributes:
         path: the new shard; None if no record was left.
-        keys: of its records.
-        num_damaged: damaged records that were not taken over.
+        keys: keys of its records.
+        num_damaged: number of damaged records that were dropped.
     """
 
     path: Path | None

@@ -26,7 +26,7 @@ FORMAT = 1
 SUFFIX = ".safetensors"
 PART = ".part"
 ITEM_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
-"""Of head vectors, by the dtype's name in safetensors."""
+"""Dtypes of head vectors, by their name in safetensors."""
 _ALIGNMENT = 64
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -35,8 +35,8 @@ class Kind(NamedTuple):
     """What the records of one shard have in common.
 
     Attributes:
-        identity: the model's, canonical JSON.
-        dtype: of the stored vectors, by safetensors' name.
+        identity: the model's identity, as canonical JSON.
+        dtype: dtype of the stored vectors, by its name in safetensors.
         rounding: `float16` or `bfloat16` if vectors were rounded for storage, otherwise empty.
         num_heads, head_dim: H and D.
     """
@@ -83,7 +83,7 @@ def write_shard(
 
     Args:
         stem: folder and start of the name, unique to this shard.
-        kind: of all records.
+        kind: what all records have in common.
         rows: the records.
         vectors: their vectors in the same order, as buffers.
         generation: how many times these records were merged.
@@ -153,7 +153,7 @@ def _rename(part: Path, path: Path) -> None:
     try:
         os.rename(part, path)
     except FileNotFoundError:
-        # A network file system may carry out a rename, lose the answer, and find nothing when it asks again.
+        # A network file system may rename a file, lose the reply, and find nothing when it retries.
         if not path.exists():
             raise
 
@@ -172,7 +172,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def told_of_disk(folder: Path, num_records: int, num_bytes: int) -> Iterator[None]:
-    """Turn a disk error into an error for the user.
+    """Convert a disk error into an error for the user.
 
     Raises:
         RunError: in place of OSError.

@@ -1,4 +1,4 @@
-"""Pages about finished runs: one run, or several side by side. Floor 4. Read from run folders alone."""
+"""Pages about finished runs: one run, or several side by side, from their run folders alone. Floor 4."""
 
 from calm_pl.report.run_page import write_run_page
 from calm_pl.report.views import SoundRule

@@ -16,7 +16,7 @@ from calm_pl.runs.predictions import AnswerTable
 
 
 class Shared(NamedTuple):
-    """Questions that two runs have in common: the same clip, asked for the same label.
+    """Questions that two runs share: the same clip and the same label.
 
     Attributes:
         first_q: their positions in the first run.
@@ -28,13 +28,13 @@ class Shared(NamedTuple):
 
 
 class RunDifference(NamedTuple):
-    """A method's accuracy in a run minus that in the first run, on the questions that both answered.
+    """A method's accuracy in a run minus that in the first run, on the questions of both.
 
     Attributes:
-        method: name.
-        run: position among the runs.
-        questions: how many both answered.
-        difference: of the accuracies, means over draws.
+        method: key of the method.
+        run: position of the run among `runs`.
+        questions: number of shared questions.
+        difference: difference of the accuracies, means over draws.
         interval: 95 %, paired, over clusters of clips, and over draws where both have as many.
         p_value: two-sided, of the same test as the interval.
     """
@@ -56,10 +56,10 @@ class Comparison(NamedTuple):
     """Several runs.
 
     Attributes:
-        runs: the first is what the others are compared with.
-        names: one for each, all different.
-        shared: of the first run and each other.
-        differences: by method, then by run.
+        runs: the runs; the others are compared with the first.
+        names: one name per run, all different.
+        shared: questions that the first run shares with each of the others.
+        differences: differences by method, then by run.
     """
 
     runs: tuple[RunFolder, ...]
@@ -81,7 +81,7 @@ def compare(runs: Sequence[RunFolder]) -> Comparison:
     """Compare runs with the first of them.
 
     Raises:
-        RunError: one of them has no question in common with the first.
+        RunError: a run shares no question with the first.
     """
     first, *others = runs
     shared = [_shared(first, other) for other in others]
@@ -95,7 +95,7 @@ def compare(runs: Sequence[RunFolder]) -> Comparison:
 
 
 def remarks(comparison: Comparison) -> list[str]:
-    """Return what a reader of the comparison must know, one sentence per item."""
+    """Return the notes on the comparison, one sentence per item."""
     first, *others = comparison.runs
     lines = [
         f"{name} is {LIMITED} ({run.results['limited']} clips per side)."
@@ -129,9 +129,9 @@ def remarks(comparison: Comparison) -> list[str]:
 
 
 def shared_class_accuracies(comparison: Comparison, method: str) -> dict[str, list[float | None]]:
-    """Accuracy of a method by class and run, over the questions that every run answered; None without it.
+    """Return a method's accuracy by class and run, over the questions that every run has.
 
-    Only classes with such questions, in the order of the first run.
+    Only classes with such questions, in the order of the first run; None for runs without the method.
     """
     first = comparison.runs[0].answers
     everywhere = set(first.questions).intersection(*(run.answers.questions for run in comparison.runs[1:]))
@@ -168,7 +168,7 @@ def _difference(
 ) -> RunDifference:
     old_Rn = first.right_QDM[shared.first_q][..., first.methods.index(method)].T
     new_Rn = second.right_QDM[shared.second_q][..., second.methods.index(method)].T
-    if len(old_Rn) != len(new_Rn):  # draws that are no pairs
+    if len(old_Rn) != len(new_Rn):  # the draws are not paired
         old_Rn, new_Rn = old_Rn.mean(0, keepdims=True), new_Rn.mean(0, keepdims=True)
     cluster_n = np.array([first.cluster_Q[q] for q in shared.first_q])
     found = paired_difference(new_Rn, old_Rn, cluster_n)
@@ -176,6 +176,6 @@ def _difference(
 
 
 def _names(runs: Sequence[RunFolder]) -> tuple[str, ...]:
-    """Return the names of the folders; paths if two have the same name."""
+    """Return the names of the folders; their paths if two have the same name."""
     names = tuple(run.name for run in runs)
     return names if len(set(names)) == len(names) else tuple(str(run.path) for run in runs)

@@ -15,7 +15,7 @@ from calm_pl.report.setting import flattened, told
 from calm_pl.report.tables import Cell, table
 from calm_pl.report.terminal import percent, points
 
-_OWN = ("run.", "report.", "wandb.")  # sections that change no result
+_OWN = ("run.", "report.", "wandb.")  # sections that do not change results
 
 
 def write_comparison_page(comparison: Comparison, target: Path) -> None:
@@ -104,14 +104,14 @@ def _settings(comparison: Comparison) -> Html:
         if any(one.get(name) != settings[0].get(name) for one in settings[1:])
     ]
     if not rows:
-        return tag("p", "None, apart from the output folders.")
+        return tag("p", "None, apart from the output folder.")
     return table("Settings by run", ["setting", *comparison.names], rows, words=1 + len(settings))
 
 
 def _classes(comparison: Comparison) -> Iterator[Html]:
-    """Return one folded table per method."""
+    """Return one collapsible table per method."""
     two = len(comparison.runs) == 2
-    yield tag("p", "Accuracy of each class in %, over the questions that all runs answered.", class_="muted")
+    yield tag("p", "Accuracy of each class in %, over the questions that all runs have.", class_="muted")
     for method in comparison.methods:
         rows: list[list[str | Cell]] = []
         for label, shares in shared_class_accuracies(comparison, method).items():

@@ -1,4 +1,4 @@
-"""For each class: what it is confused with, and its worst clips."""
+"""What each class is confused with, and its worst clips."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from calm_pl.runs.predictions import AnswerTable
 
-MISTAKEN_SHOWN = 8  # a class, method and direction
+MISTAKEN_SHOWN = 8  # per class, method and direction
 CLIPS_SHOWN = 6  # a class
 
 
@@ -18,16 +18,16 @@ class ShownClip(NamedTuple):
     """A question about a clip, with the methods' most frequent predictions over all draws.
 
     Attributes:
-        position: of the question.
+        position: position of the question.
         label: its class.
-        answers: by method: class index (C where there is no answer), share of the draws that gave it, mean
-            confidence of those.
-        wrong: share of wrong answers over methods and draws.
+        predictions: for each method, the most frequent class index (C for no prediction), the share of draws
+            that predict it, and their mean confidence.
+        wrong: share of wrong predictions over methods and draws.
     """
 
     position: int
     label: int
-    answers: tuple[tuple[int, float, float], ...]
+    predictions: tuple[tuple[int, float, float], ...]
     wrong: float
 
 
@@ -45,7 +45,7 @@ def class_counts(table: AnswerTable) -> np.ndarray:
 
 
 def mistaken(table: AnswerTable, method: int) -> dict[tuple[int, int], float]:
-    """Return wrong predictions by (truth, prediction), mean over draws."""
+    """Return wrong predictions by (truth, predicted), mean over draws."""
     draws = table.answer_QDM.shape[1]
     counts = Counter(
         (truth, answer)
@@ -57,7 +57,7 @@ def mistaken(table: AnswerTable, method: int) -> dict[tuple[int, int], float]:
 
 
 def confusion_data(table: AnswerTable, method: int) -> dict[str, Any]:
-    """Return a method's confusions for the page: the most frequent per class, and how many are left out."""
+    """Return a method's confusions for the page: the most frequent per class, and the number omitted."""
     cells = mistaken(table, method)
     wrong: list[list[list[float]]] = []
     rest: list[int] = []
@@ -81,23 +81,23 @@ def shown_clips(table: AnswerTable) -> list[list[ShownClip]]:
         positions = np.flatnonzero(table.label_Q == c)
         ranked = positions[np.lexsort((positions, -sure_Q[positions], -wrong_Q[positions]))]
         by_class.append(
-            [ShownClip(int(q), c, _answers(table, q), float(wrong_Q[q])) for q in ranked[:CLIPS_SHOWN]]
+            [ShownClip(int(q), c, _predictions(table, q), float(wrong_Q[q])) for q in ranked[:CLIPS_SHOWN]]
         )
     return by_class
 
 
 def in_turn(by_class: list[list[ShownClip]], most: int) -> list[ShownClip]:
-    """Return the worst clip of each class, then the second worst of each, so that a limit affects all alike.
+    """Return the worst clip of each class, then the second worst of each, and so on.
 
     Args:
-        by_class: clips of each class.
-        most: clips a class.
+        by_class: clips of each class, worst first.
+        most: maximum number of clips per class.
     """
     turns = zip_longest(*(clips[:most] for clips in by_class))
     return [clip for turn in turns for clip in turn if clip is not None]
 
 
-def _answers(table: AnswerTable, position: int) -> tuple[tuple[int, float, float], ...]:
+def _predictions(table: AnswerTable, position: int) -> tuple[tuple[int, float, float], ...]:
     found = []
     for m in range(len(table.methods)):
         answer_D = table.answer_QDM[position, :, m]

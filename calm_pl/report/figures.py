@@ -1,4 +1,4 @@
-"""Figures of a run folder inside its page."""
+"""Embed a run folder's figures in its page."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 from calm_pl.report.html import Html, tag
 
-_MOST_BYTES = 1_500_000  # a figure; a page must open on a phone
+_MOST_BYTES = 1_500_000  # per figure: the page must open on a phone
 
 
 class Figure(NamedTuple):
     """A figure as `figures/index.json` lists it.
 
     Attributes:
-        name: of its files, without their suffix.
-        title: what it shows, in short.
+        name: name of its files, without suffix.
+        title: what it shows, in a few words.
         caption: how to read it.
     """
 
@@ -33,12 +33,12 @@ def listed_figures(run_dir: Path) -> list[Figure]:
         found = [Figure(str(e["name"]), str(e["title"]), str(e.get("caption", ""))) for e in index["figures"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
-    # A name is a file's, never a path.
+    # A name, not a path.
     return [one for one in found if one.name and Path(one.name).name == one.name]
 
 
 def figures_section(run_dir: Path) -> Html | None:
-    """Show all existing figures; None if there are none."""
+    """Return the section of all existing figures; None if there are none."""
     folder = run_dir / "figures"
     parts = []
     for one in listed_figures(run_dir):
@@ -52,7 +52,7 @@ def figures_section(run_dir: Path) -> Html | None:
                 "p", f"Too large for this page ({size / 1e6:.1f} MB): figures/{one.name}.svg", class_="muted"
             )
         else:
-            # As an image: scripts and references inside an SVG do not run there.
+            # As an image: browsers do not run scripts or load references of an SVG image.
             source = (
                 tag("source", media="(prefers-color-scheme: dark)", srcset=_uri(dark))
                 if dark.is_file()

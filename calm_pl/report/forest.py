@@ -11,14 +11,14 @@ _WIDTH, _ROW = 400, 34
 
 
 class Bar(NamedTuple):
-    """A row.
+    """One row.
 
     Attributes:
-        label: what it is.
+        label: name of the row.
         value: a fraction.
         low: lower end of its interval.
-        high: upper end.
-        strong: whether it stands out.
+        high: upper end of its interval.
+        strong: whether to emphasise it.
     """
 
     label: str
@@ -29,12 +29,12 @@ class Bar(NamedTuple):
 
 
 def forest(title: str, bars: Sequence[Bar], zero: bool = False) -> Html:
-    """Draw a point and a line per row; the numbers are in the table beside it.
+    """Draw a point and a line per row; the numbers are in the table next to it.
 
     Args:
-        title: what is shown, for those who do not see it.
+        title: text alternative for screen readers.
         bars: rows, from top to bottom.
-        zero: values are differences: 0 is on the axis and marked.
+        zero: whether values are differences; 0 is then on the axis and marked.
     """
     low = min([one.low for one in bars] + [0.0] * zero)
     high = max([one.high for one in bars] + [0.0] * zero)

@@ -11,8 +11,8 @@ import numpy as np
 from calm_pl.errors import ModelError
 from calm_pl.methods import METHODS
 
-TOP_CLASSES = 5  # a head, by the rank that it has in the class
-MOST_VALUES = 2**20  # of a method; past that, classes are not told apart
+TOP_CLASSES = 5  # per head, by its rank within the class
+MOST_VALUES = 2**20  # per method; with more, only the mean over classes is shown
 
 
 class HeadMap(NamedTuple):
@@ -20,8 +20,8 @@ class HeadMap(NamedTuple):
 
     Attributes:
         method: name.
-        reliability_RH: as fitted.
-        weights_RH: likewise; 0 on heads without a vote.
+        reliability_RH: fitted reliabilities.
+        weights_RH: fitted weights; 0 on heads without a vote.
     """
 
     method: str
@@ -30,7 +30,7 @@ class HeadMap(NamedTuple):
 
 
 def read_head_maps(classifier: Path) -> list[HeadMap]:
-    """Read the maps of the methods that have one, from `classifier.safetensors`; none without such a file.
+    """Read the head maps from `classifier.safetensors`; none if there is no such file.
 
     Raises:
         ModelError: the file cannot be read.
@@ -61,9 +61,9 @@ def _mapped() -> list[str]:
 
 
 def head_data(one: HeadMap) -> dict[str, Any]:
-    """Return a map as JSON: values in 255 steps of their range, and per head its most reliable classes.
+    """Return a map as JSON: values in 255 steps of their range, and each head's most reliable classes.
 
-    A step of a weight says 0 where the head has no vote, which the least positive weight does not.
+    A weight's step is 0 only if the head has no vote; the smallest positive weight is step 1.
     """
     ranks_RH = _ranks(one.weights_RH, one.reliability_RH)
     rows = len(one.reliability_RH)

@@ -17,13 +17,13 @@ class Html(str):
 
 
 def tag(name: str, /, *children: str | Iterable[str] | None, **attributes: str | float | bool | None) -> Html:
-    """Make an element.
+    """Return an element.
 
     Args:
-        name: of the element.
-        children: markup, text (escaped), or several of them; None is nothing.
-        attributes: `class_` is class, `aria_label` is aria-label; True is an attribute without a value, False
-            and None leave it out.
+        name: the element's name.
+        children: markup, text (which is escaped), or several of them; None is omitted.
+        attributes: `class_` is class, `aria_label` is aria-label; True gives an attribute without a value,
+            False and None omit it.
     """
     given = (
         f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(str(value))}"')
@@ -40,7 +40,7 @@ def join(parts: Iterable[str | Iterable[str] | None], between: str = "") -> Html
 
 
 def data_block(identity: str, value: Any) -> Html:
-    """Embed data for the page's script; nothing in them can end the element."""
+    """Embed data for the page's script; no content can end the element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

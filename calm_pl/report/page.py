@@ -14,11 +14,11 @@ _ASSETS = Path(__file__).parent / "assets"
 
 
 class Section(NamedTuple):
-    """A part of a page.
+    """A section of a page.
 
     Attributes:
         id: its anchor.
-        title: its heading, and its name in the list of contents.
+        title: its heading, also in the table of contents.
         body: markup.
     """
 
@@ -34,18 +34,18 @@ def page(
     data: Any = None,
     scripts: Sequence[str] = ("tables.js",),
 ) -> str:
-    """Make a complete, self-contained page that may load nothing.
+    """Return a complete, self-contained page that loads nothing.
 
     Args:
-        title: heading and name of the page.
-        subtitle: a line below it.
-        sections: in their order.
-        data: for the scripts, as JSON.
-        scripts: files of `assets`, one after the other.
+        title: heading and title of the page.
+        subtitle: a line below the heading.
+        sections: sections, in order.
+        data: data for the scripts, as JSON.
+        scripts: files in `assets`, in order.
     """
     style = _asset("style.css")
     script = "".join(_asset(name) for name in ("page.js", *scripts))
-    # Hashes rather than 'unsafe-inline': a script or style that is not ours does not run, whoever wrote it.
+    # Hashes instead of 'unsafe-inline': only the scripts and styles written here take effect.
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)};"
         " img-src data:; media-src data:; base-uri 'none'; form-action 'none'"
@@ -56,7 +56,7 @@ def page(
         tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
-        tag("link", rel="icon", href="data:,"),  # else a server is asked for one
+        tag("link", rel="icon", href="data:,"),  # else browsers request one from a server
         tag("title", title),
         Html(f"<style>{style}</style>"),
     )

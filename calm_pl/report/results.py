@@ -44,7 +44,7 @@ def interval_cell(entry: dict[str, Any], metric: str) -> Cell:
 
 
 def results_section(run: RunFolder) -> Html:
-    """Show the table of methods, intervals as a drawing, significant differences, remarks."""
+    """Return the table of methods, the intervals as a drawing, significant differences and remarks."""
     shown = metrics_of(next(iter(run.methods.values())))
     header: list[str] = ["method"]
     rows: list[list[str | Cell]] = []
@@ -117,13 +117,13 @@ def _differences(found: Sequence[dict[str, Any]]) -> Html | None:
 
 
 def verdict(holds: bool) -> Cell:
-    """Say in a word and a colour whether a difference is significant."""
+    """Return a cell that says whether a difference is significant, in a word and a colour."""
     word, style = ("significant", "holds") if holds else ("not significant", "open")
     return Cell(tag("span", word, class_=f"verdict {style}"), float(holds))
 
 
 def coverage_section(run: RunFolder) -> Html:
-    """Show which clips were evaluated and which were not, with the reasons."""
+    """Return which clips were evaluated and which were not, with the reasons."""
     r = run.results
     counts = [
         ("support clips", "n_support_clips"),

@@ -31,9 +31,9 @@ def write_run_page(
     Args:
         run: a finished run.
         target: the file.
-        rule: which clips it holds.
+        rule: which clips to embed.
         paths: files by clip id.
-        why_silent: why there are no paths, where the rule asks for sound.
+        why_silent: why there are no paths, if the rule asks for audio.
     """
     text = run_page(run, rule, paths or {}, why_silent)
     with replacing(target) as part:
@@ -41,7 +41,7 @@ def write_run_page(
 
 
 def run_page(run: RunFolder, rule: SoundRule, paths: Mapping[str, Path], why_silent: str) -> str:
-    """Make the page; see `write_run_page`."""
+    """Return the page; see `write_run_page`."""
     heads = heads_view(run)
     classes = classes_view(run, rule, paths, why_silent, _licence(run))
     data: dict[str, Any] = {"classes": run.answers.classes, "perClass": classes.data}
@@ -57,8 +57,8 @@ def run_page(run: RunFolder, rule: SoundRule, paths: Mapping[str, Path], why_sil
         sections.append(Section("figures", "Figures", figures))
     sections += [
         Section("coverage", "Data coverage", coverage_section(run)),
-        Section("setting", "Setting", setting_section(run)),
-        Section("again", "Run it again", again_section(run)),
+        Section("setting", "Settings", setting_section(run)),
+        Section("again", "Reproduce this run", again_section(run)),
     ]
     subtitle = f"Run {run.name} · {len(run.answers.classes)} classes · training-free evaluation with calm_pl"
     return page(run.title, subtitle, sections, data, ("tables.js", "heads.js", "classes.js"))
@@ -67,7 +67,7 @@ def run_page(run: RunFolder, rule: SoundRule, paths: Mapping[str, Path], why_sil
 def _licence(run: RunFolder) -> str:
     try:
         licence = benchmark_facts(run.results["benchmark"]).licence
-    except DataError:  # a benchmark of another package, which is not here
+    except DataError:  # a benchmark of another package, not installed here
         licence = ""
     credits = ""
     if str(run.config.get("data", {}).get("root", "")).startswith("bundled:"):

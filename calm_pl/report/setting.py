@@ -1,4 +1,4 @@
-"""Configuration and versions of a run on its page, and how to repeat it."""
+"""A run's configuration and versions on its page, and how to repeat the run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from calm_pl.runs.folder import RunFolder
 
 
 def flattened(section: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Return settings by their full name, as in `data.shots`."""
+    """Return settings by their full name, such as `data.shots`."""
     for key, value in section.items():
         if isinstance(value, Mapping):
             yield from flattened(value, f"{path}{key}.")

@@ -1,4 +1,4 @@
-"""Clips as data URIs that a browser plays, within a stated number of bytes."""
+"""Clips as data URIs that a browser can play, within a limit on their size."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Format(NamedTuple):
     options: dict[str, Any]
 
 
-# Every browser plays MP3; libsndfile may be built without it, but never without WAV.
+# Every browser plays MP3; libsndfile may lack it, but always has WAV.
 _FORMATS = (
     _Format("MP3", "MPEG_LAYER_III", "audio/mpeg", {"bitrate_mode": "VARIABLE", "compression_level": 0.4}),
     _Format("WAV", "PCM_16", "audio/wav", {}),
@@ -37,10 +37,10 @@ class EmbeddedSound:
     """Clips inside a page.
 
     Attributes:
-        uris: by clip id, in the order of embedding.
-        too_many: clips that were left out because the page would have become too large.
-        unread: clips that are not there or could not be read (any more).
-        cut: clips of which only the first `MOST_SECONDS` are there.
+        uris: data URIs by clip id, in the order of embedding.
+        too_many: number of clips omitted because the page would have become too large.
+        unread: number of clips that are missing or could not be read.
+        cut: number of clips truncated to `MOST_SECONDS`.
     """
 
     uris: dict[str, str] = field(default_factory=dict)
@@ -50,17 +50,17 @@ class EmbeddedSound:
 
 
 def embed(clips: Iterable[str], paths: Mapping[str, Path], most_bytes: int) -> EmbeddedSound:
-    """Embed clips, mono at 16 kHz, until they are `most_bytes` together as base64.
+    """Embed clips, mono at 16 kHz, up to `most_bytes` in total.
 
     Args:
-        clips: ids in the order of their importance; a repeated one counts once.
+        clips: ids, most important first; a repeated id counts once.
         paths: files by clip id.
-        most_bytes: of all data URIs together.
+        most_bytes: maximum size of all data URIs together.
     """
     found = EmbeddedSound()
     total = 0
     for clip in dict.fromkeys(clips):
-        if found.too_many:  # decoding what will not be shown takes time
+        if found.too_many:  # do not decode what will not be shown
             found.too_many += 1
             continue
         try:
@@ -79,7 +79,7 @@ def embed(clips: Iterable[str], paths: Mapping[str, Path], most_bytes: int) -> E
 
 
 def data_uri(samples_T: np.ndarray) -> str:
-    """Compress mono float32 samples at 16 kHz; levels over full scale are turned down, not clipped."""
+    """Compress mono float32 samples at 16 kHz; samples over full scale are scaled down, not clipped."""
     import soundfile
 
     format = next(one for one in _FORMATS if one.name in soundfile.available_formats())

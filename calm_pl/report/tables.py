@@ -1,4 +1,4 @@
-"""Tables that are sorted by a click on a heading."""
+"""Tables that are sorted by clicking a heading."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Cell(NamedTuple):
 
     Attributes:
         shown: text or markup.
-        value: what it is sorted by; None sorts by the text.
+        value: sort key; None sorts by the text.
     """
 
     shown: str
@@ -28,15 +28,15 @@ def table(
     sortable: bool = False,
     tall: bool = False,
 ) -> Html:
-    """Make a table in a box of its own, which scrolls if the window is too small.
+    """Return a table in a box that scrolls if the window is too small.
 
     Args:
         caption: what it shows.
         header: headings.
         rows: as many cells as headings; the first is the row's heading.
-        words: columns of text, the first ones; the others hold numbers.
-        sortable: headings are buttons.
-        tall: many rows, which scroll below their headings.
+        words: number of leading columns with text; the others hold numbers.
+        sortable: whether headings are buttons.
+        tall: whether the rows scroll below their headings.
     """
     heads = (
         tag("th", _heading(text, sortable), class_=_kind(number, words), scope="col")

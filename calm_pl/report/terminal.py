@@ -45,17 +45,17 @@ def cells(name: str, result: MethodResult, module: FitFreeModule) -> list[str]:
 
 
 def shown(task: Task) -> list[MetricInfo]:
-    """Return the metrics that say something about a task."""
+    """Return the metrics shown for a task."""
     return METRICS.shown(kinds_of(task.multi_label, task.positive))
 
 
 def columns(metric: MetricInfo) -> list[str]:
-    """Return the headings of a metric, and of its interval where it has one."""
+    """Return the headings of a metric and of its interval, if it has one."""
     return [metric.title, "95 %"] if metric.interval else [metric.title]
 
 
 def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRecord) -> None:
-    """Print every method's metrics, and what a reader must know about them."""
+    """Print every method's metrics, followed by notes on them."""
     table = Table(title=record.title, title_justify="left", box=box.SIMPLE_HEAD)
     for number, head in enumerate(headings(module.task)):
         table.add_column(head, justify="right" if number else "left", no_wrap=True)
@@ -73,7 +73,7 @@ def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRec
 
 
 def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
-    """Return what a reader of the numbers must know, one sentence per item."""
+    """Return the notes on the numbers, one sentence per item."""
     from calm_pl.evaluation import odd_clips
     from calm_pl.evaluation.pseudo_labelled import pseudo_fit
     from calm_pl.pseudo.reporting import sentences
@@ -140,7 +140,7 @@ def _what_intervals(task: Task) -> str:
 
 
 def _two_chances(module: FitFreeModule) -> str:
-    """Return the width of the accuracy's interval from each source of chance alone."""
+    """Return the width of the accuracy's interval from each source of uncertainty alone."""
     parts = []
     for name, result in module.results.items():
         chance = result.ci95_parts["accuracy"]
@@ -160,7 +160,9 @@ def _oracle_gaps(module: FitFreeModule) -> list[str]:
     ]
     if not gaps:
         return []
-    return [f"Oracle settings were selected on the query set: an upper bound, no result. {'; '.join(gaps)}."]
+    return [
+        f"Oracle settings were selected on the query set: an upper bound, not a result. {'; '.join(gaps)}."
+    ]
 
 
 def _what_holds(module: FitFreeModule) -> str:
@@ -178,7 +180,7 @@ def _what_holds(module: FitFreeModule) -> str:
 
 
 def _worth_telling(first: str, second: str) -> bool:
-    """Leave out pairs of different methods on pseudo-labels and true labels: too many, of no interest."""
+    """Omit pairs of different methods where one is on pseudo-labels: too many, and of no interest."""
     labels = {method.endswith(PSEUDO_SUFFIX) for method in (first, second) if method != "zero_shot"}
     return len(labels) < 2 or first.removesuffix(PSEUDO_SUFFIX) == second.removesuffix(PSEUDO_SUFFIX)
 

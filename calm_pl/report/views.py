@@ -24,7 +24,7 @@ from calm_pl.report.tables import Cell, table
 from calm_pl.report.terminal import percent
 from calm_pl.runs.folder import RunFolder
 
-_SHADES = (("rank", "a tenth of the heads each"), ("value", "equal steps"))
+_SHADES = (("rank", "by rank (deciles)"), ("value", "by value"))
 _NO_SCRIPT = tag("noscript", tag("p", "This section needs JavaScript.", class_="muted"))
 
 
@@ -32,9 +32,9 @@ class SoundRule(NamedTuple):
     """Which clips a page embeds for listening.
 
     Attributes:
-        audio: whether it holds any.
-        clips_per_class: of the clips that are answered worst.
-        max_megabytes: of all of them together.
+        audio: whether to embed any.
+        clips_per_class: maximum number of clips per class, worst predicted first.
+        max_megabytes: maximum size of all clips together.
     """
 
     audio: bool = False
@@ -43,11 +43,11 @@ class SoundRule(NamedTuple):
 
 
 class View(NamedTuple):
-    """A part of the page and its data.
+    """A section of the page and its data.
 
     Attributes:
         body: markup.
-        data: for the script.
+        data: data for the script.
     """
 
     body: Html
@@ -55,7 +55,7 @@ class View(NamedTuple):
 
 
 def heads_view(run: RunFolder) -> View | None:
-    """Show the (layer, head) map; None if the run has no classifier, or no number of layers."""
+    """Return the map of layers and heads; None if the run has no classifier or no number of layers."""
     layers = run.results.get("heads", {}).get("layers")
     maps = read_head_maps(run.path / "classifier.safetensors") if layers else []
     if not maps:
@@ -66,8 +66,8 @@ def heads_view(run: RunFolder) -> View | None:
             tag(
                 "p",
                 "Each cell is an attention head of the text decoder: layers from top to bottom, heads from"
-                " left to right. Point at one, or use the arrow keys, to see its reliability and the classes"
-                " it is most reliable for.",
+                " left to right. Select one with the mouse or the arrow keys to see its reliability and the"
+                " classes for which it is most reliable.",
                 " The map shows the first round." if several else "",
                 class_="muted",
             ),
@@ -75,9 +75,7 @@ def heads_view(run: RunFolder) -> View | None:
                 "div",
                 _choice("head-method", "Method", [(one.method, method_name(one.method)) for one in maps]),
                 _choice("head-class", "Class", []),
-                _choice(
-                    "head-shade", "Shades", [("rank", "a tenth of the heads each"), ("value", "equal steps")]
-                ),
+                _choice("head-shade", "Shading", _SHADES),
                 class_="controls",
             ),
             tag(
@@ -96,7 +94,7 @@ def heads_view(run: RunFolder) -> View | None:
 def classes_view(
     run: RunFolder, rule: SoundRule, paths: Mapping[str, Path], why_silent: str, licence: str
 ) -> View:
-    """Show the accuracy of each class, what it is confused with, and its worst clips."""
+    """Return the accuracy of each class, what it is confused with, and its worst clips."""
     answers = run.answers
     clips = shown_clips(answers)
     wanted = [answers.questions[one.position].clip for one in in_turn(clips, rule.clips_per_class)]
@@ -104,11 +102,11 @@ def classes_view(
     names = [method_name(name) for name in answers.methods]
     body = join(
         [
-            tag("p", "Choose a class to see what it is confused with, and its clips.", class_="muted"),
+            tag("p", "Select a class to see what it is confused with, and its clips.", class_="muted"),
             tag("p", _sound_note(rule, sound, why_silent, licence), class_="muted", id="sound-note"),
             tag(
                 "div",
-                _choice("class-method", "Mistakes of", [(str(m), name) for m, name in enumerate(names)]),
+                _choice("class-method", "Errors of", [(str(m), name) for m, name in enumerate(names)]),
                 tag(
                     "label", "Find a class ", tag("input", type="search", id="class-find", autocomplete="off")
                 ),
@@ -164,11 +162,11 @@ def _class_rows(run: RunFolder) -> list[list[str | Cell]]:
 
 def _clip_data(one: ShownClip, run: RunFolder, order: Mapping[str, int]) -> list[Any]:
     clip = run.answers.questions[one.position].clip
-    return [clip, [list(answer) for answer in one.answers], order.get(clip, -1)]
+    return [clip, [list(found) for found in one.predictions], order.get(clip, -1)]
 
 
 def _sound_note(rule: SoundRule, sound: EmbeddedSound, why_silent: str, licence: str) -> str:
-    """Say which clips are embedded, which are not and why, and their licence."""
+    """Return a note on which clips are embedded, which are not and why, and their licence."""
     shown = f"Up to {CLIPS_SHOWN} questions and {MISTAKEN_SHOWN} confusions per class are shown, worst first."
     if not rule.audio:
         return (
@@ -179,7 +177,7 @@ def _sound_note(rule: SoundRule, sound: EmbeddedSound, why_silent: str, licence:
         return f"{shown} No audio is embedded: {why_silent}"
     parts = [
         shown,
-        f"{len(sound.uris):,} clips can be heard (at most {rule.clips_per_class} per class,"
+        f"{len(sound.uris):,} clips are embedded (at most {rule.clips_per_class} per class and"
         f" {rule.max_megabytes:g} MB), mono at 16 kHz, compressed.",
     ]
     if sound.too_many:

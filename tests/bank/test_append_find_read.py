@@ -150,7 +150,7 @@ def test_a_key_that_is_none(tmp_path, bad):
     [
         ({"vectors_NHD": torch.zeros(2, 12)}, r"\(N, H, D\).*\(2, 12\)"),
         ({"vectors_NHD": torch.zeros(2, 3, 4, dtype=torch.float64)}, "float64"),
-        ({"vectors_NHD": torch.zeros(3, 3, 4)}, "Expected 2 of everything"),
+        ({"vectors_NHD": torch.zeros(3, 3, 4)}, "Expected 2 of each part"),
         ({"option_scores_NO": torch.zeros(2, 4).double()}, r"\(N, O\) float32.*float64"),
         ({"meta": [{}]}, "'meta': 1"),
         ({"num_options_N": torch.tensor([0, 9])}, "between 0 and 4"),

@@ -93,7 +93,7 @@ def test_a_damaged_record_alone_is_computed_again(bank_folder, verified, caplog)
     found = bank.find(keys, verified=verified)
     if not verified:
         assert found.present_N.all()
-        with pytest.raises(LostRecords, match=r"1 records of the bank .* computed again") as caught:
+        with pytest.raises(LostRecords, match=r"1 records of the bank .* to recompute them") as caught:
             bank.read(keys)
         assert caught.value.keys == [key(7)]
         found = bank.find(keys)

@@ -67,12 +67,12 @@ def test_confusions_and_what_is_left_out_of_them(table):
 
 
 def made(rows):
-    """A table of one class, two methods and one draw; a row gives answers and confidences."""
-    answers = np.array([[one[:2]] for one in rows])
+    """A table of one class, two methods and one draw; a row gives predictions and confidences."""
+    predicted = np.array([[one[:2]] for one in rows])
     sure = np.array([[one[2:]] for one in rows], dtype=float)
     questions = tuple(Question(f"{n}.wav", "a", 0) for n in range(len(rows)))
     return AnswerTable(
-        ("m", "n"), ("a", "b"), questions, ("",) * len(rows), np.zeros(len(rows), int), answers, sure
+        ("m", "n"), ("a", "b"), questions, ("",) * len(rows), np.zeros(len(rows), int), predicted, sure
     )
 
 
@@ -90,8 +90,8 @@ def test_the_worst_clip_is_most_often_and_most_confidently_wrong():
     (ranked, nothing) = shown_clips(table)
     assert [one.position for one in ranked] == [3, 2, 5, 1, 4, 0]
     assert [one.wrong for one in ranked] == [1, 1, 1, 0.5, 0, 0]
-    assert ranked[0].answers == ((1, 1.0, 0.9), (1, 1.0, 0.6))
-    assert ranked[2].answers[0] == (2, 1.0, 0.0)  # no answer
+    assert ranked[0].predictions == ((1, 1.0, 0.9), (1, 1.0, 0.6))
+    assert ranked[2].predictions[0] == (2, 1.0, 0.0)  # no answer
     assert nothing == []
 
 

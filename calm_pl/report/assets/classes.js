@@ -1,4 +1,4 @@
-/* What a class is mistaken for, and its clips. */
+/* What a class is confused with, and its clips. */
 if (DATA.perClass) classView(DATA.perClass);
 
 function classView({ methods, confusions, counts, clips, draws, audio }) {
@@ -14,10 +14,10 @@ function classView({ methods, confusions, counts, clips, draws, audio }) {
 
   const mistakes = (m) => confusions[m].wrong.map((row) => row.reduce((sum, [, count]) => sum + count, 0));
   const linked = (c) => (c === none ? el("span", {}, name(c)) : el("button", { type: "button", onclick: () => pick(c) }, name(c)));
-  const counted = (count) => ` ${Number(count.toFixed(1))}${draws > 1 ? " a draw" : ""}`;
+  const counted = (count) => ` ${Number(count.toFixed(1))}${draws > 1 ? " per draw" : ""}`;
 
   function list(title, items, more) {
-    if (!items.length) return el("p", {}, `${title}: nothing.`);
+    if (!items.length) return el("p", {}, `${title}: none.`);
     const rest = more ? el("li", {}, `and ${more} more`) : null;
     return el("div", {}, el("p", {}, `${title}:`),
       el("ul", { class: "plain" }, ...items.map(([c, count]) => el("li", {}, linked(c), counted(count))), ...(rest ? [rest] : [])));
@@ -27,7 +27,8 @@ function classView({ methods, confusions, counts, clips, draws, audio }) {
     const player = sound < 0 ? null : el("audio", { controls: true, preload: "metadata", src: audio[sound], "aria-label": `${name(c)}: ${id}` });
     const says = answers.map(([answer, share, sure], m) => el("li", { class: answer === c ? "right" : "wrong" },
       `${answer === c ? "✓" : "✗"} ${methods[m]}: ${name(answer)} `,
-      el("span", { class: "muted" }, draws > 1 ? `${percent(share)} of draws, ${percent(sure)} sure` : `${percent(sure)} sure`)));
+      el("span", { class: "muted" }, draws > 1 ? `${percent(share)} of draws, confidence ${percent(sure)}` :
+      `confidence ${percent(sure)}`)));
     return el("li", {}, el("code", {}, id), ...(player ? [player] : []), el("ul", { class: "plain small" }, ...says));
   }
 
@@ -38,9 +39,9 @@ function classView({ methods, confusions, counts, clips, draws, audio }) {
     picks.forEach((button) => button.setAttribute("aria-pressed", Number(button.dataset.class) === chosen));
     detail.replaceChildren(
       el("h3", {}, name(chosen)),
-      list(`${methods[m]} takes it for`, confusions[m].wrong[chosen], confusions[m].rest[chosen]),
-      list(`${methods[m]} takes for it`, inverse.slice(0, 8), Math.max(0, inverse.length - 8)),
-      el("h4", {}, `Questions, the worst first (${clips[chosen].length} of ${counts[chosen]})`),
+      list(`Predicted by ${methods[m]} instead`, confusions[m].wrong[chosen], confusions[m].rest[chosen]),
+      list(`Classes that ${methods[m]} mistakes for it`, inverse.slice(0, 8), Math.max(0, inverse.length - 8)),
+      el("h4", {}, `Questions, worst first (${clips[chosen].length} of ${counts[chosen]})`),
       el("ul", { class: "clips" }, ...clips[chosen].map((one) => clip(one, chosen))),
     );
     detail.scrollTop = 0;
@@ -86,7 +87,8 @@ function classView({ methods, confusions, counts, clips, draws, audio }) {
     drawing.append(shape("rect", { x: side, y: side, width: cell * none, height: cell * none, class: "frame" }));
     matrix.replaceChildren(el("figure", {},
       el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Confusion matrix of ${methods[m]}` }, drawing),
-      el("figcaption", {}, `Confusion matrix of ${methods[m]}: rows are the truth, columns the answers; the stronger the colour, the larger the share of the row. Its numbers are those of the classes above.`)));
+      el("figcaption", {}, `Confusion matrix of ${methods[m]}: rows are true classes, columns are predictions;
+      the stronger the colour, the larger the share of the row.`)));
   }
 
   document.getElementById("class-find").addEventListener("input", (event) => {

@@ -55,8 +55,8 @@ function headMap({ layers, maps }) {
     detail.replaceChildren(
       el("h3", {}, named(head)),
       el("p", {}, `Reliability ${values[head].toFixed(3)}, ${ordinal(ranks[head] + 1)} of ${heads} heads. `,
-        share ? `Its vote weighs ${share.toPrecision(3)} times an equal share.` : "It has no vote."),
-      ...(trusted.length ? [el("p", {}, "Trusted most by (its place among the class's heads):"), el("ol", { class: "plain" }, ...trusted)] : []),
+        share ? `Its weight is ${share.toPrecision(3)} times that of equal weights.` : "It has no vote."),
+      ...(trusted.length ? [el("p", {}, "Classes for which it ranks highest, with its rank among all heads:"), el("ol", { class: "plain" }, ...trusted)] : []),
       el("p", {}, `Strongest heads, ${what()}:`),
       el("p", { class: "chips" }, ...strongest().map((one) =>
         el("button", { type: "button", onclick: () => cells[one].focus() }, named(one).replace("Layer ", "L").replace(", head ", " H")))),
@@ -114,7 +114,7 @@ function headMap({ layers, maps }) {
 
   function chooseMethod() {
     map = maps.find((one) => one.method === methodChoice.value);
-    const all = map.perClass ? "all (mean)" : map.trusted.length ? "all (mean; too many to tell apart here)" : "all (the method has one map)";
+    const all = map.perClass ? "all (mean)" : map.trusted.length ? "all (mean; too many classes to show each)" : "all (reliabilities are not per class)";
     classChoice.replaceChildren(el("option", { value: -1 }, all),
       ...(map.perClass ? DATA.classes.map((name, c) => el("option", { value: c }, name)) : []));
     classChoice.disabled = !map.perClass;

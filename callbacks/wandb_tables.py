@@ -179,7 +179,7 @@ def _log_sound(run: Any, folder: RunFolder, module: FitFreeModule, most: int) ->
             wave = load_audio(paths[clip], RATE, MOST_SECONDS).windows[0]
         except BadClipError:
             continue  # it was there when it was evaluated
-        said = [labels[answer] for answer, _, _ in one.answers]
+        said = [labels[answer] for answer, _, _ in one.predictions]
         sound = wandb.Audio(wave, sample_rate=RATE, caption=clip)
         table.add_data(guarded(clip), sound, guarded(labels[one.label]), *map(guarded, said))
     run.log({"test/listen": table})

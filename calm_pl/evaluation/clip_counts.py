@@ -94,7 +94,12 @@ class Account:
         self._refuse_too_many(self.failures)
 
     def add_notes(self, positions: Sequence[int], notes: Sequence[Mapping[str, Any]]) -> None:
-        """Count what is noted about a batch's clips once they are encoded; see `Batch.notes`."""
+        """Count what is noted about a batch's clips once they are encoded; see `Batch.notes`.
+
+        Batches of a user's own loader may have no notes.
+        """
+        if not notes:
+            return
         for position, note in zip(positions, notes, strict=True):
             if note["was_cut"]:
                 self.cut.append(position)

@@ -76,7 +76,8 @@ def waveform(
         return Waveform((samples,), False, whole_seconds, odd_kinds((samples,), cancelling, short))
     if long_clips == "stop":
         raise BadClipError(
-            f"{path}: lasts {len(samples) / sample_rate:.2f} s, over the model's window of {max_seconds:g} s"
+            f"{path}: lasts {_digits(len(samples) / sample_rate)} s, over the model's window of"
+            f" {_digits(max_seconds)} s"
             " (data.long_clips is 'stop'; 'start' or 'center' cut it, 'windows' takes all of it)."
         )
     starts = window_starts(len(samples), longest, long_clips)
@@ -91,6 +92,11 @@ def window_starts(length: int, longest: int, long_clips: str) -> list[int]:
         last = -(-length // longest) - 1
         return [k * spare // last for k in range(last + 1)]
     return [spare // 2 if long_clips == "center" else 0]
+
+
+def _digits(seconds: float) -> str:
+    """Format a duration so that one sample more than another shows."""
+    return f"{seconds:.5f}".rstrip("0").rstrip(".")
 
 
 def _resample(mono: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:

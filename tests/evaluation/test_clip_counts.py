@@ -37,11 +37,19 @@ def test_counts_add_up():
     whole, cut = {"was_cut": False, "odd": []}, {"was_cut": True, "odd": []}
     counted.add_notes([3, 4, 5], [{"was_cut": True, "odd": ["silent", "short"]}, cut, whole])
     counted.add(batch([]))
+    counted.add_notes([], [])
     counted.add(batch([0, 1, 2]))
     unjudged = {"was_cut": True}  # as an earlier version cached it
     counted.add_notes([0, 1, 2], [whole, unjudged, {"was_cut": False, "odd": ["too_loud"]}])
     odd = [Odd(2, ("too_loud",)), Odd(3, ("silent", "short"))]
     assert counted.over_ranks(CPU) == Coverage(6, [], [1, 3, 4], odd, [1])
+
+
+def test_batches_without_notes_are_counted_too():
+    counted = account(2)
+    counted.add(batch([0, 1]))
+    counted.add_notes([0, 1], [])
+    assert counted.over_ranks(CPU) == Coverage(2, [], [], [], [])
 
 
 def test_the_first_failure_stops_and_names_the_file():

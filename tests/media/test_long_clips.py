@@ -55,10 +55,13 @@ def test_start_is_the_default(ramp):
 
 def test_stop_refuses_and_says_how_to_go_on(ramp):
     path = ramp(3 * RATE)
-    with pytest.raises(
-        BadClipError, match=r"a\.wav: lasts 3\.00 s, over .* window of 2 s .*long_clips.*center"
-    ):
+    with pytest.raises(BadClipError, match=r"a\.wav: lasts 3 s, over .* window of 2 s .*long_clips.*center"):
         load_audio(path, RATE, 2.0, "stop")
+
+
+def test_one_sample_too_many_shows_in_the_message(ramp):
+    with pytest.raises(BadClipError, match=r"lasts 2\.00006 s, over the model's window of 2 s"):
+        load_audio(ramp(2 * RATE + 1), RATE, 2.0, "stop")
 
 
 def test_the_window_is_measured_at_the_models_rate(write, sine):

@@ -10,7 +10,7 @@ from calm_pl.data.questions.clips import Clip
 from calm_pl.data.questions.counting import clip_ids
 from calm_pl.data.questions.task import Task
 from calm_pl.evaluation.clip_counts import Coverage
-from calm_pl.media import ODD_SOUND, odd_sentence
+from calm_pl.media import ODD_SOUND, odd_sentences
 
 FILE = "odd_clips.csv"
 
@@ -70,10 +70,7 @@ def sentences(clips: Iterable[OddClip], unjudged: int = 0, file: str = FILE) -> 
         unjudged: cached clips of which it is not known.
         file: where all of them are listed; empty where they are not.
     """
-    kinds = kinds_of(clips)
-    lines = [
-        odd_sentence(kind, [name for name in kinds if kind in kinds[name]], file) for kind in counts(clips)
-    ]
+    lines = odd_sentences(kinds_of(clips), file)
     if unjudged:
         lines.append(
             f"{unjudged:,} cached clips were encoded by a version that did not look for silence and the"

@@ -165,6 +165,7 @@ def _build_trainer(config: MaskConfig, record: JobRecord, module: MaskModule, va
 def _write(config: MaskConfig, record: JobRecord, module: MaskModule, data: TextDataModule) -> None:
     """Write mask, results and configuration, and print a few lines about them."""
     from calm_pl.functional.masks import trained_mask
+    from calm_pl.media import odd_sentences
     from calm_pl.models.masks import HeadMask
 
     logits_LA = module.logits_LA.detach().cpu()
@@ -194,6 +195,8 @@ def _write(config: MaskConfig, record: JobRecord, module: MaskModule, data: Text
             f"Validation: cross-entropy {last['loss']:.3f} per token, {last['exact']:.1%} of"
             f" {last['num_clips']} answers exactly right."
         )
+    for line in odd_sentences(module.odd):
+        print(line)
     print(f"Mask: {path}")
 
 
@@ -206,6 +209,7 @@ def _results(record: JobRecord, module: MaskModule, data: TextDataModule, mask: 
         "heads_on_by_layer": mask.on_LA.sum(1).tolist(),
         "n_train": len(data.train),
         "n_validation": len(data.validation),
+        "odd_sound": module.odd,
         "ranks": module.trainer.world_size,
         "resumed_from_step": module.first,
         "validations": [one._asdict() for one in module.validations],

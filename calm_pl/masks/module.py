@@ -10,7 +10,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from calm_pl.data.questions.draws import stable_number
-from calm_pl.distributed import sum_over_ranks
+from calm_pl.distributed import concatenate_over_ranks, sum_over_ranks
 from calm_pl.errors import BadClipError, RunError
 from calm_pl.functional.masks import (
     annealed_tau,
@@ -62,6 +62,8 @@ class MaskModule(LightningModule):
         first: the step from which training resumes, else 0.
         saved: the step of the last state that was saved or resumed from.
         validations: results of validations, in the order of steps.
+        odd: kinds of `calm_pl.media.ODD_SOUND`, by id, of clips of which little is heard, among those read
+            since training was resumed; of all ranks once it is over.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class MaskModule(LightningModule):
         )
         self.logits_LA = nn.Parameter(start_LA if state is None else state.logits_LA.clone())
         self.validations: list[Validation] = []
+        self.odd: dict[str, tuple[str, ...]] = {}
         self._gates: HeadGates | None = None
         self._layers: SteppedLayers | None = None
         self._sums = torch.zeros(4, dtype=torch.float64)
@@ -132,7 +135,8 @@ class MaskModule(LightningModule):
             self._layers = SteppedLayers(self.lalm.decoder)
 
     def on_fit_end(self) -> None:
-        """Remove the gates from the model."""
+        """Remove the gates from the model, and learn which odd clips other ranks met."""
+        self.odd = dict(sorted(concatenate_over_ranks(list(self.odd.items()))))
         for part in (self._gates, self._layers):
             if part is not None:
                 part.remove()
@@ -221,6 +225,7 @@ class MaskModule(LightningModule):
     def _scores(self, batch: TextBatch, mask: Tensor) -> Any:
         if batch.failures:
             raise BadClipError(batch.failures[0])
+        self.odd |= batch.odd
         assert self._gates is not None
         # Kept until the backward pass is over: it runs checkpointed layers again.
         self._gates.set(mask)

@@ -41,11 +41,13 @@ class TextBatch:
         inputs: the model's input tensors for N prompts; empty if a clip could not be read.
         texts: N expected answers.
         failures: why clips could not be read.
+        odd: kinds of `calm_pl.media.ODD_SOUND`, by id, of clips of which little is heard.
     """
 
     inputs: dict[str, Tensor]
     texts: list[str]
     failures: list[str]
+    odd: dict[str, tuple[str, ...]]
 
 
 class StepBatches(Sampler[list[int]]):
@@ -165,7 +167,7 @@ class TextDataModule(LightningDataModule):
     def transfer_batch_to_device(self, batch: TextBatch, device: Any, dataloader_idx: int) -> TextBatch:
         """Move the batch's tensors."""
         inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.inputs.items()}
-        return TextBatch(inputs, batch.texts, batch.failures)
+        return TextBatch(inputs, batch.texts, batch.failures, batch.odd)
 
     def _place(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
@@ -178,7 +180,7 @@ class TextDataModule(LightningDataModule):
         return DataLoader(
             ClipDataset(queries, rule),
             batch_sampler=batches,
-            collate_fn=TextCollator([one.text for one in clips], s.question, preparer),
+            collate_fn=TextCollator(clips, s.question, preparer),
             num_workers=s.num_workers,
         )
 
@@ -205,20 +207,22 @@ class TextCollator:
     """Collator of decoded clips into a `TextBatch`.
 
     Args:
-        texts: the data set's expected answers.
+        clips: of the data set, with their expected answers.
         question: the text in every prompt.
         preparer: makes the model's inputs.
     """
 
-    def __init__(self, texts: Sequence[str], question: str, preparer: Preparer) -> None:
-        self.texts = texts
+    def __init__(self, clips: Sequence[TextClip], question: str, preparer: Preparer) -> None:
+        self.clips = clips
         self.question = question
         self.preparer = preparer
 
     def __call__(self, items: Sequence[Item]) -> TextBatch:
         """Collate items of a `ClipDataset`."""
-        texts = [self.texts[index] for index, _ in items]
+        texts = [self.clips[index].text for index, _ in items]
         failures = [item.reason for _, item in items if isinstance(item, Failure)]
-        sound = [item.sound.windows[0] for _, item in items if isinstance(item, Media)]
+        heard = {index: item.sound for index, item in items if isinstance(item, Media)}
+        sound = [heard[index].windows[0] for index, _ in items if index in heard]
+        odd = {self.clips[index].clip.id: one.odd for index, one in heard.items() if one.odd}
         inputs = {} if failures else self.preparer(sound, [self.question] * len(sound))
-        return TextBatch(inputs, texts, failures)
+        return TextBatch(inputs, texts, failures, odd)

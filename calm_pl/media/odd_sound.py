@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,13 +11,13 @@ MIN_SECONDS = 0.1  # shorter clips give a model no audio token
 ODD_SOUND = {
     SILENT: "digitally silent",
     CANCELLING: "silent once the channels are averaged (opposite phase)",
-    TOO_LOUD: "more than 10 times above full scale (samples in 16-bit units?)",
+    TOO_LOUD: "more than 10 times above full scale",
     SHORT: f"shorter than {MIN_SECONDS} s and padded with silence",
 }
 """What each kind of oddness is, behind "the clip is"."""
 _LEAST_SWING = 2.0**-15  # peak to peak: one step of 16 bits
 _LEAST_POWER_LEFT = 1e-3  # of the channels' mean power
-_LOUDEST = 10.0  # full scale is 1
+_LOUDEST = 10.0  # full scale is 1; what is above 100 is refused
 _SHOWN = 3
 
 
@@ -74,3 +74,14 @@ def odd_sentence(kind: str, names: Sequence[str], file: str = "") -> str:
     listed = f" ({file})" if file else ""
     are = "clip is" if len(names) == 1 else "clips are"
     return f"{len(names):,} {are} {ODD_SOUND[kind]}: {', '.join(names[:_SHOWN])}{more}{listed}."
+
+
+def odd_sentences(kinds: Mapping[str, Sequence[str]], file: str = "") -> list[str]:
+    """Say how many clips are of each kind that there is, and name the first few.
+
+    Args:
+        kinds: of each odd clip, by its name.
+        file: where all of them are listed; empty where they are not.
+    """
+    names = {kind: [name for name, own in kinds.items() if kind in own] for kind in ODD_SOUND}
+    return [odd_sentence(kind, found, file) for kind, found in names.items() if found]

@@ -73,7 +73,7 @@ def read_sound(path: str | Path) -> Sound:
         raise BadClipError(f"{path}: contains no samples.")
     if not np.isfinite(samples_T).all():
         raise BadClipError(f"{path}: holds samples that are NaN or infinite.")
-    loudest = float(np.abs(samples_T).max())
+    loudest = float(max(samples_T.max(), -samples_T.min()))
     if loudest > _LOUDEST:
         raise BadClipError(
             f"{path}: holds samples up to {loudest:,.0f}, but full scale is 1: divide its samples by"

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from rank_processes import Job
 from safetensors import safe_open
@@ -235,6 +236,17 @@ def test_a_clip_that_cannot_be_read_is_named(call, settings, tmp_path):
     assert result.returncode == 1
     assert "bad.wav" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_clip_of_which_nothing_is_heard_is_told(call, settings, tmp_path):
+    soundfile.write(tmp_path / "silent.wav", np.zeros(4_000), 16_000)
+    (tmp_path / "one.csv").write_text("path,text\nsilent.wav,x\n")
+    own = [one for one in settings if not one.startswith(("task.root", "mask.steps", "mask.warmup"))]
+    result = call("fit-mask", *own, f"task.manifest={tmp_path / 'one.csv'}", "mask.steps=1", "mask.warmup=0")
+    assert result.returncode == 0, result.stderr
+    assert "1 clip is digitally silent: silent.wav.\n" in result.stdout
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["odd_sound"] == {"silent.wav": ["silent"]}
 
 
 def test_print_config(call, settings):

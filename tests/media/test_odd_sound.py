@@ -67,7 +67,7 @@ def test_channels_of_a_container_that_cancel(sound, sine):
     assert odd(sound("b.mkv", np.abs(voice), codec="flac", sample_format="s16")) == ()
 
 
-@pytest.mark.parametrize(("peak", "kinds"), [(10.0, ()), (-10.5, ("too_loud",)), (32_767.0, ("too_loud",))])
+@pytest.mark.parametrize(("peak", "kinds"), [(10.0, ()), (-10.5, ("too_loud",)), (99.0, ("too_loud",))])
 def test_levels_far_above_full_scale(floats, peak, kinds):
     samples = np.zeros(RATE)
     samples[5] = peak

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from calm_pl import __version__
@@ -25,6 +26,7 @@ from calm_pl.jobs.record import JobRecord
 from calm_pl.methods.classifier import Classifier, method_of
 from calm_pl.methods.table import PSEUDO_SUFFIX
 from calm_pl.report.terminal import notes
+from calm_pl.runs.findings import with_earlier
 from calm_pl.runs.predictions import PREDICTIONS_HASH, predictions_hash
 from calm_pl.voters import HeadVoter
 
@@ -100,8 +102,10 @@ class RunRecord(Callback):
             else:
                 made.save(folder / name)
         (folder / "figures" / "index.json").unlink(missing_ok=True)  # of an earlier run
-        results = json.dumps(self._results(pl_module, data) | self._belonging(trainer), indent=2) + "\n"
-        _write(folder / "results.json", results)
+        path = folder / "results.json"
+        results = self._results(pl_module, data) | self._belonging(trainer)
+        results = with_earlier(path, results | {"encodings": self._encodings(trainer, pl_module, data)})
+        _write(path, json.dumps(results, indent=2) + "\n")
 
     def _belonging(self, trainer: Trainer) -> dict[str, str]:
         """Return the hash of the predictions that these results are of, where they are written by now."""
@@ -110,6 +114,26 @@ class RunRecord(Callback):
         if not any(one.run_dir == self.run_dir for one in earlier):
             return {}
         return {PREDICTIONS_HASH: predictions_hash(self.run_dir / "predictions.csv")}
+
+    def _encodings(
+        self, trainer: Trainer, module: FitFreeModule, data: FewShotDataModule | None
+    ) -> list[dict[str, Any]]:
+        """Return how much this run encoded, in what time and where; nothing if all was cached."""
+        sides = {"support": module.task.support, "query": module.task.query}
+        banked = {name: data.loaders[name].num_banked if data else 0 for name in sides}
+        encoded = {name: len(some) - banked[name] for name, some in sides.items() if len(some) > banked[name]}
+        if not encoded:
+            return []
+        return [
+            {
+                "questions": sum(encoded.values()),
+                "seconds": round(sum(self._seconds[name] for name in encoded), 3),
+                "host": platform.node(),
+                "device": _device_name(module.device),
+                "ranks": trainer.world_size,
+                "date": time.strftime("%Y-%m-%d %H:%M:%S"),
+            }
+        ]
 
     def _results(self, module: FitFreeModule, data: FewShotDataModule | None) -> dict[str, Any]:
         total = self.load_seconds + time.perf_counter() - self._made
@@ -125,6 +149,7 @@ class RunRecord(Callback):
             },
             "versions": _versions(),
             "config_hash": self.config_hash,
+            "weights": module.lalm.identity()["weights"],
         }
 
 
@@ -201,6 +226,10 @@ def _csv(rows: list[list[str]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(guarded_rows(rows))
     return text.getvalue()
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
 
 
 def _versions() -> dict[str, str]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
+import secrets
+import shutil
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calm_pl.atomic_files import replacing
 from calm_pl.config.schema import WandbConfig
-from calm_pl.jobs.record import JobRecord
+from calm_pl.jobs.record import JobRecord, is_rank_zero
 from calm_pl.runs.folder import LIMITED
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import WandbLogger
 
 _PROJECT = "calm_pl"
+_ID_FILE = "calm_pl.json"
 _TRUE = ("true", "1", "yes", "on")
 
 
@@ -31,7 +37,10 @@ def build_wandb(settings: WandbConfig, record: JobRecord) -> WandbLogger | None:
     if mode == "disabled":
         return None
     wandb.setup(wandb.Settings(silent=True, mode=mode))
+    resumed: dict[str, Any] = {} if mode == "offline" else {"resume": "allow"}  # offline W&B warns of it
     return _lenient()(
+        id=_run_id(record),
+        **resumed,
         name=settings.name or os.environ.get("WANDB_NAME") or record.run_dir.name,
         save_dir=record.run_dir,
         project=settings.project or known.project or _PROJECT,
@@ -40,6 +49,37 @@ def build_wandb(settings: WandbConfig, record: JobRecord) -> WandbLogger | None:
         entity=settings.entity,
         group=settings.group,
     )
+
+
+def _run_id(record: JobRecord) -> str | None:
+    """Return the id of the folder's run, one for each configuration; None where W&B's agent gives one."""
+    if any(os.environ.get(name) for name in ("WANDB_RUN_ID", "WANDB_SWEEP_ID")) or not is_rank_zero():
+        return None
+    path = record.run_dir / "wandb" / _ID_FILE
+    known = _ids(path)
+    same = [one for one, digest in known.items() if digest == record.config_hash]
+    run_id = same[0] if same else secrets.token_hex(4)
+    with replacing(path) as part:  # the present one last
+        ids = {**{one: known[one] for one in known if one != run_id}, run_id: record.config_hash}
+        part.write_text(json.dumps(ids) + "\n", encoding="utf-8")
+    return run_id
+
+
+def _ids(path: Path) -> dict[str, str]:
+    """Return the ids that jobs gave their runs in a folder, with the configuration's hash of each."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(one): str(digest) for one, digest in known.items()} if isinstance(known, dict) else {}
+
+
+def remove_replaced(run_dir: Path) -> None:
+    """Remove the offline runs of earlier jobs in a run folder, so that one is left to sync."""
+    known = list(_ids(run_dir / "wandb" / _ID_FILE))
+    runs = [path for one in known for path in sorted((run_dir / "wandb").glob(f"offline-run-*-{one}"))]
+    for path in runs[:-1]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def mode_of(settings: WandbConfig) -> str | None:

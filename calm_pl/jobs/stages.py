@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calm_pl.errors import RunError, StoppedRunError
@@ -21,10 +22,13 @@ def finish_dashboards(trainer: Trainer) -> None:
     """Flush Weights & Biases now rather than when the process ends."""
     from lightning.pytorch.loggers import WandbLogger
 
+    from calm_pl.jobs.dashboard import remove_replaced
+
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):
             try:
                 logger.experiment.finish()
+                remove_replaced(Path(logger.save_dir or "."))
             except Exception as error:  # its helper may be gone; the results are on disk
                 print(f"Warning: Weights & Biases did not finish: {error}", file=sys.stderr)
 

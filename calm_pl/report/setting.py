@@ -55,6 +55,15 @@ def setting_section(run: RunFolder) -> Html:
     )
 
 
+def _encoded(one: Mapping[str, Any]) -> str:
+    """Say how much a run of this configuration encoded, in what time and where."""
+    ranks = f" x {one['ranks']}" if one["ranks"] > 1 else ""
+    return (
+        f"{one['questions']:,} questions in {one['seconds']:g} s, {one['device']}{ranks}, {one['host']},"
+        f" {one['date']}"
+    )
+
+
 def again_section(run: RunFolder) -> Html:
     """Show the command, its configuration, and versions."""
     versions = run.results.get("versions", {})
@@ -75,7 +84,11 @@ def again_section(run: RunFolder) -> Html:
                 ),
             ]
         )
-    rows = [*versions.items(), *((f"seconds: {name}", f"{value:g}") for name, value in seconds.items())]
+    rows = [
+        *versions.items(),
+        *((f"seconds: {name}", f"{value:g}") for name, value in seconds.items()),
+        *(("encoded", _encoded(one)) for one in run.results.get("encodings", ())),
+    ]
     return join(
         [
             again,

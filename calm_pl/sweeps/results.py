@@ -87,6 +87,8 @@ def _log(
     """Log the table, and per method and case the results of oracle and fair selection."""
     import wandb
 
+    from calm_pl.jobs.dashboard import remove_replaced
+
     run = board.experiment
     run.config.update(yaml.safe_load(record.config_yaml), allow_val_change=True)
     names = columns()
@@ -101,3 +103,4 @@ def _log(
                 path = "/".join(part for part in ("sweep", one.case, one.method, *around, name) if part)
                 run.summary[f"{path}/{metric}"] = mean.value
     run.finish()
+    remove_replaced(record.run_dir)

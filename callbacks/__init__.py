@@ -1,5 +1,5 @@
 """Lightning callbacks, one per file. They import calm_pl, never the reverse.
 
-Installed, this package is `calm_pl.callbacks`. Each module has a callback that any Trainer can take, and
-`from_record`, which makes it for a job of the command line.
+In an installed package this is `calm_pl.callbacks`. Each module has a callback for any Trainer, and
+`from_record`, which creates it for a job of the command line.
 """

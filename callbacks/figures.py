@@ -18,18 +18,18 @@ from .predictions import PredictionWriter
 from .run_record import RunRecord
 from .showing import only_shows
 
-# Matplotlib is imported after the test, on rank 0 only.
+# Matplotlib is imported after testing, on rank 0 only.
 if TYPE_CHECKING:
     from calm_pl.figures.agreement import Agreement
 
 
 class FigureWriter(Callback):
-    """Draw a run's figures after test, on rank 0, from what other callbacks left in its folder.
+    """Draw a run's figures after test, on rank 0, from the files that other callbacks wrote.
 
     A figure that cannot be drawn causes a warning, and the job goes on.
 
     Args:
-        run_dir: where `figures/` is made.
+        run_dir: the run folder, in which `figures/` is created.
 
     Raises:
         RunError: at the start, if `PredictionWriter` or `RunRecord` is not before it among the callbacks.
@@ -40,12 +40,12 @@ class FigureWriter(Callback):
         self.folder = self.run_dir / "figures"
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse an order of callbacks that leaves nothing to draw."""
+        """Raise RunError if the callbacks that write the files do not come first."""
         require_before(self, trainer, PredictionWriter, RunRecord)
 
     @only_shows
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw what the run has; each file appears under its name only when complete, the index last."""
+        """Draw the run's figures; each file appears under its name only when complete, the index last."""
         if not trainer.is_global_zero:
             return
         from calm_pl.figures.folder import draw_into
@@ -53,12 +53,13 @@ class FigureWriter(Callback):
         from calm_pl.figures.run_files import facts_of, write_agreement
 
         assert isinstance(pl_module, FitFreeModule)
-        write_agreement(self.folder, _agreement(pl_module))  # of all rounds; the classifier is the first's
+        write_agreement(self.folder, _agreement(pl_module))  # over all rounds; the classifier is the first
+        # round's
         draw_into(self.folder, run_drawings(facts_of(read_run(self.run_dir))))
 
 
 def _agreement(module: FitFreeModule) -> dict[str, Agreement]:
-    """Return how well rounds agree on heads, for each method that ranks heads."""
+    """Return the agreement between rounds on heads, for each method that ranks heads."""
     from calm_pl.figures.agreement import agreement
 
     found = {}
@@ -71,5 +72,5 @@ def _agreement(module: FitFreeModule) -> dict[str, Agreement]:
 
 
 def from_record(record: JobRecord) -> FigureWriter:
-    """Make the callback of a command-line job."""
+    """Create the callback for a command-line job."""
     return FigureWriter(record.run_dir)

@@ -1,4 +1,4 @@
-"""Callbacks that read what others wrote must come after them."""
+"""Check that callbacks which read files come after those that write them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from calm_pl.errors import RunError
 
 
 def require_before(reader: Callback, trainer: Trainer, *writers: type[Callback]) -> None:
-    """Refuse a Trainer whose callbacks do not have the writers before the reader.
+    """Check that a Trainer's callbacks have the writers before the reader.
 
     Raises:
-        RunError: names the first writer that is not there.
+        RunError: a writer is missing or comes later; the message names it.
     """
     earlier = trainer.callbacks[: trainer.callbacks.index(reader)]  # type: ignore[attr-defined]
     for writer in writers:

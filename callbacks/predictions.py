@@ -17,7 +17,7 @@ class PredictionWriter(Callback):
     """Write the predictions of a `FitFreeModule` after test, on rank 0.
 
     Args:
-        run_dir: folder of `predictions.csv`.
+        run_dir: the run folder.
     """
 
     def __init__(self, run_dir: str | Path) -> None:
@@ -34,7 +34,7 @@ class PredictionWriter(Callback):
 def prediction_rows(module: FitFreeModule) -> Iterator[list[str]]:
     """Return a header, then a row per question and draw: truth, options, predictions, confidences.
 
-    `cluster` numbers what is not independent, such as the clips of one recording (see
+    `cluster` numbers groups of dependent clips, such as those of one recording (see
     `calm_pl.metrics.clusters`).
     """
     yield header_of(module.methods)
@@ -51,11 +51,11 @@ def prediction_rows(module: FitFreeModule) -> Iterator[list[str]]:
             for label, confidence in zip(
                 label_QDM[position][draw], confidence_QDM[position][draw], strict=True
             ):
-                # Past the classes stands "no answer", of words that name no option.
+                # Index C: the generated text named no option.
                 row += cells_of(task.classes[label] if label < len(task.classes) else "", confidence)
             yield row
 
 
 def from_record(record: JobRecord) -> PredictionWriter:
-    """Make the callback of a command-line job."""
+    """Create the callback for a command-line job."""
     return PredictionWriter(record.run_dir)

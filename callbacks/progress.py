@@ -39,11 +39,11 @@ class ClipProgress(ProgressBar):
         self._enabled = True
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin the support."""
+        """Start counting support clips."""
         self._begin("support", trainer, pl_module)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin the query."""
+        """Start counting query clips."""
         self._begin("query", trainer, pl_module)
 
     def on_validation_batch_end(
@@ -59,11 +59,11 @@ class ClipProgress(ProgressBar):
         self._advance(batch)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """End the support."""
+        """Finish the support stage."""
         self._end()
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """End the query."""
+        """Finish the query stage."""
         self._end()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
@@ -97,7 +97,7 @@ class ClipProgress(ProgressBar):
     def _end(self) -> None:
         if not self._enabled:
             return
-        # Ranks may still be adding their last batch, but all have made it: the sums of metrics came after.
+        # Other ranks may not have counted their last batch, but all have processed it.
         done, failed = self._stage.done.add(), self._stage.failed.add()
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
@@ -108,13 +108,13 @@ class ClipProgress(ProgressBar):
 
 
 class _Stage:
-    """Support or query.
+    """One stage: support or query.
 
     Args:
-        name: which.
+        name: name of the stage.
         questions: its questions.
-        banked: those whose vectors the bank had.
-        number: of the stage in this job, from 1.
+        banked: number of questions whose vectors are in the bank.
+        number: number of the stage in this job, from 1.
     """
 
     def __init__(self, name: str, questions: Sequence[Query], banked: int, number: int) -> None:
@@ -127,7 +127,7 @@ class _Stage:
         self.started = self.last_line = time.monotonic()
 
     def asides(self, failed: int) -> str:
-        """Return the remarks beside the count."""
+        """Return the remarks after the count."""
         parts = [f"{self.banked:,} cached"] if self.banked else []
         parts += [f"{failed:,} failed"] if failed else []
         return ", ".join(parts)
@@ -154,5 +154,5 @@ def _questions(module: LightningModule, split: str) -> Sequence[Query]:
 
 
 def from_record(record: JobRecord) -> ClipProgress:
-    """Make the callback of a command-line job."""
+    """Create the callback for a command-line job."""
     return ClipProgress()

@@ -18,10 +18,10 @@ from calm_pl.pseudo.reporting import kept_rows, rejected_rows, summary
 
 
 class PseudoLabelWriter(Callback):
-    """Write the pseudo-labels of a `FitFreeModule`, if it has any, once the support is fitted, on rank 0.
+    """Write the pseudo-labels of a `FitFreeModule`, if any, once the support is fitted, on rank 0.
 
     Args:
-        run_dir: folder of the two files, of `pseudo_labels.json`, the entry of `results.json`, and of
+        run_dir: folder for the two files, `pseudo_labels.json` (the entry of `results.json`) and
             `config.yaml`.
         config_yaml: the resolved configuration.
     """
@@ -53,5 +53,5 @@ class PseudoLabelWriter(Callback):
 
 
 def from_record(record: JobRecord) -> PseudoLabelWriter:
-    """Make the callback of a command-line job."""
+    """Create the callback for a command-line job."""
     return PseudoLabelWriter(record.run_dir, record.config_yaml)

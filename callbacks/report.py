@@ -21,14 +21,14 @@ class ReportWriter(Callback):
     """Write the page after test, on rank 0, from the files of `PredictionWriter` and `RunRecord`.
 
     Args:
-        run_dir: folder of `report.html`.
-        audio: embed clips, so that they can be heard. Off by default: recordings may be private or licensed,
-            and a page is easily passed on.
-        clips_per_class: how many of each class, those that are answered worst.
-        max_megabytes: of all embedded clips together.
+        run_dir: the run folder.
+        audio: embed audio of clips. Off by default: recordings may be private or licensed, and pages are
+            easily shared.
+        clips_per_class: maximum number of embedded clips per class, worst predicted first.
+        max_megabytes: maximum size of all embedded clips together.
 
     Raises:
-        RunError: at the start, where one of the two is not among the Trainer's callbacks before it.
+        RunError: at the start, if either callback is missing from the Trainer or comes after this one.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class ReportWriter(Callback):
         self.rule = SoundRule(audio, clips_per_class, max_megabytes)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse an order of callbacks that leaves nothing to read."""
+        """Raise RunError if the callbacks that write the files do not come first."""
         require_before(self, trainer, PredictionWriter, RunRecord)
 
     @only_shows
@@ -56,6 +56,6 @@ class ReportWriter(Callback):
 
 
 def from_record(record: JobRecord) -> ReportWriter:
-    """Make the callback of a command-line job."""
+    """Create the callback for a command-line job."""
     settings = (yaml.safe_load(record.config_yaml) or {}).get("report", {})
     return ReportWriter(record.run_dir, **settings)

@@ -40,11 +40,11 @@ class RunRecord(Callback):
 
     Args:
         run_dir: the run folder.
-        benchmark: name of the benchmark; of the data module where empty.
-        model_path: name of the model; its path where empty.
-        config_yaml: the resolved configuration; without one there is no `config.yaml`.
-        config_hash: over what can change results.
-        load_seconds: time that was spent before this callback was made.
+        benchmark: name of the benchmark; the data module's if empty.
+        model_path: name of the model; its path if empty.
+        config_yaml: the resolved configuration; `config.yaml` is only written if given.
+        config_hash: hash of the settings that can change results.
+        load_seconds: time spent before this callback was created.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class RunRecord(Callback):
         self._made = self._stage_started = time.perf_counter()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the support's clock."""
+        """Start timing the support."""
         self._stage_started = time.perf_counter()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -74,7 +74,7 @@ class RunRecord(Callback):
         self._seconds["support"] = time.perf_counter() - self._stage_started
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the query's clock."""
+        """Start timing the query."""
         self._stage_started = time.perf_counter()
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -101,7 +101,7 @@ class RunRecord(Callback):
                 (folder / name).unlink(missing_ok=True)
             else:
                 made.save(folder / name)
-        (folder / "figures" / "index.json").unlink(missing_ok=True)  # of an earlier run
+        (folder / "figures" / "index.json").unlink(missing_ok=True)  # from an earlier run
         path = folder / "results.json"
         results = self._results(pl_module, data) | self._belonging(trainer)
         results = with_earlier(path, results | {"encodings": self._encodings(trainer, pl_module, data)})
@@ -154,9 +154,9 @@ class RunRecord(Callback):
 
 
 def classifier(module: FitFreeModule, data: FewShotDataModule | None) -> Classifier | None:
-    """Return the voters of the first round, with the prompt and the model that they belong to.
+    """Return the first round's voters, with their prompt and model.
 
-    None where none can be stored, or the prompt is not known for want of a data module.
+    None if no voter can be stored, or the prompt is unknown because there is no data module.
     """
     first = {
         name: rounds[0] for name, rounds in module.fitted.items() if method_of(name, rounds[0]) is not None
@@ -165,7 +165,7 @@ def classifier(module: FitFreeModule, data: FewShotDataModule | None) -> Classif
 
 
 def pseudo_classifier(module: FitFreeModule, data: FewShotDataModule | None) -> Classifier | None:
-    """Return the same for voters on pseudo-labels, with the classes that have any."""
+    """Return the same for voters on pseudo-labels, with the classes that have pseudo-labels."""
     pseudo = pseudo_fit(module.sources)
     if pseudo is None:
         return None
@@ -246,7 +246,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def from_record(record: JobRecord) -> RunRecord:
-    """Make the callback of a command-line job."""
+    """Create the callback for a command-line job."""
     return RunRecord(
         record.run_dir,
         record.benchmark,

@@ -1,4 +1,4 @@
-"""What only shows results may fail: they are on disk, and the job is done."""
+"""Failures of what only shows results become warnings: the results are already on disk."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Shows = TypeVar("Shows", bound=Callable[[Any, Trainer, LightningModule], None])
 
 
 def only_shows(method: Shows) -> Shows:
-    """Turn what a callback's last step raises into a warning at the end, and a remark in `results.json`.
+    """Convert an exception in a callback's last step into a final warning and a remark in `results.json`.
 
-    Its callback has a `run_dir`, which may be None.
+    The callback must have a `run_dir`, which may be None.
     """
 
     @functools.wraps(method)
     def guarded(self: Any, trainer: Trainer, pl_module: LightningModule) -> None:
         try:
             method(self, trainer, pl_module)
-        except Exception as error:  # whatever Matplotlib, a full disk or W&B's helper may raise
+        except Exception as error:  # from Matplotlib, a full disk or W&B's helper process
             assert isinstance(pl_module, FitFreeModule)
             text = f"{type(self).__name__} failed: {type(error).__name__}: {error}"
-            pl_module.warnings.append(text)  # a command prints them below its table
-            _LOG.warning("%s", text)  # a Trainer of one's own prints no table
+            pl_module.warnings.append(text)  # commands print them below their table
+            _LOG.warning("%s", text)  # a user's own Trainer prints no table
             if self.run_dir is not None:
                 _remark(Path(self.run_dir) / "results.json", text)
 
@@ -40,11 +40,11 @@ def only_shows(method: Shows) -> Shows:
 
 
 def _remark(path: Path, text: str) -> None:
-    """Add a remark to a file of results, as far as it can be written."""
+    """Add a remark to a file of results, if it can be written."""
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
         results["remarks"].append(text)
         with replacing(path) as part:
             part.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     except (OSError, ValueError, KeyError):
-        pass  # the warning is printed all the same
+        pass  # the warning is printed in any case

@@ -1,4 +1,4 @@
-"""Output for Weights & Biases beside the metrics: intervals, tables, audio, figures, the classifier."""
+"""Output for Weights & Biases besides the metrics: intervals, tables, audio, figures, the classifier."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .run_record import RunRecord
 from .showing import only_shows
 
 _STAGING = "WANDB_DATA_DIR"
-_MOST_ROWS = 10_000  # what W&B shows of a table
+_MOST_ROWS = 10_000  # rows that W&B shows of a table
 
 
 class WandbTables(Callback):
@@ -38,14 +38,14 @@ class WandbTables(Callback):
 
     Args:
         config_yaml: the resolved configuration.
-        run_dir: the run folder: intervals, differences, figures, sound and the classifier come from there,
-            and `PredictionWriter` and `RunRecord` must stand before this callback. None logs without them.
-        audio_clips: clips that can be heard in the table `test/listen`, the worst answered of each class in
-            turn. 0 by default: recordings may be private or licensed, and W&B may be another's machine.
-        classifier: keep `classifier.safetensors` as an artifact.
+        run_dir: the run folder, from which intervals, differences, figures, audio and the classifier are
+            read; `PredictionWriter` and `RunRecord` must come before this callback. None logs without these.
+        audio_clips: number of clips in the table `test/listen`, the worst predicted of each class in turn. 0
+            by default: recordings may be private or licensed, and W&B's server may belong to others.
+        classifier: whether to upload `classifier.safetensors` as an artifact.
 
     Raises:
-        RunError: at the start, where one of the two is not among the Trainer's callbacks before it.
+        RunError: at the start, if either callback is missing from the Trainer or comes after this one.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class WandbTables(Callback):
         self.classifier = classifier
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse an order of callbacks that leaves nothing to read."""
+        """Raise RunError if the callbacks that write the files do not come first."""
         if self.run_dir is not None:
             require_before(self, trainer, PredictionWriter, RunRecord)
 
@@ -78,7 +78,7 @@ class WandbTables(Callback):
 
     def _log(self, run: Any, module: FitFreeModule, with_figures: bool) -> None:
         run.config.update(self.config, allow_val_change=True)
-        for name in ("epoch", "trainer/global_step"):  # Lightning's; both say nothing here
+        for name in ("epoch", "trainer/global_step"):  # Lightning's; neither is meaningful here
             run.define_metric(name, hidden=True)
         _log_rounds(run, module)
         _log_predictions(run, module)
@@ -94,9 +94,9 @@ class WandbTables(Callback):
 
 @contextmanager
 def _staged_below(run_dir: Path | None) -> Iterator[None]:
-    """Keep what waits to be uploaded in the run folder: W&B would put it into the home folder.
+    """Keep files waiting for upload in the run folder, since W&B would put them in the home folder.
 
-    Offline, tables with sound wait there until `wandb sync`, and go when the run folder is deleted.
+    Offline, tables with audio wait there until `wandb sync`, and are deleted with the run folder.
     """
     if run_dir is None or _STAGING in os.environ:
         yield
@@ -178,7 +178,7 @@ def _log_sound(run: Any, folder: RunFolder, module: FitFreeModule, most: int) ->
         try:
             wave = load_audio(paths[clip], RATE, MOST_SECONDS).windows[0]
         except BadClipError:
-            continue  # it was there when it was evaluated
+            continue  # it was readable when evaluated
         said = [labels[answer] for answer, _, _ in one.predictions]
         sound = wandb.Audio(wave, sample_rate=RATE, caption=clip)
         table.add_data(guarded(clip), sound, guarded(labels[one.label]), *map(guarded, said))
@@ -215,7 +215,7 @@ def _kept(run_dir: Path) -> Iterator[Path]:
 
 
 def from_record(record: JobRecord) -> WandbTables:
-    """Make the callback of a command-line job."""
+    """Create the callback for a command-line job."""
     config = yaml.safe_load(record.config_yaml) or {}
     with_records = {"predictions", "run_record"} <= set(config.get("callbacks", ()))
     settings = config.get("wandb", {})

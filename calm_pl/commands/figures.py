@@ -78,8 +78,10 @@ def _of_run(source: Path, args: argparse.Namespace) -> list[Drawing | LeftOut]:
         raise RunError(f"{source}: is neither the folder of a run nor a sweep's table.")
     facts = facts_of(read_run(source))
     method = args.method and METHODS.title(args.method)
-    if method not in (None, *facts.answers):
-        raise ConfigError([f"--method: must be one of {', '.join(facts.answers)}, but is {args.method!r}"])
+    if method not in (None, *facts.predictions):
+        raise ConfigError(
+            [f"--method: must be one of {', '.join(facts.predictions)}, but is {args.method!r}"]
+        )
     return run_drawings(facts, method)
 
 

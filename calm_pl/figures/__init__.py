@@ -1,8 +1,8 @@
 """Figures from plain arrays, one function each, for papers and pages. Floor 2; Matplotlib without pyplot.
 
-Every function takes lists, NumPy arrays or tensors and gives a `matplotlib.figure.Figure`, of a `width` in
-inches (`SINGLE` and `DOUBLE` columns) and in a `theme` (`light`, `dark`). `save` writes it as SVG, PDF or
-PNG, the same bytes every time.
+Every function takes lists, NumPy arrays or tensors and returns a `matplotlib.figure.Figure` with a `width` in
+inches (`SINGLE` and `DOUBLE` are one and two columns) and a `theme` (`light` or `dark`). `save` writes it as
+SVG, PDF or PNG, with the same bytes every time.
 """
 
 from calm_pl.figures.agreement import Agreement, agreement, agreement_figure, head_overlap

@@ -1,4 +1,4 @@
-"""How much different supports agree on the most reliable heads."""
+"""Agreement between different supports on the most reliable heads."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Agreement(NamedTuple):
 
     Attributes:
         k: numbers of heads.
-        mean: over classes.
-        low, high: 5th and 95th percentile over classes.
+        mean: mean over classes.
+        low, high: 5th and 95th percentiles over classes.
         num_heads: H; two random choices of k heads share k/H of them.
     """
 
@@ -34,21 +34,21 @@ class Agreement(NamedTuple):
 def head_overlap(reliability_RCH: Any, k: int) -> np.ndarray:
     """Return the share of the k most reliable heads that two supports have in common, mean over pairs, (C,).
 
-    Equal reliabilities go to the lower head index, as in the voters; where they saturate this alone lets
-    supports agree.
+    Ties go to the lower head index, as in the voters; this alone makes supports agree if reliabilities
+    saturate.
 
     Args:
-        reliability_RCH: of R >= 2 supports; C is 1 where classes share their reliabilities.
-        k: heads, at most H.
+        reliability_RCH: reliabilities from R >= 2 supports; C is 1 if classes share them.
+        k: number of heads, at most H.
     """
     return _overlap(_ranks(reliability_RCH), k)
 
 
 def agreement(reliability_RCH: Any, kept: Sequence[int] = KEPT) -> Agreement:
-    """Compute `head_overlap` at several k; those of H and above are left out.
+    """Compute `head_overlap` at several k; values of H and above are omitted.
 
     Args:
-        reliability_RCH: of R >= 2 supports.
+        reliability_RCH: reliabilities from R >= 2 supports.
         kept: numbers of heads.
     """
     ranks_RCH = _ranks(reliability_RCH)
@@ -68,7 +68,7 @@ def agreement(reliability_RCH: Any, kept: Sequence[int] = KEPT) -> Agreement:
 def _ranks(reliability_RCH: Any) -> np.ndarray:
     reliability_RCH = as_array(reliability_RCH, "reliability_RCH", 3, np.float32)
     if len(reliability_RCH) < 2:
-        raise ValueError("Expected reliabilities of 2 or more supports, but got one.")
+        raise ValueError("Expected reliabilities from 2 or more supports, but got one.")
     order = np.argsort(-reliability_RCH, axis=-1, kind="stable")
     ranks = np.empty(order.shape, dtype=np.int32)
     np.put_along_axis(ranks, order, np.arange(order.shape[-1], dtype=np.int32)[None, None], axis=-1)
@@ -79,7 +79,7 @@ def _overlap(ranks_RCH: np.ndarray, k: int) -> np.ndarray:
     rounds, _, num_heads = ranks_RCH.shape
     if not 1 <= k <= num_heads:
         raise ValueError(f"Expected argument `k` to be 1 to {num_heads}, but got {k}.")
-    # A head that n supports chose is shared by n(n-1)/2 of their pairs.
+    # A head chosen by n supports is shared by n(n-1)/2 pairs.
     chosen_CH = (ranks_RCH < k).sum(0)
     return (chosen_CH * (chosen_CH - 1)).sum(-1) / (rounds * (rounds - 1) * k)
 
@@ -87,10 +87,10 @@ def _overlap(ranks_RCH: np.ndarray, k: int) -> np.ndarray:
 def agreement_figure(
     methods: Mapping[str, Agreement], *, width: float = SINGLE, theme: str = "light"
 ) -> Figure:
-    """Draw the overlap over k, the band of classes, and the overlap by chance.
+    """Draw overlap against k, with a band over classes, and the overlap expected by chance.
 
     Args:
-        methods: by label; all of the same heads.
+        methods: overlaps by label, all for the same heads.
         width: in inches.
         theme: `light` or `dark`.
     """

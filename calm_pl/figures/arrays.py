@@ -11,7 +11,7 @@ def as_array(values: Any, name: str, dims: int, dtype: Any = np.float64) -> np.n
     """Convert values to a finite NumPy array of `dims` dimensions.
 
     Raises:
-        ValueError: other dimensions, nothing in it, or NaN or infinity; names the argument.
+        ValueError: other dimensions, an empty array, or NaN or infinity; the message names the argument.
     """
     if hasattr(values, "detach"):
         values = values.detach().double().cpu().numpy()  # NumPy has no bfloat16

@@ -1,4 +1,4 @@
-"""Confidence against accuracy, with the expected calibration error."""
+"""Reliability diagrams: accuracy against confidence, with the expected calibration error."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ BINS = 15
 
 
 class Bins(NamedTuple):
-    """Predictions by their confidence; empty bins are left out.
+    """Predictions binned by confidence; empty bins are omitted.
 
     Attributes:
-        confidence_B: mean of each bin.
-        accuracy_B: share of right answers.
-        count_B: answers.
-        right_B: right answers.
+        confidence_B: mean confidence in each bin.
+        accuracy_B: share of correct predictions.
+        count_B: number of predictions.
+        right_B: number of correct predictions.
     """
 
     confidence_B: np.ndarray
@@ -40,8 +40,8 @@ class Judged(NamedTuple):
     """Predictions of one method.
 
     Attributes:
-        confidence_N: probability of each answer.
-        right_N: whether it was right.
+        confidence_N: probability of each prediction.
+        right_N: whether it is correct.
     """
 
     confidence_N: Any
@@ -52,9 +52,9 @@ def confidence_bins(confidence_N: Any, right_N: Any, bins: int = BINS) -> Bins:
     """Sort predictions into bins of equal width over [0, 1].
 
     Args:
-        confidence_N: probability of each answer.
-        right_N: whether it was right.
-        bins: their number.
+        confidence_N: probability of each prediction.
+        right_N: whether it is correct.
+        bins: number of bins.
     """
     confidence_N = as_array(confidence_N, "confidence_N", 1)
     right_N = as_array(right_N, "right_N", 1)
@@ -72,7 +72,7 @@ def calibration_figure(
     """Draw a reliability diagram per method: accuracy by confidence, Wilson intervals, shares of predictions.
 
     Args:
-        methods: by label.
+        methods: predictions by label.
         width: in inches.
         theme: `light` or `dark`.
     """

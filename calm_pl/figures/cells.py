@@ -17,15 +17,15 @@ _MOST_VECTORS = 2500
 def draw_cells(
     axes: Axes, values_RC: np.ndarray, scale: Colormap, norm: Normalize, theme: Theme, upwards: bool = True
 ) -> ScalarMappable:
-    """Draw row r, column c around (c, r); each keeps its sharp edge in every format.
+    """Draw the cell of row r and column c around (c, r), with sharp edges in every format.
 
     Args:
-        axes: to draw in.
-        values_RC: NaN is left blank.
-        scale: colours.
-        norm: from values to [0, 1].
-        theme: for the frame.
-        upwards: row 0 is at the bottom.
+        axes: axes to draw in.
+        values_RC: values; NaN is left blank.
+        scale: colour map.
+        norm: maps values to [0, 1].
+        theme: colours of the frame.
+        upwards: whether row 0 is at the bottom.
     """
     rows, columns = values_RC.shape
     mesh: Any
@@ -53,14 +53,14 @@ def draw_cells(
 def write_in_cells(
     axes: Axes, mesh: ScalarMappable, values_RC: np.ndarray, texts: dict[tuple[int, int], str], theme: Theme
 ) -> None:
-    """Write a text in some cells, readable on their colour.
+    """Write text into cells, readable against their colour.
 
     Args:
-        axes: of `draw_cells`.
-        mesh: of `draw_cells`.
-        values_RC: as drawn.
-        texts: by (row, column).
-        theme: whose ink or paper the text has.
+        axes: the axes passed to `draw_cells`.
+        mesh: the result of `draw_cells`.
+        values_RC: the values drawn.
+        texts: text by (row, column).
+        theme: its ink or paper colours the text.
     """
     for (row, column), text in texts.items():
         colour = on(theme, mesh.to_rgba(values_RC[row, column]))

@@ -16,7 +16,7 @@ _ALL_LABELLED = 12
 
 
 def rank_correlation(one_N: Any, other_N: Any) -> float:
-    """Compute Spearman's rank correlation, with mean ranks for ties; NaN if one side is constant."""
+    """Compute Spearman's rank correlation, with mean ranks for ties; NaN if either side is constant."""
     ranks = [_mean_ranks(as_array(values, "values", 1)) for values in (one_N, other_N)]
     deviations = [rank - rank.mean() for rank in ranks]
     scale = float(np.sqrt(np.prod([np.square(deviation).sum() for deviation in deviations])))
@@ -37,11 +37,11 @@ def class_reliability_figure(
     width: float = SINGLE,
     theme: str = "light",
 ) -> Figure:
-    """Draw one dot per class; up to 12 classes are all named, of more only those with the lowest accuracies.
+    """Draw one dot per class; with more than 12 classes, only those with the lowest accuracy are named.
 
     Args:
-        reliability_C: what the class's heads promise: their reliabilities, weighted as they vote.
-        accuracy_C: share of right answers on the query.
+        reliability_C: mean reliability of each class's heads on the support, weighted as they vote.
+        accuracy_C: share of the class's query questions predicted correctly.
         classes: labels.
         width: in inches.
         theme: `light` or `dark`.
@@ -72,7 +72,7 @@ def class_reliability_figure(
             markeredgewidth=0,
             clip_on=False,
         )
-        # Room for names at the edges.
+        # Leave room for names at the edges.
         for set_limits, values in ((axes.set_xlim, reliability_C), (axes.set_ylim, accuracy_C)):
             room = 0.12 * max(0.05, float(np.ptp(values)))
             set_limits(float(values.min()) - room, float(values.max()) + room)

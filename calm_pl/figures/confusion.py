@@ -1,4 +1,4 @@
-"""Which classes are confused with which, readable from 2 classes to 500."""
+"""Which classes are confused with which, readable for 2 to 500 classes."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Confusion(NamedTuple):
 
     Attributes:
         truth: class index.
-        predicted: class index, C for no answer.
-        answers: their number.
-        share: of the true class's answers.
+        predicted: class index, C for no prediction.
+        number: number of predictions.
+        share: share of the true class's predictions.
     """
 
     truth: int
     predicted: int
-    answers: float
+    number: float
     share: float
 
 
@@ -40,8 +40,8 @@ def largest_confusions(confusion_CC: Any, count: int) -> list[Confusion]:
     """Return the off-diagonal cells with the most predictions; ties: the larger share, then lower indices.
 
     Args:
-        confusion_CC: counts (C, C), or (C, C + 1) with a last column of questions without an answer.
-        count: at most so many.
+        confusion_CC: counts (C, C), or (C, C + 1) with a last column for questions without a prediction.
+        count: maximum number of cells.
     """
     confusion_CC = as_array(confusion_CC, "confusion_CC", 2)
     wrong_CC = confusion_CC.copy()
@@ -51,7 +51,7 @@ def largest_confusions(confusion_CC: Any, count: int) -> list[Confusion]:
         Confusion(int(t), int(p), float(wrong_CC[t, p]), float(wrong_CC[t, p] / total_C[t]))
         for t, p in zip(*wrong_CC.nonzero(), strict=True)
     ]
-    return sorted(cells, key=lambda cell: (-cell.answers, -cell.share, cell.truth, cell.predicted))[:count]
+    return sorted(cells, key=lambda cell: (-cell.number, -cell.share, cell.truth, cell.predicted))[:count]
 
 
 def confusion_figure(
@@ -59,11 +59,11 @@ def confusion_figure(
 ) -> Figure:
     """Draw the confusion matrix in the order of `cluster_order`, and a list of the largest confusions.
 
-    Up to 28 classes (14 in one column) have their names at the edges, up to 12 their counts in the cells; of
-    more, the numbered cells are named in the list.
+    Up to 28 classes (14 in one column) are named at the edges, and up to 12 have counts in the cells; with
+    more classes, the list names the numbered cells.
 
     Args:
-        confusion_CC: counts (C, C), or (C, C + 1) with a last column of questions without an answer; rows
+        confusion_CC: counts (C, C), or (C, C + 1) with a last column for questions without a prediction; rows
             are the truth.
         classes: labels in class order.
         width: in inches.
@@ -72,7 +72,7 @@ def confusion_figure(
     colours = theme_named(theme)
     counts = as_array(confusion_CC, "confusion_CC", 2)
     if len(counts) != len(classes) or counts.shape[1] - len(classes) not in (0, 1):
-        raise ValueError(f"Expected counts of {len(classes)} classes, but got {counts.shape}.")
+        raise ValueError(f"Expected counts for {len(classes)} classes, but got the shape {counts.shape}.")
     order = cluster_order(counts, classes)
     columns = [*order, *range(len(classes), counts.shape[1])]
     shown = counts[np.ix_(order, columns)]
@@ -84,7 +84,7 @@ def confusion_figure(
         listed = largest_confusions(counts, 16 if wide else 6)
         room = 0.3 + 0.13 * len(listed)
         figure = new_figure(width, 3.7 if wide else 2.9 + room)
-        # Two figures, so that the list's edges do not follow those of the matrix.
+        # Two sub-figures, so that the list is not aligned with the matrix.
         parts: Any = (
             figure.subfigures(1, 2, width_ratios=(1.55, 1))
             if wide
@@ -124,7 +124,7 @@ def _name_classes(axes: Any, rows: list[str], columns: list[str], wide: bool) ->
 def _number_cells(
     axes: Any, listed: list[Confusion], order: list[int], columns: list[int], theme: Theme
 ) -> None:
-    """Draw the numbers of the list beside their cells; the axes count classes."""
+    """Draw the list's numbers next to their cells; the axes are numbered by class."""
     axes.set_xticks([0, len(columns) - 1], ["1", str(len(columns))])
     axes.set_yticks([0, len(order) - 1], ["1", str(len(order))])
     x = np.array([columns.index(cell.predicted) for cell in listed])
@@ -148,5 +148,5 @@ def _list_confusions(axes: Any, listed: list[Confusion], names: list[str], lines
         )
         words = f"{names[cell.truth]} → {names[cell.predicted]}"
         axes.text(0.08, number - 0.2, words, fontsize=SMALL, va="center")
-        figures = f"{cell.answers:.3g} · {percent(cell.share, 0)}"
+        figures = f"{cell.number:.3g} · {percent(cell.share, 0)}"
         axes.text(1, number - 0.2, figures, fontsize=SMALL, ha="right", va="center")

@@ -1,4 +1,4 @@
-"""False acceptances against false rejections, with the equal error rate (spoofing)."""
+"""Detection error trade-off: false acceptances against false rejections, with the equal error rate."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Scored(NamedTuple):
     """Scores of one method.
 
     Attributes:
-        score_N: higher speaks for the positive class.
-        positive_N: whether the clip is of the positive class.
+        score_N: higher scores favour the positive class.
+        positive_N: whether the clip belongs to the positive class.
     """
 
     score_N: Any
@@ -42,7 +42,7 @@ class ErrorRates(NamedTuple):
 
     @property
     def eer(self) -> float:
-        """Mean of both rates where they are closest; ties: at the higher threshold."""
+        """Mean of both rates at the threshold where they are closest; ties: the higher threshold."""
         place = int(np.abs(self.false_accept_T - self.false_reject_T).argmin())
         return float(self.false_accept_T[place] + self.false_reject_T[place]) / 2
 
@@ -51,15 +51,15 @@ def error_rates(score_N: Any, positive_N: Any) -> ErrorRates:
     """Return the rates at every threshold that changes them, starting where nothing is accepted.
 
     Args:
-        score_N: higher speaks for the positive class.
-        positive_N: whether the clip is of the positive class; both kinds occur.
+        score_N: higher scores favour the positive class.
+        positive_N: whether the clip belongs to the positive class; both kinds must occur.
     """
     score_N = as_array(score_N, "score_N", 1)
     positive_N = as_array(positive_N, "positive_N", 1) > 0
     positives = int(positive_N.sum())
     negatives = len(positive_N) - positives
     if not positives or not negatives:
-        raise ValueError(f"Expected clips of both kinds, but {positives} of {len(positive_N)} are positive.")
+        raise ValueError(f"Expected both classes, but {positives} of {len(positive_N)} clips are positive.")
     order = np.argsort(-score_N, kind="stable")
     last = np.append(np.flatnonzero(np.diff(score_N[order])), len(order) - 1)
     accepted = np.cumsum(positive_N[order])[last]
@@ -71,7 +71,7 @@ def det_figure(methods: Mapping[str, Scored], *, width: float = SINGLE, theme: s
     """Draw the detection error trade-off on normal-deviate axes, marking the equal error rate.
 
     Args:
-        methods: by label.
+        methods: scores by label.
         width: in inches.
         theme: `light` or `dark`.
     """

@@ -16,7 +16,7 @@ INDEX = "index.json"
 
 
 class Kind(NamedTuple):
-    """A file that each figure is written to.
+    """A kind of file in which each figure is saved.
 
     Attributes:
         theme: `light` or `dark`.
@@ -49,15 +49,15 @@ def draw_into(
 ) -> dict[str, Any]:
     """Draw figures, write the index last, and return it.
 
-    A figure that cannot be drawn is warned of and listed under `left_out`: it never costs a job its results.
+    A figure that cannot be drawn causes a warning and is listed under `left_out`; the job goes on.
 
     Args:
-        folder: made if need be.
-        drawings: figures of one source.
-        kinds: files of each.
-        width: in inches; each figure's usual one where None.
-        fresh: figures that the folder had and that are not among these go; else they stay, as do files of
-            other kinds.
+        folder: created if necessary.
+        drawings: the figures.
+        kinds: kinds of files to write for each.
+        width: in inches; each figure's usual width if None.
+        fresh: delete other figures that the folder already has; otherwise keep them, and files of other
+            kinds.
     """
     folder = Path(folder)
     before = {} if fresh else {entry["name"]: entry for entry in read_index(folder)["figures"]}
@@ -70,7 +70,7 @@ def draw_into(
             continue
         try:
             done[drawing.name] = _draw(folder, drawing, kinds, width)
-        except Exception as error:  # whatever Matplotlib may raise: hours of results are still to be written
+        except Exception as error:  # whatever Matplotlib raises: results must still be written
             reason = f"{type(error).__name__}: {error}"
             warnings.warn(f"The figure {drawing.name} could not be drawn: {reason}", stacklevel=2)
             left_out.append({"name": drawing.name, "reason": reason})
@@ -95,7 +95,7 @@ def read_index(folder: str | Path) -> dict[str, Any]:
     try:
         index = json.loads((Path(folder) / INDEX).read_text(encoding="utf-8"))
         _files_of(index)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not there, or no such index
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # missing or invalid
         return {"figures": [], "left_out": []}
     return dict(index)
 

@@ -1,4 +1,4 @@
-"""Where the strongest heads are (the paper's figure 6)."""
+"""Location of the strongest heads (the paper's figure 6)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def strongest_counts(weights_CH: Any, num_layers: int) -> np.ndarray:
     """Count for how many classes each head has the largest weight, (L, A) int64; ties: the lower head index.
 
     Args:
-        weights_CH: weights of heads, layer-major.
-        num_layers: L, which divides H.
+        weights_CH: head weights, layer-major.
+        num_layers: L, which must divide H.
     """
     weights_CH = as_array(weights_CH, "weights_CH", 2)
     num_heads = weights_CH.shape[1]
@@ -33,7 +33,7 @@ def head_map_figure(counts_LA: Any, *, width: float = SINGLE, theme: str = "ligh
     """Draw counts by layer (upwards) and head, with their sums over heads (right) and over layers (top).
 
     Args:
-        counts_LA: of `strongest_counts`.
+        counts_LA: the result of `strongest_counts`.
         width: in inches.
         theme: `light` or `dark`.
     """
@@ -79,7 +79,7 @@ def head_map_figure(counts_LA: Any, *, width: float = SINGLE, theme: str = "ligh
 
 
 def _levels(most: int) -> np.ndarray:
-    """Return colour levels: one per count while they are few; 0 always has its own."""
+    """Return colour levels: one per count if there are few; 0 always has its own."""
     if most <= 8:
         return np.arange(0, most + 2, dtype=float)
     return np.concatenate([[0.0], np.unique(np.geomspace(1, most + 1, 9).round())])

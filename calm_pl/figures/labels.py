@@ -1,4 +1,4 @@
-"""Labels in figures: shortened if they are long, placed where there is room."""
+"""Labels in figures: shortened if long, placed where there is room."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PLACES = [
 
 
 def short(label: str, most: int = 24) -> str:
-    """Shorten a label to one line of at most `most` characters, by leaving out its middle."""
+    """Shorten a label to one line of at most `most` characters by omitting its middle."""
     label = " ".join(label.replace("_", " ").split())
     if len(label) <= most:
         return label
@@ -50,17 +50,17 @@ def label_points(
     theme: Theme,
     colour: str | None = None,
 ) -> None:
-    """Write labels beside points, the first ones first, where they cover neither points nor each other.
+    """Write labels next to points, in order, where they cover neither points nor each other.
 
-    Farther ones have a line to their point; one that finds no place is left out. Call it last: places are
-    found for the axes as they are.
+    Distant labels have a line to their point; a label without room is omitted. Call this last: positions
+    depend on the final axes.
 
     Args:
-        axes: that hold the points.
+        axes: axes with the points.
         x_P, y_P: all points; the first `len(labels)` of them are labelled.
-        labels: words.
+        labels: texts.
         theme: colours.
-        colour: of the labels; the theme's ink where None.
+        colour: colour of the labels; the theme's ink if None.
     """
     figure = axes.get_figure(root=True)
     figure.draw_without_rendering()  # type: ignore[union-attr]
@@ -83,7 +83,7 @@ def label_points(
                 arrowprops=None if max(abs(dx), abs(dy)) < 9 else line,
             )
             text.get_window_extent()  # places it
-            box = Text.get_window_extent(text)  # without its line
+            box = Text.get_window_extent(text)  # the label alone, without its line
             fits = inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1
             if fits and not any(box.overlaps(other) for k, other in enumerate(taken) if k != i):
                 taken.append(box)

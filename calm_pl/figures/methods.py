@@ -16,8 +16,8 @@ class Estimate(NamedTuple):
 
     Attributes:
         value: a fraction.
-        low, high: ends of the interval; None for a metric that has none.
-        rounds: values of single folds and draws, where there are several.
+        low, high: ends of the interval; None for a metric without interval.
+        rounds: values of single folds and draws, if there are several.
     """
 
     value: float
@@ -37,9 +37,9 @@ def methods_figure(
     """Draw a dot and an interval per method; faint dots are single folds and draws.
 
     Args:
-        methods: by label, in the order from top to bottom.
-        metric: its name, for the axis.
-        chance: what guessing reaches; a dashed line.
+        methods: estimates by label, from top to bottom.
+        metric: name of the metric, for the axis.
+        chance: the value of random guessing, as a dashed line.
         width: in inches.
         theme: `light` or `dark`.
     """
@@ -56,7 +56,7 @@ def methods_figure(
         for row, (label, one) in enumerate(methods.items()):
             style = styles[label]
             axes.hlines(row, *_ends(one), color=style.colour, lw=1.6)
-            # Rounds lie below their mean, each a little apart from the next where there are many.
+            # Rounds are drawn below their mean, slightly apart from each other if there are many.
             shift = 0.26 + 0.05 * (np.arange(len(one.rounds)) % 3 - 1)
             axes.plot(
                 one.rounds,
@@ -115,5 +115,5 @@ def methods_figure(
 
 
 def _ends(one: Estimate) -> tuple[float, float]:
-    """Return the ends of the interval; the value itself if there is none."""
+    """Return the ends of the interval; the value itself if there is no interval."""
     return (one.value if one.low is None else one.low, one.value if one.high is None else one.high)

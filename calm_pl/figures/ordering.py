@@ -1,4 +1,4 @@
-"""An order of classes that puts confused ones next to each other."""
+"""An order of classes that puts confused classes next to each other."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 
 def cluster_order(confusion_CC: np.ndarray, classes: Sequence[str]) -> list[int]:
-    """Return class indices, confused ones side by side, independent of the original order.
+    """Return class indices with confused classes adjacent, independent of the original order.
 
-    Clusters grow by average linkage on the shares that two classes lose to each other, and are laid end to
-    end so that their most alike ends touch. The cluster that loses most answers comes first; classes without
-    any confusion come last, by label.
+    Classes are clustered by average linkage on the share of predictions that they lose to each other.
+    Clusters are joined so that their most similar ends meet. The cluster with the most confusions comes
+    first; classes without any come last, by label.
 
     Args:
-        confusion_CC: counts (C, C) or more columns, which are ignored; rows are the truth.
+        confusion_CC: counts (C, C); further columns are ignored; rows are the truth.
         classes: labels, all different.
     """
     by_label = sorted(range(len(classes)), key=lambda c: classes[c])
@@ -31,7 +31,7 @@ def cluster_order(confusion_CC: np.ndarray, classes: Sequence[str]) -> list[int]
 
 
 def _clusters(alike_CC: np.ndarray) -> list[list[int]]:
-    """Cluster by average linkage until no two clusters are similar at all; ties: the first pair."""
+    """Cluster by average linkage until no two clusters have any similarity; ties: the first pair."""
     size = len(alike_CC)
     members: dict[int, list[int]] = {c: [c] for c in range(size)}
     link = alike_CC.copy()  # sums over pairs of members
@@ -53,7 +53,7 @@ def _clusters(alike_CC: np.ndarray) -> list[list[int]]:
 
 
 def _joined(one: list[int], other: list[int], alike_CC: np.ndarray) -> list[int]:
-    """Join two rows of classes end to end; each may be reversed, so that the most similar ends touch."""
+    """Join two sequences of classes, reversing either, so that the most similar ends meet."""
     ways = [(a, b) for a in (one, one[::-1]) for b in (other, other[::-1])]
     left, right = max(ways, key=lambda way: alike_CC[way[0][-1], way[1][0]])
     return left + right

@@ -1,4 +1,4 @@
-"""Which figures a run has, from plain facts about it."""
+"""The figures of a run, from plain facts about it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from calm_pl.methods import METHODS
 CALM = "CALM"
 
 
-class Answered(NamedTuple):
+class MethodPredictions(NamedTuple):
     """Predictions of one method, by question and draw.
 
     Attributes:
-        predicted_N: class indices; C where there is no answer.
-        confidence_N: probability of each answer.
+        predicted_N: class indices; C if there is no prediction.
+        confidence_N: probability of each prediction.
     """
 
     predicted_N: np.ndarray
@@ -39,7 +39,7 @@ class HeadFacts(NamedTuple):
     Attributes:
         weights_CH: (C, H).
         reliability_CH: (C, H).
-        num_layers: L; None where it is not known.
+        num_layers: L; None if unknown.
     """
 
     weights_CH: np.ndarray
@@ -48,24 +48,24 @@ class HeadFacts(NamedTuple):
 
 
 class RunFacts(NamedTuple):
-    """A finished run. Methods are named as a reader knows them, such as `CALM-Global`.
+    """A finished run. Methods are named by their titles, such as `CALM-Global`.
 
     Attributes:
         classes: labels in class order.
-        label_N: true classes of all answers, draw after draw of each question.
-        num_draws: draws of the support; counts are divided by them.
-        answers: by method.
-        estimates: by method.
-        metric: that `estimates` are of, in words.
-        positive: class index whose score the equal error rate is computed from, in two-class tasks.
-        heads: of CALM, where it was among the methods.
-        agreement: by method, where there are several rounds.
+        label_N: true classes of all predictions, question by question, then by draw.
+        num_draws: number of support draws; counts are divided by it.
+        predictions: predictions by method.
+        estimates: value and interval of the main metric by method.
+        metric: name of that metric.
+        positive: index of the class to detect, in two-class tasks.
+        heads: CALM's heads, if it is among the methods.
+        agreement: head overlap by method, if there are several rounds.
     """
 
     classes: Sequence[str]
     label_N: np.ndarray
     num_draws: int
-    answers: Mapping[str, Answered]
+    predictions: Mapping[str, MethodPredictions]
     estimates: Mapping[str, Estimate]
     metric: str
     positive: int | None
@@ -77,10 +77,10 @@ class Drawing(NamedTuple):
     """A figure that can be drawn.
 
     Attributes:
-        name: of its files.
+        name: name of its files.
         title: a few words.
         caption: a sentence.
-        draw: makes it in a theme, of a width in inches or, for None, of its usual one.
+        draw: draws it in a theme, with a width in inches or, for None, its usual width.
     """
 
     name: str
@@ -90,22 +90,24 @@ class Drawing(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """A figure that a run does not have, and why."""
+    """A figure that cannot be drawn for a run, and why."""
 
     name: str
     reason: str
 
 
 def run_drawings(facts: RunFacts, method: str | None = None) -> list[Drawing | LeftOut]:
-    """Return all figures of a run, in the order of a page.
+    """Return all figures of a run, in the order of the page.
 
     Args:
-        facts: of the run.
-        method: whose confusions are shown; the one that `predict` prefers where None.
+        facts: facts about the run.
+        method: method whose confusions are shown; the one that `predict` prefers if None.
     """
     return [
         _methods(facts),
-        _confusion(facts, method or next((title for title in _preferred() if title in facts.answers), None)),
+        _confusion(
+            facts, method or next((title for title in _preferred() if title in facts.predictions), None)
+        ),
         _calibration(facts),
         _det(facts),
         *_of_heads(facts),
@@ -114,16 +116,16 @@ def run_drawings(facts: RunFacts, method: str | None = None) -> list[Drawing | L
 
 
 def _preferred() -> list[str]:
-    """Return the titles of the methods that `predict` prefers, the first one first."""
+    """Return the titles of the methods that `predict` prefers, in order."""
     return [METHODS.title(key) for key in METHODS.preferred()]
 
 
 def confusion_counts(facts: RunFacts, method: str) -> np.ndarray:
-    """Return mean counts per draw (C, C), with a last column for questions without a prediction."""
-    predicted_N, size = facts.answers[method].predicted_N, len(facts.classes)
-    answers = size + int((predicted_N == size).any())
-    counts = np.bincount(facts.label_N * answers + predicted_N, minlength=size * answers)
-    return counts.reshape(size, answers) / facts.num_draws
+    """Return mean counts per draw (C, C), with a last column for missing predictions, if any."""
+    predicted_N, size = facts.predictions[method].predicted_N, len(facts.classes)
+    columns = size + int((predicted_N == size).any())
+    counts = np.bincount(facts.label_N * columns + predicted_N, minlength=size * columns)
+    return counts.reshape(size, columns) / facts.num_draws
 
 
 def _methods(facts: RunFacts) -> Drawing:
@@ -139,14 +141,14 @@ def _methods(facts: RunFacts) -> Drawing:
 
 
 def _confusion(facts: RunFacts, method: str | None) -> Drawing | LeftOut:
-    method = method or next(iter(facts.answers))
+    method = method or next(iter(facts.predictions))
     counts = confusion_counts(facts, method)
-    shares = "mean counts a draw" if facts.num_draws > 1 else "counts"
+    shares = "mean counts per draw" if facts.num_draws > 1 else "counts"
     return Drawing(
         "confusion",
         f"Confusions of {method}",
-        f"Classes of {method} ordered so that confused ones stand together; colour is the share of the true"
-        f" class's answers, and the list has the largest confusions ({shares}).",
+        f"Confusion matrix of {method}, with confused classes next to each other; colour is the share of the"
+        f" true class's predictions, and the list has the largest confusions ({shares}).",
         lambda theme, width: confusion_figure(counts, facts.classes, theme=theme, **_wide(width)),
     )
 
@@ -154,31 +156,31 @@ def _confusion(facts: RunFacts, method: str | None) -> Drawing | LeftOut:
 def _calibration(facts: RunFacts) -> Drawing:
     judged = {
         name: Judged(one.confidence_N, one.predicted_N == facts.label_N)
-        for name, one in facts.answers.items()
+        for name, one in facts.predictions.items()
     }
     return Drawing(
         "calibration",
         "Calibration",
         "Accuracy by confidence in 15 bins with Wilson intervals, and the expected calibration error (ECE);"
-        " grey bars are the shares of answers.",
+        " grey bars are the shares of predictions.",
         lambda theme, width: calibration_figure(judged, theme=theme, **_wide(width)),
     )
 
 
 def _det(facts: RunFacts) -> Drawing | LeftOut:
     if facts.positive is None:
-        return LeftOut("det", "the benchmark has no equal error rate")
+        return LeftOut("det", "the benchmark has no class to detect")
     positive_N = facts.label_N == facts.positive
     if positive_N.all() or not positive_N.any():
         return LeftOut("det", "all clips are of one class")
     scored = {
-        # With two classes an answer's probability tells the other's too.
+        # With two classes, one probability determines the other.
         name: Scored(
             np.where(one.predicted_N == facts.positive, one.confidence_N, 1 - one.confidence_N), positive_N
         )
-        for name, one in facts.answers.items()
+        for name, one in facts.predictions.items()
     }
-    pooled = ", all draws together" if facts.num_draws > 1 else ""
+    pooled = ", pooled over draws" if facts.num_draws > 1 else ""
     return Drawing(
         "det",
         "False acceptances and false rejections",
@@ -199,9 +201,9 @@ def _of_heads(facts: RunFacts) -> list[Drawing | LeftOut]:
     drawings: list[Drawing | LeftOut] = [
         Drawing(
             "survival",
-            "Weights of heads, class by class",
+            "Head weights by class",
             f"Share of heads whose CALM weight exceeds w, for classes from the most to the least concentrated"
-            f"{of_first}; dashed lines are uniform weights of k heads.",
+            f" weights{of_first}; dashed lines are uniform weights over k heads.",
             lambda theme, width: survival_figure(weights_CH, facts.classes, theme=theme, **_wide(width)),
         )
     ]
@@ -214,8 +216,8 @@ def _of_heads(facts: RunFacts) -> list[Drawing | LeftOut]:
             Drawing(
                 "head_map",
                 "Strongest heads",
-                "For how many classes each head has the largest CALM weight"
-                f"{of_first}, with sums by layer and by head; layer {layer} head {head} has most,"
+                "Number of classes for which each head has the largest CALM weight"
+                f"{of_first}, with sums by layer and by head; layer {layer}, head {head} has the most,"
                 f" {counts_LA.max()} of {len(facts.classes)}.",
                 lambda theme, width: head_map_figure(counts_LA, theme=theme, **_wide(width)),
             )
@@ -230,9 +232,9 @@ def _of_heads(facts: RunFacts) -> list[Drawing | LeftOut]:
     drawings.append(
         Drawing(
             "class_reliability",
-            "Reliability and accuracy of each class",
-            "What a class's heads promise on the support, their reliabilities weighted as they vote"
-            f"{of_first}, against CALM's accuracy on the query.",
+            "Reliability and accuracy by class",
+            "Mean reliability of each class's heads on the support, weighted as they vote"
+            f"{of_first}, against CALM's accuracy on the class's query clips.",
             lambda theme, width: class_reliability_figure(
                 promise_C, accuracy_C, seen, theme=theme, **_wide(width)
             ),
@@ -246,9 +248,9 @@ def _agreement(facts: RunFacts) -> Drawing | LeftOut:
         return LeftOut("head_agreement", "the run has one fold and one draw")
     return Drawing(
         "head_agreement",
-        "Do supports agree on heads?",
+        "Agreement between supports on heads",
         "Share of the k most reliable heads that two supports (folds, draws) have in common, mean over pairs;"
-        " the band holds 90 % of classes.",
+        " the band covers 90 % of classes.",
         lambda theme, width: agreement_figure(facts.agreement, theme=theme, **_wide(width)),
     )
 

@@ -1,4 +1,4 @@
-"""Facts about a finished run from its files, so that its figures can be redrawn."""
+"""Read the facts about a finished run from its files, so that its figures can be redrawn."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from calm_pl.atomic_files import replacing
 from calm_pl.errors import RunError
 from calm_pl.figures.agreement import Agreement
 from calm_pl.figures.methods import Estimate
-from calm_pl.figures.run import Answered, HeadFacts, RunFacts
+from calm_pl.figures.run import HeadFacts, MethodPredictions, RunFacts
 from calm_pl.methods import METHODS
 from calm_pl.metrics.info import METRICS, MetricInfo, kinds_in
 from calm_pl.runs import RunFolder
@@ -22,18 +22,18 @@ AGREEMENT = "agreement.json"
 
 
 def main_metric(values: Mapping[str, Any]) -> MetricInfo:
-    """Return what a task is decided by, from what a method reached in it."""
+    """Return the main metric of a task, from a method's entry in `results.json`."""
     return METRICS.main(kinds_in(values), values)
 
 
 def facts_of(run: RunFolder) -> RunFacts:
-    """Return the facts from a run's folder, its classifier and `figures/agreement.json` among them.
+    """Return the facts from a run's folder, including its classifier and `figures/agreement.json`.
 
     Args:
         run: its folder, as `read_run` reads it.
 
     Raises:
-        RunError: a file is not what a run writes.
+        RunError: a file is missing or invalid.
     """
     answers, num_draws = run.answers, run.answers.answer_QDM.shape[1]
     try:
@@ -45,7 +45,7 @@ def facts_of(run: RunFolder) -> RunFacts:
             np.repeat(answers.label_Q, num_draws),
             num_draws,
             {
-                METHODS.title(method): Answered(
+                METHODS.title(method): MethodPredictions(
                     answers.answer_QDM[..., m].ravel(), answers.confidence_QDM[..., m].ravel()
                 )
                 for method, m in place.items()
@@ -58,7 +58,7 @@ def facts_of(run: RunFolder) -> RunFacts:
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise RunError(
-            f"{run.path}: the files are not those of one run of this version"
+            f"{run.path}: the files do not belong to a single run of this version"
             f" ({type(error).__name__}: {error})."
         ) from error
 
@@ -70,12 +70,12 @@ def _estimate(entry: Mapping[str, Any], metric: str) -> Estimate:
 
 def _heads(run: RunFolder) -> HeadFacts | None:
     path = run.path / "classifier.safetensors"
-    if not path.is_file():  # zero-shot alone fits nothing
+    if not path.is_file():  # a run of zero-shot alone has no classifier
         return None
     from safetensors import SafetensorError, safe_open
 
     try:
-        # As arrays: the classifier itself would import torch.
+        # As NumPy arrays: loading the classifier would import torch.
         with safe_open(path, framework="np") as file:
             if "calm.weights" not in file.keys():  # noqa: SIM118  - it is no dictionary
                 return None
@@ -89,13 +89,13 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror}. Is this the folder of a run?") from error
+        raise RunError(f"{path}: cannot be read: {error.strerror}. Is this a run folder?") from error
     except ValueError as error:
         raise RunError(f"{path}: is not valid JSON: {error}.") from error
 
 
 def write_agreement(folder: str | Path, agreement: Mapping[str, Agreement]) -> None:
-    """Keep what needs the heads of all rounds: `classifier.safetensors` has those of the first."""
+    """Write what needs the heads of all rounds: `classifier.safetensors` only has the first round's."""
     if not agreement:
         (Path(folder) / AGREEMENT).unlink(missing_ok=True)
         return

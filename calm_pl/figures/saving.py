@@ -19,19 +19,19 @@ _DPI = 300
 
 
 def save(figure: Figure, path: str | Path, title: str = "") -> Path:
-    """Write a figure; the format is that of the name's ending. It appears under its name only when complete.
+    """Write a figure; the suffix determines the format. It appears under its name only when complete.
 
-    Dates and random identifiers are left out. Identifiers in an SVG depend on the file's name, so that
-    several can stand on one page. PNG has 300 dots an inch. Letters that DejaVu Sans has not are right in
-    SVG, where the reader's fonts draw them, and boxes in PDF and PNG.
+    Dates and random identifiers are omitted. Identifiers in an SVG depend on the file's name, so that one
+    page can embed several. PNG has 300 dots per inch. Characters that DejaVu Sans lacks appear in SVG, which
+    uses the reader's fonts, and as boxes in PDF and PNG.
 
     Args:
-        figure: of any function of this package; later saves keep the layout of the first.
+        figure: a figure from this package; later saves keep the layout of the first.
         path: ends in .svg, .pdf or .png.
-        title: for readers that show one.
+        title: title in the file's metadata.
 
     Raises:
-        ValueError: another ending.
+        ValueError: another suffix.
     """
     path = Path(path)
     kind = path.suffix.removeprefix(".")
@@ -45,7 +45,7 @@ def save(figure: Figure, path: str | Path, title: str = "") -> Path:
 
 
 def settle(figure: Figure) -> None:
-    """Lay out a figure once, so that drawing it moves nothing."""
+    """Lay out a figure once, so that drawing it again changes nothing."""
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
@@ -53,8 +53,8 @@ def settle(figure: Figure) -> None:
 
 
 def _print(figure: Figure, part: Path, kind: str, title: str | None) -> None:
-    """Print with the format's own canvas: `savefig` would draw everything again to lay it out."""
-    # Software and versions go as well as dates: the same figure is the same file.
+    """Print with the format's canvas: `savefig` would draw everything again for the layout."""
+    # Without software, versions and dates, the same figure gives the same file.
     nothing: dict[str, Any] = {"Creator": None, "Title": title}
     if kind == "svg":
         FigureCanvasSVG(figure).print_svg(part, metadata={**nothing, "Date": None})

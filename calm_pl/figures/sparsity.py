@@ -17,11 +17,11 @@ ALL = "all"
 
 
 class Point(NamedTuple):
-    """Accuracies of one setting.
+    """Accuracies at one setting.
 
     Attributes:
-        k: heads kept; None is all.
-        accuracies: of single folds and draws, fractions.
+        k: number of heads kept; None for all.
+        accuracies: accuracies of single folds and draws, as fractions.
     """
 
     k: int | None
@@ -35,13 +35,13 @@ def accuracy_over_heads_figure(
     width: float = SINGLE,
     theme: str = "light",
 ) -> Figure:
-    """Draw one line per method: mean over folds and draws, with the standard deviation as a band.
+    """Draw one line per method: the mean over folds and draws, with the standard deviation as a band.
 
-    The numbers of heads are laid out at equal distances.
+    Numbers of heads are equally spaced.
 
     Args:
-        methods: by label; two of them are figure 4, class-conditional and global.
-        num_heads: H, for the share of heads below each k.
+        methods: points by label; CALM and CALM-Global give the paper's figure 4.
+        num_heads: H, to show the share of heads below each k.
         width: in inches.
         theme: `light` or `dark`.
     """
@@ -82,12 +82,12 @@ def shots_by_heads_figure(
     width: float | None = None,
     theme: str = "light",
 ) -> Figure:
-    """Draw one panel per method, shots as rows and heads as columns; the best of each row is framed.
+    """Draw one panel per method, with shots as rows and heads as columns; the best cell per row is framed.
 
     Args:
-        panels: by label, accuracy by (shots, k); k None is all heads. Settings that are not there stay blank.
-        num_heads: H, for the share of heads below each k.
-        width: in inches; one column a panel, at most two, where None.
+        panels: for each label, accuracy by (shots, k), where k None is all heads. Missing settings are blank.
+        num_heads: H, to show the share of heads below each k.
+        width: in inches; if None, one column per panel, at most two.
         theme: `light` or `dark`.
     """
     colours = theme_named(theme)
@@ -146,7 +146,7 @@ def _tick_labels(ks: Sequence[int | None], num_heads: int | None) -> list[str]:
     if num_heads is None:
         return names
     shares = [1.0 if k is None else k / num_heads for k in ks]
-    # Two digits, and all three of 100.
+    # Two significant digits, three for 100.
     return [
         f"{name}\n{100 * share:{'.0f' if share >= 0.1 else '.2g'}}"
         for name, share in zip(names, shares, strict=True)

@@ -1,7 +1,7 @@
 """Shared style of all figures: paper widths, light and dark themes, a palette, and a look per series.
 
-Sizes are in inches and points at print size: a column of a two-column paper is 3.3 in wide, a page 7 in. No
-text is below 5.5 pt.
+Sizes are in inches and points in print: a column of a two-column paper is 3.3 in wide, a page 7 in. No text
+is smaller than 5.5 pt.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ THEMES = ("light", "dark")
 
 
 class Look(NamedTuple):
-    """How a series is drawn, so that it can be told apart without colour.
+    """How a series is drawn, so that it can be distinguished without colour.
 
     Attributes:
-        colour: as hexadecimal.
-        marker: Matplotlib's code.
+        colour: hexadecimal colour.
+        marker: Matplotlib's marker.
         dash: Matplotlib's line style.
     """
 
@@ -45,11 +45,11 @@ class Theme(NamedTuple):
         name: `light` or `dark`.
         paper: background.
         ink: text and axes.
-        muted: what stands back: ticks, baselines.
-        grid: grid lines and empty cells' edges.
-        series: colours of series: hues of Okabe and Ito, of a lightness each, so that the first six, those of
-            the methods, stay apart for colour-blind readers.
-        ramp: colours of a scale from nothing to all, of rising contrast with the background.
+        muted: secondary elements: ticks, baselines.
+        grid: grid lines and edges of empty cells.
+        series: colours of series: hues of Okabe and Ito at different lightnesses, so that colour-blind
+            readers can distinguish the first six, which the methods have.
+        ramp: colours of a scale from 0 to 1, with increasing contrast to the background.
     """
 
     name: str
@@ -81,7 +81,7 @@ DARK = Theme(
 )
 _MARKERS = "osD^vPX*"
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
-# The methods keep their look in every figure, whichever of them a run has.
+# A method looks the same in every figure, whichever other methods a run has.
 KNOWN = ("CALM", "SAVs", "CALM-Global", "CALM-Auto", "GDA", "zero-shot")
 
 
@@ -98,14 +98,14 @@ def theme_named(name: str) -> Theme:
 
 
 def look(theme: Theme, number: int) -> Look:
-    """Return the look of a series by number; colours and markers repeat after eight, with other dashes."""
+    """Return the look of a series by number; after eight, colours and markers repeat with other dashes."""
     colours = len(theme.series)
     dash = _DASHES[(number % colours + number // colours) % len(_DASHES)]
     return Look(theme.series[number % colours], _MARKERS[number % len(_MARKERS)], dash)
 
 
 def looks(theme: Theme, labels: Sequence[str]) -> dict[str, Look]:
-    """Return a look for each label: its own if it is in `KNOWN`, else the next free one."""
+    """Return a look for each label: the one in `KNOWN`, else the next free one."""
     numbers = {label: KNOWN.index(label) for label in labels if label in KNOWN}
     taken = set(numbers.values())
     free = (n for n in range(len(KNOWN) + len(labels) + len(theme.series)) if n not in taken)
@@ -116,13 +116,13 @@ def looks(theme: Theme, labels: Sequence[str]) -> dict[str, Look]:
 
 
 def ramp(theme: Theme) -> Colormap:
-    """Return a scale from none to all; cells without a value have the background's colour."""
+    """Return a colour scale from 0 to 1; cells without a value have the background's colour."""
     scale = LinearSegmentedColormap.from_list(f"calm_pl-{theme.name}", list(theme.ramp))
     return scale.with_extremes(bad=theme.paper)
 
 
 def on(theme: Theme, background: Any) -> str:
-    """Return the colour of text on a background: the theme's ink or paper."""
+    """Return the text colour for a background: the theme's ink or paper."""
     return max((theme.ink, theme.paper), key=lambda colour: contrast(colour, background))
 
 
@@ -139,9 +139,9 @@ def _luminance(colour: Any) -> float:
 
 @contextmanager
 def drawing(theme: Theme = LIGHT) -> Iterator[None]:
-    """Apply Matplotlib's settings while a figure is made or saved; the user's own are ignored, and kept.
+    """Apply Matplotlib settings while a figure is drawn or saved; the user's are restored afterwards.
 
-    Text is not read as TeX: a label may hold a dollar sign.
+    Text is not parsed as TeX, since a label may contain a dollar sign.
     """
     settings: dict[str, Any] = {
         "font.family": "sans-serif",
@@ -175,7 +175,7 @@ def drawing(theme: Theme = LIGHT) -> Iterator[None]:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.axisbelow": True,
-        "axes.titley": 1.0,  # found for each drawing otherwise, which takes a seventh of it
+        "axes.titley": 1.0,  # otherwise searched for each drawing, a seventh of its time
         "grid.color": theme.grid,
         "grid.linewidth": 0.5,
         "lines.linewidth": 1.2,
@@ -191,7 +191,7 @@ def drawing(theme: Theme = LIGHT) -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make an empty figure, in inches, whose parts make room for each other."""
+    """Return an empty figure of a size in inches, whose parts make room for each other."""
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.03, hspace=0.03)  # type: ignore[union-attr, call-arg]
     return figure

@@ -14,7 +14,7 @@ from calm_pl.figures.labels import short
 from calm_pl.figures.style import SINGLE, SMALL, drawing, look, new_figure, theme_named
 
 UNIFORM = (100, 300, 500)
-"""Numbers of heads k whose uniform weight 1/k is shown, beside that of all heads."""
+"""Numbers of heads k whose uniform weight 1/k is shown, besides that of all heads."""
 _SHOWN = 6
 _STEPS = 200
 
@@ -23,7 +23,7 @@ def survival(weights_CH: Any, at_T: Any) -> np.ndarray:
     """Return the share of a class's heads whose weight is above each threshold, (C, T).
 
     Args:
-        weights_CH: weights of heads, rows sum to 1.
+        weights_CH: head weights, each row sums to 1.
         at_T: thresholds.
     """
     weights_CH, at_T = as_array(weights_CH, "weights_CH", 2), as_array(at_T, "at_T", 1)
@@ -38,7 +38,7 @@ def effective_heads(weights_CH: Any) -> np.ndarray:
 
 
 def spread_out(weights_CH: Any, count: int = _SHOWN) -> list[int]:
-    """Choose representative classes: evenly spaced from the most to the least concentrated weights."""
+    """Return representative classes, evenly spaced from the most to the least concentrated weights."""
     order = np.argsort(effective_heads(weights_CH), kind="stable")
     places = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
     return [int(order[place]) for place in places]
@@ -52,12 +52,12 @@ def survival_figure(
     width: float = SINGLE,
     theme: str = "light",
 ) -> Figure:
-    """Draw survival functions of some classes, the band of all, and uniform weights 1/k as dashed lines.
+    """Draw survival functions of some classes, a band over all, and uniform weights 1/k as dashed lines.
 
     Args:
-        weights_CH: weights of heads, rows sum to 1 (eq. 12).
+        weights_CH: head weights, each row sums to 1 (eq. 12).
         classes: labels in class order.
-        shown: class indices with a line of their own; those of `spread_out` where None.
+        shown: indices of the classes that have a line; those of `spread_out` if None.
         width: in inches.
         theme: `light` or `dark`.
     """
@@ -108,7 +108,7 @@ def survival_figure(
         _plain_log_ticks(axes, low, high)
         axes.set_xlabel("weight w")
         axes.set_ylabel("share of heads with weight > w")
-        # In one column below the axes, in two beside them.
+        # Below the axes in one column, next to them in two.
         figure.legend(
             loc="outside lower center" if width <= SINGLE else "outside right upper",
             ncols=2 if width <= SINGLE else 1,

@@ -1,4 +1,4 @@
-"""A sweep's tidy table: one row per method, setting, fold and draw."""
+"""Read a sweep's table: one row per method, setting, fold and draw."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Row(NamedTuple):
     """One result.
 
     Attributes:
-        method: name.
-        k: heads kept; None is all.
-        shots: support clips a class.
+        method: key of the method.
+        k: number of heads kept; None for all.
+        shots: support clips per class.
         accuracy: a fraction.
     """
 
@@ -38,16 +38,16 @@ class Row(NamedTuple):
 def read_sweep(path: str | Path, where: Mapping[str, str] | None = None) -> list[Row]:
     """Read the rows of a CSV with at least the columns `NEEDED`; `top_k` is a number, or empty or `all`.
 
-    In a table of the command `sweep` an empty `top_k` is that of a method that reads none, which is left out,
-    and only rows of the grid count unless `where` names another `chosen`.
+    In a table written by the command `sweep`, rows with an empty `top_k` belong to methods that do not read
+    it and are ignored, as are rows outside the grid unless `where` names another `chosen`.
 
     Args:
-        path: of the CSV.
-        where: only rows that have these values in these columns.
+        path: the CSV.
+        where: use only rows with these values in these columns.
 
     Raises:
-        DataError: a column is missing, a value is none, nothing is left, or several rows are of the same
-            method, heads, shots, fold and draw: then another setting was varied, and `where` must fix it.
+        DataError: a column is missing, a value is invalid, no row is left, or several rows have the same
+            method, heads, shots, fold and draw: another setting was varied, and `where` must select a value.
     """
     path, where = Path(path), dict(where or {})
     try:
@@ -125,27 +125,27 @@ def _words(values: Mapping[str, str]) -> str:
 def sweep_drawings(
     rows: Sequence[Row], num_heads: int | None = None, shots: int | None = None
 ) -> list[Drawing | LeftOut]:
-    """Return the paper's figures 4 and 5, as far as the sweep has them.
+    """Return those of the paper's figures 4 and 5 that the sweep has results for.
 
     Args:
-        rows: of `read_sweep`.
+        rows: the result of `read_sweep`.
         num_heads: H, if known.
-        shots: of figure 4; the most that there are where None.
+        shots: number of shots in figure 4; the largest if None.
 
     Raises:
-        DataError: the sweep has no such shots.
+        DataError: the sweep has no such number of shots.
     """
     cells: dict[str, dict[tuple[int, int | None], list[float]]] = {}
     for row in rows:
         place = cells.setdefault(METHODS.title(row.method), {})
         place.setdefault((row.shots, row.k), []).append(row.accuracy)
-    # A method that has no heads to choose, such as zero-shot, has one k only.
+    # A method that does not select heads, such as zero-shot, has only one k.
     cells = {name: one for name, one in cells.items() if len({k for _, k in one}) > 1}
     known = sorted({row.shots for row in rows})
     if shots is not None and shots not in known:
-        raise DataError(f"The sweep has the shots {', '.join(map(str, known))}, not {shots}.")
+        raise DataError(f"The sweep has results for {', '.join(map(str, known))} shots, not for {shots}.")
     if not cells:
-        reason = "no method has results at several numbers of heads"
+        reason = "no method has results for several numbers of heads"
         return [LeftOut("accuracy_over_heads", reason), LeftOut("shots_by_heads", reason)]
     return [
         _over_heads(cells, num_heads, known[-1] if shots is None else shots),
@@ -165,7 +165,7 @@ def _over_heads(
     band = f"; bands are standard deviations over {rounds} folds and draws" if rounds > 1 else ""
     return Drawing(
         "accuracy_over_heads",
-        "Accuracy over the number of heads",
+        "Accuracy by number of heads",
         f"Accuracy with {shots} shots by the number of heads kept{band}.",
         lambda theme, width: accuracy_over_heads_figure(
             curves, num_heads=num_heads, theme=theme, **({} if width is None else {"width": width})
@@ -184,8 +184,8 @@ def _shots_by_heads(
     }
     return Drawing(
         "shots_by_heads",
-        "Accuracy over shots and heads",
-        "Mean accuracy in per cent by shots and number of heads kept; the number of heads that is best on"
-        " the query (oracle) is framed in each row.",
+        "Accuracy by shots and heads",
+        "Mean accuracy in % by shots and number of heads kept; in each row, the number of heads that is best"
+        " on the query (oracle) is framed.",
         lambda theme, width: shots_by_heads_figure(panels, num_heads=num_heads, theme=theme, width=width),
     )

@@ -48,7 +48,7 @@ def hashes(folder):
 def test_a_job_draws_what_it_has(finished):
     index = index_of(finished / "figures")
     assert [one["name"] for one in index["figures"]] == FIGURES
-    assert index["left_out"] == [{"name": "det", "reason": "the benchmark has no equal error rate"}]
+    assert index["left_out"] == [{"name": "det", "reason": "the benchmark has no class to detect"}]
     for entry in index["figures"]:
         assert set(entry["files"]) == {"svg", "svg_dark", "pdf", "png"}
         assert entry["caption"].endswith(".")
@@ -81,7 +81,7 @@ def test_weights_and_biases_has_the_pictures(finished):
 def test_drawn_again_from_the_files_they_are_the_same(finished, call, tmp_path):
     result = call("figures", finished, "--out", "again")
     assert result.returncode == 0, result.stderr
-    assert "not drawn: the benchmark has no equal error rate" in result.stdout
+    assert "not drawn: the benchmark has no class to detect" in result.stdout
     assert hashes(tmp_path / "again") == hashes(finished / "figures")
 
 

@@ -50,13 +50,13 @@ def test_it_is_a_permutation_that_brings_confusions_to_the_diagonal():
     assert np.abs(truth - predicted).max() > 200
 
 
-def test_classes_without_answers_are_there():
+def test_classes_without_predictions_are_there():
     assert sorted(cluster_order(np.zeros((4, 4)), list("abcd"))) == [0, 1, 2, 3]
 
 
 def test_largest_confusions_by_hand():
     found = largest_confusions([[5, 3, 0, 2], [3, 0, 1, 0], [0, 0, 9, 0]], 4)
-    assert [(one.truth, one.predicted, one.answers) for one in found] == [
+    assert [(one.truth, one.predicted, one.number) for one in found] == [
         (1, 0, 3),  # three of four
         (0, 1, 3),  # three of ten
         (0, 3, 2),  # no answer

@@ -100,7 +100,7 @@ def test_equal_error_rate_is_that_of_the_metrics(digits):
 
 
 def test_error_rates_need_both_kinds():
-    with pytest.raises(ValueError, match="0 of 2 are positive"):
+    with pytest.raises(ValueError, match="0 of 2 clips are positive"):
         error_rates([0.1, 0.2], [False, False])
 
 

@@ -92,7 +92,7 @@ def test_the_figures_show_the_means(tmp_path):
     assert {"60.7", "64.2", "51.7"} <= set(cells)
     (figure,) = (one.draw("light", None) for one in sweep_drawings(rows(), shots=1)[:1])
     assert any("CALM" in text for text in shown(figure))
-    with pytest.raises(DataError, match="has the shots 1, 10, not 5"):
+    with pytest.raises(DataError, match="has results for 1, 10 shots, not for 5"):
         sweep_drawings(rows(), shots=5)
 
 

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
+
+from calm_pl.functional.chunks import clip_chunks
+
+_BLOCK = 2**20  # values of centroids that are scaled at once
+_CACHED = 2**17
+"""Scores that are held at once: 1 MiB in float64, which a core's cache holds."""
 
 
 def unit(x: Tensor) -> Tensor:
@@ -13,24 +21,57 @@ def unit(x: Tensor) -> Tensor:
     return x / torch.where(norm > 0, norm, torch.ones_like(norm))
 
 
-def head_scores(x_NHD: Tensor, centroids_CHD: Tensor, score: str = "cosine") -> Tensor:
-    """Return scores s[n, h, c] (eq. 2), (N, H, C) float32.
+class HeadScorer:
+    """Scores of head vectors against fixed centroids (eq. 2), whose lengths are divided out once.
 
     Computed in float64 and then rounded: the last float32 bits of a matrix product depend on the batch size,
-    and the cosines of a head can be close enough for that to change votes. The cost is negligible compared
-    with the model's forward pass.
+    and the cosines of a head can be close enough for that to change votes.
 
     Args:
-        x_NHD: head vectors, any floating dtype; upcast before any arithmetic.
-        centroids_CHD: class centroids.
+        centroids_CHD: class centroids, any floating dtype.
         score: `cosine`, or `dot` for the raw dot product (table 3, "- L2 norm"). The cosine with a zero
             vector is 0.
     """
-    if score == "cosine":
-        x_NHD, centroids_CHD = unit(x_NHD), unit(centroids_CHD)
-    x_HND = x_NHD.to(torch.float64).transpose(0, 1)
-    centroids_HDC = centroids_CHD.to(torch.float64).permute(1, 2, 0)
-    return torch.bmm(x_HND, centroids_HDC).transpose(0, 1).to(torch.float32)
+
+    def __init__(self, centroids_CHD: Tensor, score: str = "cosine") -> None:
+        self._scaled = unit if score == "cosine" else _as_float64
+        classes, heads, dim = centroids_CHD.shape
+        self.num_heads, self.num_classes = heads, classes
+        self._centroids_HDC = torch.empty(
+            heads, dim, classes, dtype=torch.float64, device=centroids_CHD.device
+        )
+        for block in clip_chunks(heads, classes * dim, _BLOCK):
+            self._centroids_HDC[block] = self._scaled(centroids_CHD[:, block]).permute(1, 2, 0)
+
+    def blocks(self, num_clips: int, least: int = 1) -> Iterator[slice]:
+        """Return slices that divide the heads so that the scores of some clips stay in a core's cache.
+
+        Args:
+            num_clips: how many are scored at once.
+            least: heads of a block, if there are as many.
+        """
+        step = max(least, _CACHED // max(1, num_clips * self.num_classes))
+        for start in range(0, self.num_heads, step):
+            yield slice(start, start + step)
+
+    def __call__(self, x_NHD: Tensor, heads: slice = slice(None)) -> Tensor:
+        """Return scores s[n, h, c] of some heads, (N, H, C) float32.
+
+        Args:
+            x_NHD: vectors of all heads, any floating dtype; upcast before any arithmetic.
+            heads: the heads to score.
+        """
+        x_HND = self._scaled(x_NHD[:, heads]).transpose(0, 1)
+        return torch.bmm(x_HND, self._centroids_HDC[heads]).to(torch.float32).transpose(0, 1)
+
+
+def head_scores(x_NHD: Tensor, centroids_CHD: Tensor, score: str = "cosine") -> Tensor:
+    """Return scores s[n, h, c] (eq. 2), (N, H, C) float32; see `HeadScorer`, which keeps the centroids."""
+    return HeadScorer(centroids_CHD, score)(x_NHD)
+
+
+def _as_float64(x: Tensor) -> Tensor:
+    return x.to(torch.float64)
 
 
 def posteriors(s_NHC: Tensor, tau_p: float) -> Tensor:

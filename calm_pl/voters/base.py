@@ -8,12 +8,13 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from calm_pl.functional import clip_chunks, head_scores
+from calm_pl.functional import HeadScorer, clip_chunks
 from calm_pl.validation import check_settings
 from calm_pl.voters.checks import LARGEST, Vectors, as_labels, as_vectors, label_array
 from calm_pl.voters.scikit_learn import MethodAndParameter, classifier_tags, not_fitted_error
@@ -349,19 +350,25 @@ class ScoreVoter(HeadVoter):
         check_weights(state["weights"])
         check_between("reliability", state["reliability"], -1, 1)
 
-    @abstractmethod
-    def decide(self, s_NHC: Tensor) -> Decision:
-        """Return the decision, given all heads' scores (eq. 2) against `centroids_`."""
+    def scorer(self) -> HeadScorer:
+        """Return what scores heads against `centroids_`; made once a fit, and not stored with the voter."""
+        made_from = self.centroids_, self._scored_heads(), self.fitted_params_.score
+        known = _SCORERS.get(self)
+        if known is None or any(one is not other for one, other in zip(known[0], made_from, strict=True)):
+            centroids_CHD, heads, score = made_from
+            kept_CKD = centroids_CHD if heads is None else centroids_CHD[:, heads]
+            known = _SCORERS[self] = made_from, HeadScorer(kept_CKD, score)
+        return known[1]
 
-    def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
-        """Score one chunk of clips against `centroids_` and vote among the candidates."""
-        s_NHC = head_scores(x_NHD, self.centroids_, self.fitted_params_.score)
-        return among(self.decide(candidate_scores(s_NHC, candidates_NC)), candidates_NC)
+    def _scored_heads(self) -> Tensor | None:
+        """Return the heads whose scores predictions need, (K,) int64; None for all."""
+        return None
 
-    def _scores(self, x_NHD: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Yield scores (n, H, C) for one chunk of clips at a time."""
-        for chunk, x in self._chunks(x_NHD):
-            yield chunk, head_scores(x, self.centroids_, self.fitted_params_.score)
+
+_SCORERS: WeakKeyDictionary[ScoreVoter, tuple[tuple[Tensor, Tensor | None, str], HeadScorer]] = (
+    WeakKeyDictionary()
+)
+"""Scorers with what they were made from; not on the voters, which predicting must not change."""
 
 
 def candidate_scores(s_NHC: Tensor, candidates_NC: Tensor | None) -> Tensor:

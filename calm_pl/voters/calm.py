@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from calm_pl.functional import (
+    HeadScorer,
     clip_chunks,
     clip_reliability,
-    head_scores,
     head_weights,
+    posterior_votes,
     posteriors,
     shrink,
-    weighted_vote,
 )
 from calm_pl.functional.calibration import best_sharpness, sharpness_sums
 from calm_pl.functional.selection import (
@@ -32,7 +32,7 @@ from calm_pl.functional.selection import (
     setting_scores,
     tally,
 )
-from calm_pl.voters.base import Decision, ScoreVoter
+from calm_pl.voters.base import Decision, ScoreVoter, among
 from calm_pl.voters.evidence import EvidenceKind, ReliabilitySums, left_out_scores, reliability_sums
 from calm_pl.voters.settings import CalmSettings
 from calm_pl.voters.state import Form
@@ -167,11 +167,12 @@ class CalmBase(ScoreVoter, CalmSettings):
         p, tau_p = self.fitted_params_, settings[0].tau_p
         evidence = self.evidence(support, None, tau_p)
         num_classes, heads, dim = support.centroids_CHD.shape
+        scorer = HeadScorer(support.centroids_CHD, p.score)
         per_clip = max(heads * max(len(settings), num_classes, dim), len(settings) * num_classes)
         # Even if this rank has no clip, so that there is something to concatenate.
         for chunk in clip_chunks(max(1, len(support.x_NHD)), per_clip):
             part = support._replace(x_NHD=support.x_NHD[chunk], y_N=support.y_N[chunk])
-            full_NHC = head_scores(part.x_NHD, support.centroids_CHD, p.score)
+            full_NHC = scorer(part.x_NHD)
             left_NHC = left_out_scores(part, full_NHC, p.score)
             judgeable_N = support.counts_C[part.y_N] > 1
             y_N, p_NHC = part.y_N[judgeable_N], posteriors(left_NHC[judgeable_N], tau_p)
@@ -191,10 +192,12 @@ class CalmBase(ScoreVoter, CalmSettings):
             if vars(self)[name] == "loo":
                 raise ValueError(f"`{name}` must hold the fit's choice, but is 'loo'")
 
-    def decide(self, s_NHC: Tensor) -> Decision:
+    def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
         """Return weighted posteriors (eqs. 9, 13); equal scores go to the lower class index (eq. 10)."""
-        scores_NC = weighted_vote(posteriors(s_NHC, self.fitted_params_.tau_p), self.weights_)
-        return Decision(scores_NC, scores_NC.argmax(-1))
+        settings = [(self.fitted_params_.tau_p, self.weights_[None])]
+        (votes_N1C,) = posterior_votes(x_NHD, self.scorer(), settings, candidates_NC)
+        scores_NC = votes_N1C[:, 0].to(torch.float32)
+        return among(Decision(scores_NC, scores_NC.argmax(-1)), candidates_NC)
 
     def probabilities(self, scores_NC: Tensor) -> Tensor:
         """Return normalised score^γ; with γ = 1 this is a convex mix of posteriors for CALM-Global."""

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from calm_pl.functional import (
+    HeadScorer,
     clip_chunks,
     clip_reliability,
-    head_scores,
     leave_one_out_scores,
     posteriors,
     sum_by_class,
@@ -43,10 +43,10 @@ class ReliabilitySums(NamedTuple):
     counts_C: Tensor
 
 
-def left_out_scores(support: Support, s_NHC: Tensor, score: str) -> Tensor:
-    """Score support clips, each against centroids without it; see `leave_one_out_scores`."""
-    x_NHD, y_N = support.x_NHD.to(s_NHC.device), support.y_N.to(s_NHC.device)
-    return leave_one_out_scores(s_NHC, x_NHD, y_N, support.centroids_CHD, support.counts_C, score)
+def left_out_scores(support: Support, s_NHC: Tensor, score: str, heads: slice = slice(None)) -> Tensor:
+    """Score support clips in some heads, each against centroids without it; see `leave_one_out_scores`."""
+    x_NHD, y_N = support.x_NHD[:, heads].to(s_NHC.device), support.y_N.to(s_NHC.device)
+    return leave_one_out_scores(s_NHC, x_NHD, y_N, support.centroids_CHD[:, heads], support.counts_C, score)
 
 
 def reliability_sums(
@@ -70,23 +70,26 @@ def reliability_sums(
         The sums for each kind.
     """
     judged = support if judged is None else judged
-    num_classes, heads, dim = support.centroids_CHD.shape
+    num_classes, num_heads, dim = support.centroids_CHD.shape
     device = support.centroids_CHD.device
-    sums_SCH = torch.zeros(len(kinds), num_classes, heads, dtype=torch.float64, device=device)
+    sums_SCH = torch.zeros(len(kinds), num_classes, num_heads, dtype=torch.float64, device=device)
     counts_C = torch.zeros(num_classes, dtype=torch.float64, device=device)
-    for chunk in clip_chunks(len(judged.x_NHD), heads * max(num_classes, dim)):
+    scorer = HeadScorer(support.centroids_CHD, score)
+    for chunk in clip_chunks(len(judged.x_NHD), num_heads * max(num_classes, dim)):
         part = judged._replace(x_NHD=judged.x_NHD[chunk].to(device), y_N=judged.y_N[chunk].to(device))
-        s_NHC, y_N = head_scores(part.x_NHD, support.centroids_CHD, score), part.y_N
-        if left_out:
-            judgeable_N = support.counts_C[y_N] > 1
-            s_NHC, y_N = left_out_scores(part, s_NHC, score)[judgeable_N], y_N[judgeable_N]
-        for tau_p in dict.fromkeys(kind.tau_p for kind in kinds):
-            p_NHC = posteriors(s_NHC, tau_p)
-            for place, kind in enumerate(kinds):
-                if kind.tau_p == tau_p:
-                    m_NH = clip_reliability(p_NHC, y_N, kind.reliability)
-                    sums_SCH[place] += sum_by_class(m_NH, y_N, num_classes)
+        kept_N = support.counts_C[part.y_N] > 1 if left_out else torch.ones_like(part.y_N, dtype=torch.bool)
+        y_N = part.y_N[kept_N]
         counts_C += torch.bincount(y_N, minlength=num_classes)
+        for heads in scorer.blocks(len(part.y_N)):
+            s_NHC = scorer(part.x_NHD, heads)
+            if left_out:
+                s_NHC = left_out_scores(part, s_NHC, score, heads)[kept_N]
+            for tau_p in dict.fromkeys(kind.tau_p for kind in kinds):
+                p_NHC = posteriors(s_NHC, tau_p)
+                for place, kind in enumerate(kinds):
+                    if kind.tau_p == tau_p:
+                        m_NH = clip_reliability(p_NHC, y_N, kind.reliability)
+                        sums_SCH[place][:, heads] += sum_by_class(m_NH, y_N, num_classes)
     totals = [support.all_reduce(sums_CH) for sums_CH in sums_SCH]
     counts_C = support.all_reduce(counts_C)
     return [ReliabilitySums(sums_CH, counts_C) for sums_CH in totals]

@@ -1,6 +1,6 @@
 """Many voters on the same support and query clips: what they share is computed once.
 
-Settings with the same `score` share the heads' scores against centroids; those with the same τ_p, the
+Settings of CALM with the same `score` share the heads' scores against centroids; those with the same τ_p, the
 posteriors; those with the same kind of evidence, its sums. Only weights and votes are computed per setting.
 """
 
@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from calm_pl.functional import clip_chunks, head_scores, posteriors, weighted_votes
-from calm_pl.voters.base import Decision, HeadVoter, ScoreVoter, among, candidate_scores, with_finite_scores
+from calm_pl.functional import clip_chunks, posterior_votes
+from calm_pl.voters.base import Decision, HeadVoter, among, with_finite_scores
 from calm_pl.voters.calm import CalmBase
 from calm_pl.voters.checks import Vectors, as_vectors
 from calm_pl.voters.evidence import reliability_sums
@@ -62,34 +62,31 @@ def vote_many(
     x_NHD = as_vectors(vectors)
     places = {id(voter): place for place, voter in enumerate(voters)}
     decided: list[list[Decision]] = [[] for _ in voters]
-    on_scores = [voter for voter in voters if isinstance(voter, ScoreVoter)]
+    weighted = [voter for voter in voters if isinstance(voter, CalmBase)] if len(x_NHD) else []
     for voter in voters:
-        if not isinstance(voter, ScoreVoter) or not len(x_NHD):
+        if voter not in weighted:
             decided[places[id(voter)]].append(voter.vote(x_NHD, candidates_NC))
-    for score, some in _groups(on_scores, lambda v: v.fitted_params_.score):
-        centroids_CHD = some[0].centroids_
-        classes, heads, dim = centroids_CHD.shape
+    for _, some in _groups(weighted, lambda v: v.fitted_params_.score):
+        classes, heads, dim = some[0].centroids_.shape
         for chunk in clip_chunks(len(x_NHD), heads * max(classes, dim)):
-            s_NHC = head_scores(x_NHD[chunk].to(centroids_CHD.device), centroids_CHD, score)
-            allowed_NC = None if candidates_NC is None else candidates_NC[chunk].to(s_NHC.device)
-            for voter, decision in _decide(some, candidate_scores(s_NHC, allowed_NC)):
+            x = x_NHD[chunk].to(some[0].centroids_.device)
+            allowed_NC = None if candidates_NC is None else candidates_NC[chunk].to(x.device)
+            for voter, decision in _decide(some, x, allowed_NC):
                 decided[places[id(voter)]].append(among(decision, allowed_NC))
     decisions = [Decision(*(torch.cat(column) for column in zip(*parts, strict=True))) for parts in decided]
     return [with_finite_scores(decision, candidates_NC) for decision in decisions]
 
 
-def _decide(voters: Sequence[ScoreVoter], s_NHC: Tensor) -> Iterable[tuple[ScoreVoter, Decision]]:
-    """Return the decisions on one chunk's scores."""
-    weighted = [voter for voter in voters if isinstance(voter, CalmBase)]
-    for voter in voters:
-        if not isinstance(voter, CalmBase):
-            yield voter, voter.decide(s_NHC)
-    for tau_p, some in _groups(weighted, lambda v: v.fitted_params_.tau_p):
-        p_NHC = posteriors(s_NHC, tau_p).to(torch.float64)
-        for _, alike in _groups(some, lambda v: v.conditional):
-            scores_NSC = weighted_votes(p_NHC, torch.stack([voter.weights_ for voter in alike]))
-            for voter, scores_NC in zip(alike, scores_NSC.to(torch.float32).unbind(1), strict=True):
-                yield voter, Decision(scores_NC, scores_NC.argmax(-1))
+def _decide(
+    voters: Sequence[CalmBase], x_NHD: Tensor, candidates_NC: Tensor | None
+) -> Iterable[tuple[CalmBase, Decision]]:
+    """Return the decisions on one chunk of clips."""
+    groups = _groups(voters, lambda v: (v.fitted_params_.tau_p, v.conditional))
+    settings = [(tau_p, torch.stack([voter.weights_ for voter in some])) for (tau_p, _), some in groups]
+    votes = posterior_votes(x_NHD, voters[0].scorer(), settings, candidates_NC)
+    for (_, some), votes_NSC in zip(groups, votes, strict=True):
+        for voter, scores_NC in zip(some, votes_NSC.to(torch.float32).unbind(1), strict=True):
+            yield voter, Decision(scores_NC, scores_NC.argmax(-1))
 
 
 def _groups(items: Sequence[Item], key: Callable[[Item], Hashable]) -> list[tuple[Any, list[Item]]]:

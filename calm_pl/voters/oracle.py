@@ -8,7 +8,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from calm_pl.functional import clip_chunks, head_scores, posteriors
+from calm_pl.functional import clip_chunks, posteriors
 from calm_pl.functional.selection import Reliabilities, Setting, judge_settings
 from calm_pl.voters.calm import CalmBase, setting_of
 from calm_pl.voters.support import Support
@@ -51,7 +51,7 @@ class OracleSearch:
         classes, heads, dim = centroids_CHD.shape
         for chunk in clip_chunks(len(x_NHD), heads * max(len(self.settings), classes, dim)):
             x, y = x_NHD[chunk].to(centroids_CHD.device), y_N[chunk].to(centroids_CHD.device)
-            s_NHC = head_scores(x, centroids_CHD, self.voter.fitted_params_.score)
+            s_NHC = self.voter.scorer()(x)
             if candidates_NC is not None:
                 s_NHC = s_NHC.masked_fill(~candidates_NC[chunk].to(s_NHC.device)[:, None], -torch.inf)
             hits = []

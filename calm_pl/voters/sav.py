@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from calm_pl.functional import majority_vote, top_heads
-from calm_pl.voters.base import Decision, ScoreVoter
+from calm_pl.functional import HeadScorer, majority_vote, top_heads
+from calm_pl.voters.base import Decision, ScoreVoter, among, candidate_scores
 from calm_pl.voters.settings import SavSettings
 from calm_pl.voters.state import Form, check_heads
 from calm_pl.voters.support import Support
@@ -38,8 +38,11 @@ class Sav(ScoreVoter, SavSettings):
         judged = support if heldout is None else heldout
         device = support.centroids_CHD.device
         hits_H = torch.zeros(support.centroids_CHD.shape[1], dtype=torch.float64, device=device)
-        for chunk, s_NHC in self._scores(judged.x_NHD):
-            hits_H += (s_NHC.argmax(-1) == judged.y_N[chunk].to(device)[:, None]).sum(0)
+        scorer = HeadScorer(support.centroids_CHD, self.fitted_params_.score)
+        for chunk, x_NHD in self._chunks(judged.x_NHD):
+            y_N1 = judged.y_N[chunk].to(device)[:, None]
+            for heads in scorer.blocks(len(x_NHD)):
+                hits_H[heads] += (scorer(x_NHD, heads).argmax(-1) == y_N1).sum(0)
         hits_H = support.all_reduce(hits_H)
         total = support.all_reduce(torch.tensor(float(len(judged.y_N)), device=device))
         self.reliability_ = (hits_H / total.clamp(min=1)).to(torch.float32)
@@ -56,10 +59,13 @@ class Sav(ScoreVoter, SavSettings):
         if not torch.allclose(weights_H, state["weights"]):
             raise ValueError("`weights` must be equal for all heads in `heads`, but are not")
 
-    def decide(self, s_NHC: Tensor) -> Decision:
+    def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
         """Return vote counts (N, C) and the winner; `majority_vote` says how ties are resolved."""
-        counts_NC, winner_N = majority_vote(s_NHC[:, self.heads_])
-        return Decision(counts_NC, winner_N)
+        s_NKC = self.scorer()(x_NHD[:, self.heads_])
+        return among(Decision(*majority_vote(candidate_scores(s_NKC, candidates_NC))), candidates_NC)
+
+    def _scored_heads(self) -> Tensor:
+        return self.heads_
 
     def probabilities(self, scores_NC: Tensor) -> Tensor:
         """Return each class's share of the votes."""

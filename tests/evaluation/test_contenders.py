@@ -12,6 +12,7 @@ from calm_pl.evaluation.batch_prediction import BatchPrediction
 from calm_pl.evaluation.contenders import Contender, RoundQuery
 from calm_pl.evaluation.lineup import contenders
 from calm_pl.evaluation.module import FitFreeModule
+from calm_pl.functional import HeadScorer
 
 
 class MostFrequent(Contender):
@@ -84,17 +85,22 @@ def test_shared_votes_are_those_of_each_voter_alone(lalm, data, monkeypatch):
 
 
 def test_scores_of_one_support_are_computed_once_a_batch(lalm, data, monkeypatch):
-    import calm_pl.voters.many as many
-
     calls = []
-    whole = many.head_scores
-    monkeypatch.setattr(many, "head_scores", lambda *args: calls.append(len(args[0])) or whole(*args))
+    score = HeadScorer.__call__
+    monkeypatch.setattr(
+        HeadScorer,
+        "__call__",
+        lambda self, *args: calls.append((self.num_heads, len(args[0]))) or score(self, *args),
+    )
     module = FitFreeModule(lalm, {"sav": Sav(5), "calm_global": CalmGlobal(), "calm": Calm()}, data.task())
     run = trainer()
     run.validate(module, datamodule=data, verbose=False)
     calls.clear()
     run.test(module, datamodule=data, verbose=False)
-    assert sum(calls) == 2 * len(data.task().query)  # two draws, three voters
+    # Two draws; both CALMs share the scores of all heads, and SAVs score the five that they keep.
+    heads = lalm.layout.num_heads
+    assert sum(clips for some, clips in calls if some == heads) == 2 * len(data.task().query)
+    assert sum(clips for some, clips in calls if some == 5) == 2 * len(data.task().query)
 
 
 def test_a_voter_votes_where_it_is_put():

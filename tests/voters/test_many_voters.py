@@ -4,9 +4,9 @@ import torch
 from head_vectors import noisy_clips
 from test_sums_over_ranks import CLASSES, SPLITS, Ranks
 
-from calm_pl.functional import chunks
+from calm_pl.functional import HeadScorer, chunks
 from calm_pl.functional.selection import SettingGrid
-from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Gda, Sav, evidence, gather_support, many
+from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Gda, Sav, gather_support
 from calm_pl.voters.many import fit_many, vote_many
 
 
@@ -99,21 +99,17 @@ def test_ranks_change_nothing(name):
 
 def test_scores_are_computed_once_for_the_whole_grid(monkeypatch):
     x, y = clips(1)
-    calls = []
-
-    def recorded(*args):
-        calls.append(args[2])
-        return head_scores(*args)
-
-    head_scores = many.head_scores
-    for module in (many, evidence):
-        monkeypatch.setattr(module, "head_scores", recorded)
+    made, scored = [], []
+    make, score = HeadScorer.__init__, HeadScorer.__call__
+    monkeypatch.setattr(HeadScorer, "__init__", lambda *args: made.append(args[2]) or make(*args))
+    monkeypatch.setattr(HeadScorer, "__call__", lambda *args: scored.append(len(args[1])) or score(*args))
     grid = [
-        make(tau_p, 0.5, k) for make in (Calm, CalmGlobal) for tau_p in (0.03, 0.1, 1.0) for k in (2, 3, 4)
+        kind(tau_p, 0.5, k) for kind in (Calm, CalmGlobal) for tau_p in (0.03, 0.1, 1.0) for k in (2, 3, 4)
     ]
     fit_many(grid, gather_support(x, y))
     vote_many(grid, x)
-    assert calls == ["cosine", "cosine"]  # support, query
+    assert made == ["cosine", "cosine"]  # for the fit and for votes
+    assert scored == [len(x), len(x)]  # support, query
     assert len({tuple(np.asarray(voter.weights_).ravel()) for voter in grid}) == len(grid)
 
 

@@ -1,0 +1,109 @@
+"""Fits and votes beside the same equations in plain float32, and beside the rate of float32 matrix products.
+
+    python benchmarks/arithmetic.py --out benchmarks/results/arithmetic.json
+
+Random vectors of 1,024 heads of 128 dimensions, as a 7B model has; all in one process, in turn. Rates are
+clips a second of CPU time times the number of threads, so that other work on the machine counts for little.
+`plain_float32` scores every clip against normalised centroids in one product a head, with nothing beside the
+equations: no exactness over batches, no checks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import platform
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from calm_pl.voters import Calm, CalmGlobal, HeadVoter, Sav, gather_support
+from calm_pl.voters.many import vote_many
+
+HEADS, DIM, SHOTS = 1_024, 128, 2
+CHUNK = 64
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Return CPU seconds a thread, of the second call."""
+    call()
+    start = time.process_time()
+    call()
+    return (time.process_time() - start) / torch.get_num_threads()
+
+
+def matrix_rate() -> float:
+    """Return float32 operations a second of a product of large matrices."""
+    a = torch.randn(2_048, 2_048)
+    return 2 * 2_048**3 / seconds(lambda: a @ a)
+
+
+def plain_votes(centroids_HDC: Tensor, x_NHD: Tensor, voter: Calm) -> Tensor:
+    """Votes of CALM (eqs. 2, 5, 13) in float32."""
+    out = []
+    for x in x_NHD.split(CHUNK):
+        scores_HNC = torch.bmm(torch.nn.functional.normalize(x, dim=-1).transpose(0, 1), centroids_HDC)
+        p_HNC = torch.softmax(scores_HNC / voter.tau_p, -1)
+        out.append(torch.einsum("hnc,ch->nc", p_HNC, voter.weights_))
+    return torch.cat(out)
+
+
+def measure(classes: int, clips: int) -> dict[str, object]:
+    """Return rates at a number of classes."""
+    generator = torch.Generator().manual_seed(0)
+    label = torch.arange(classes).repeat(SHOTS)
+    means = torch.randn(classes, HEADS, DIM, generator=generator)
+    support = 0.3 * means[label] + torch.randn(len(label), HEADS, DIM, generator=generator)
+    query = torch.randn(clips, HEADS, DIM, generator=generator)
+    gathered = gather_support(support, label.tolist())
+    voters: dict[str, HeadVoter] = {"sav": Sav(), "calm_global": CalmGlobal(), "calm": Calm()}
+    fit = {
+        name: round(len(label) / seconds(lambda one=one: one.fit_support(gathered)))
+        for name, one in voters.items()
+    }
+    votes = {name: round(clips / seconds(lambda one=one: one.vote(query))) for name, one in voters.items()}
+    all_three = clips / seconds(lambda: vote_many(list(voters.values()), query))
+    calm = voters["calm"]
+    assert isinstance(calm, Calm)
+    unit_HDC = torch.nn.functional.normalize(calm.centroids_, dim=-1).permute(1, 2, 0).contiguous()
+    plain = clips / seconds(lambda: plain_votes(unit_HDC, query, calm))
+    rate, needed = matrix_rate(), 2.0 * HEADS * DIM * classes
+    return {
+        "fit_clips_per_s": fit,
+        "votes_clips_per_s": votes | {"all_three": round(all_three), "plain_float32_calm": round(plain)},
+        "float32_matrix_gflop_per_s": round(rate / 1e9),
+        "all_three_share_of_matrix_rate": round(all_three * needed / rate, 3),
+        "all_three_against_plain_float32_calm": round(all_three / plain, 2),
+        "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+    }
+
+
+def main() -> None:
+    """Command line: see the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    results = {}
+    for classes, clips in ((50, 512), (309, 256)):
+        results[f"{classes} classes"] = measure(classes, clips)
+        print(classes, json.dumps(results[f"{classes} classes"]), flush=True)
+    record = {
+        "what": "clips a second of fits and votes, 1,024 heads of 128; CPU time times threads",
+        "threads": args.threads,
+        "torch": torch.__version__,
+        "date": datetime.date.today().isoformat(),
+        "machine": platform.processor() or platform.machine(),
+        "results": results,
+    }
+    args.out.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -88,14 +89,33 @@ class VoterConfig(CalmSettings):
     too, and adds rows with settings selected on the query set itself: an upper bound, not a result."""
 
 
+def _are_devices(devices: Any) -> bool:
+    if isinstance(devices, list):
+        whole = all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in devices)
+        return whole and 0 < len(set(devices)) == len(devices)
+    if isinstance(devices, str):
+        return devices == "auto" or re.fullmatch(r"(\d+,)+\d*", devices, re.ASCII) is not None
+    return isinstance(devices, int) and not isinstance(devices, bool) and devices > 0
+
+
+_DEVICES = Rule("auto, a whole number above 0, or a list of GPUs such as [0,1]", _are_devices)
+
+
+def _starts_once(strategy: str) -> bool:
+    # What the support's ranks fitted would be gone when those of the query begin.
+    return not any(word in strategy for word in ("spawn", "fork", "notebook"))
+
+
 @dataclass
 class TrainerConfig:
     """Lightning's own arguments: `accelerator`, `devices`, `num_nodes`, `strategy`, `enable_progress_bar`."""
 
     accelerator: str = "auto"
-    devices: Any = "auto"
+    devices: Any = field(default="auto", metadata={"rule": _DEVICES})
     num_nodes: int = setting(1, at_least(1))
-    strategy: str = "auto"
+    strategy: str = setting(
+        "auto", Rule("one that starts each rank once (ddp), not anew for each stage", _starts_once)
+    )
     enable_progress_bar: bool = True
 
 
@@ -135,6 +155,10 @@ class ReportConfig:
     """Total size of the embedded clips."""
 
 
+_WANDB_TAGS = Rule("tags of 1 to 64 characters each", lambda tags: all(1 <= len(tag) <= 64 for tag in tags))
+_WANDB_NAME = Rule("a name of 1 to 128 characters", lambda name: 1 <= len(name) <= 128)
+
+
 @dataclass
 class WandbConfig:
     """Weights & Biases; one run per job, from rank 0.
@@ -146,13 +170,19 @@ class WandbConfig:
     """null is W&B's own setting (`WANDB_MODE`, `WANDB_DISABLED`, `wandb offline`), else `offline`."""
     entity: Optional[str] = None
     """User or team; null is the account's default."""
-    project: Optional[str] = None
+    project: Optional[str] = setting(
+        None,
+        Rule(
+            "a name of 1 to 128 characters without / \\ # ? % :",
+            lambda name: re.fullmatch(r"[^/\\#?%:]{1,128}", name) is not None,
+        ),
+    )
     """null is W&B's own setting (`WANDB_PROJECT`), else `calm_pl`."""
-    group: Optional[str] = None
+    group: Optional[str] = setting(None, _WANDB_NAME)
     """Runs that belong together, such as those of an ablation."""
-    name: Optional[str] = None
+    name: Optional[str] = setting(None, _WANDB_NAME)
     """null is `WANDB_NAME`, else the name of the run folder."""
-    tags: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list, metadata={"rule": _WANDB_TAGS})
     audio_clips: int = setting(0, at_least(0))
     """Number of audio clips in the table `test/listen`, the worst first; 0 by default, since they leave the
     machine."""

@@ -81,6 +81,21 @@ class FitFreeModule(LightningModule):
         self.warnings: list[str] = []
         self._differences: list[Difference] | None = None
 
+    def setup(self, stage: str) -> None:
+        """Refuse ranks that do not outlive a stage (Lightning's hook).
+
+        Raises:
+            RunError: Lightning starts the ranks anew for each stage, as `ddp_spawn` and notebooks do.
+        """
+        from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
+
+        anew = isinstance(self.trainer.strategy.launcher, _MultiProcessingLauncher)
+        if anew and self.trainer.world_size > 1:
+            raise RunError(
+                "Lightning would start the ranks anew for each stage (ddp_spawn, ddp_notebook), and the fit"
+                " would be lost after all the encoding: use strategy='ddp' in a script, or devices=1."
+            )
+
     @property
     def fitted(self) -> dict[str, list[HeadVoter]]:
         """Fitted voters that a classifier file can store, by method name, then by round."""

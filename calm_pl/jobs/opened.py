@@ -89,8 +89,10 @@ def opened(
     require_paths(config)
     import_lightning(quiet)
     from calm_pl.jobs.record import open_record
+    from calm_pl.jobs.trainer import trainer_on
 
     end_with_parent()
+    trainer_on(config.trainer, logger=False, enable_progress_bar=False)  # refuses what cannot be, for nothing
     own = None if record is not None else open_record(config, lock)
     try:
         with _opened(config, record or own, prepare) as job:

@@ -8,7 +8,7 @@ from pathlib import Path
 from calm_pl.assets import resolve
 from calm_pl.config.schema import Config, ModelConfig
 from calm_pl.data import BENCHMARKS
-from calm_pl.errors import DataError, ModelError
+from calm_pl.errors import DataError, ModelError, RunError
 from calm_pl.models.checkpoint_path import local_path
 
 
@@ -29,8 +29,11 @@ def require_paths(config: Config) -> None:
     Raises:
         DataError: a data set's folder or a list of clips is not there.
         ModelError: a model's folder or a mask is not there.
+        RunError: `bank.dir` is a file, or below one.
     """
     require_model(config.model)
+    if config.bank.dir is not None:
+        _require_room("bank.dir", Path(config.bank.dir))
     data = config.data
     if data.benchmark == "manifest":
         for key, path in (("data.manifest", data.manifest), ("data.query_manifest", data.query_manifest)):
@@ -66,6 +69,14 @@ def find_files(paths: Sequence[str]) -> Iterator[Path]:
         if not found:
             raise DataError(f"{path}: contains no sound file ({', '.join(sorted(MEDIA_SUFFIXES))}).")
         yield from found
+
+
+def _require_room(key: str, folder: Path) -> None:
+    """Make sure that a path is a folder, or can become one."""
+    there = next((path for path in (folder, *folder.parents) if path.exists()), None)
+    if there is not None and not there.is_dir():
+        what = "a file" if there == folder else f"below the file {str(there)!r}"
+        raise RunError(f"{key} is {str(folder)!r}, which is {what}: name a folder, or {key}=null.")
 
 
 def _require_file(key: str, path: str, error: type[DataError | ModelError]) -> None:

@@ -10,6 +10,7 @@ from calm_pl.config.callbacks import CALLBACKS, SHIPPED, JobCallback
 from calm_pl.config.schema import Config, TrainerConfig, WandbConfig
 from calm_pl.errors import ConfigError, RunError
 from calm_pl.jobs.dashboard import build_wandb
+from calm_pl.jobs.launched import as_launched, launched
 from calm_pl.jobs.record import JobRecord, run_files
 
 if TYPE_CHECKING:
@@ -44,11 +45,13 @@ def trainer_on(settings: TrainerConfig, **more: Any) -> Trainer:
         more: further arguments of the Trainer.
 
     Raises:
-        RunError: settings that Lightning refuses, such as a GPU that is not there.
+        RunError: settings that Lightning refuses, such as a GPU that is not there, or another number of
+            processes than torchrun or SLURM started.
     """
     from lightning.fabric.utilities.exceptions import MisconfigurationException
     from lightning.pytorch import Trainer
 
+    settings = as_launched(settings, launched())
     try:
         return Trainer(
             accelerator=settings.accelerator,
@@ -60,7 +63,7 @@ def trainer_on(settings: TrainerConfig, **more: Any) -> Trainer:
             use_distributed_sampler=False,  # Lightning's repeats clips; the data modules bring their own
             **more,
         )
-    except (MisconfigurationException, ValueError) as error:
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
         raise RunError(f"Lightning refuses the settings below trainer: {error}") from error
 
 

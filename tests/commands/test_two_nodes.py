@@ -22,7 +22,7 @@ def answers(folder):
 
 def test_two_agents_make_one_job(launch, small_job, tmp_path):
     port = free_port()
-    job = [*small_job, "trainer.num_nodes=2", "wandb.mode=offline", "bank.dir=bank"]
+    job = [*small_job, "wandb.mode=offline", "bank.dir=bank"]  # of one device on one node
     agents = [
         subprocess.Popen(
             [

@@ -96,11 +96,35 @@ def test_numbers_may_be_written_in_several_ways(text, value):
 
 
 def test_devices_may_be_a_word_a_number_or_a_list():
-    assert [demo(f"trainer.devices={d}").trainer.devices for d in ("auto", "2", "[0,1]")] == [
-        "auto",
-        2,
-        [0, 1],
+    assert [
+        demo(f"trainer.devices={d}").trainer.devices for d in ("auto", "2", "[0,1]", "'0,1'", "'1,'")
+    ] == [
+        *("auto", 2, [0, 1], "0,1", "1,"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        *(
+            (f"trainer.devices={d}", "must be auto, a whole number")
+            for d in ("2.0", "-1", "0", "foo", "[]", "true")
+        ),
+        *((f"trainer.devices={d}", "must be auto, a whole number") for d in ("[0,0]", "[-1]", "'2 3'")),
+        *(
+            (f"trainer.strategy={s}", "starts each rank once")
+            for s in ("ddp_spawn", "ddp_fork", "ddp_notebook")
+        ),
+        (f"wandb.tags=[ok,{'x' * 80}]", "tags of 1 to 64 characters each"),
+        ("wandb.tags=['']", "tags of 1 to 64 characters each"),
+        (f"wandb.name={'x' * 129}", "a name of 1 to 128 characters"),
+        ("wandb.project=a/b", "without / "),
+    ],
+)
+def test_what_lightning_or_weights_and_biases_would_refuse_later(setting, told):
+    (fault,) = faults([DEMO], [setting])
+    assert fault.startswith(setting.partition("=")[0] + ": must be ")
+    assert told in fault
 
 
 # Interpolation

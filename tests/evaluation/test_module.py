@@ -110,3 +110,24 @@ def test_head_vectors_of_a_model_that_overflows_are_refused(lalm, data, monkeypa
     monkeypatch.setattr(lalm, "forward", overflow)
     with pytest.raises(RunError, match="NaN or infinity"):
         fitted(lalm, data, {"calm": Calm()})
+
+
+@pytest.mark.parametrize(
+    ("launcher", "ranks", "refused"), [("spawn", 2, True), ("spawn", 1, False), (None, 2, False)]
+)
+def test_ranks_that_do_not_outlive_a_stage_are_refused(lalm, launcher, ranks, refused):
+    from types import SimpleNamespace
+
+    from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
+
+    from calm_pl.data.questions.clips import Round
+    from calm_pl.data.questions.task import Task
+
+    module = FitFreeModule(lalm, {}, Task(("a", "b"), (), (), (Round("", 0, (), (), ()),)))
+    anew = _MultiProcessingLauncher(SimpleNamespace(), launcher) if launcher else None
+    module._trainer = SimpleNamespace(world_size=ranks, strategy=SimpleNamespace(launcher=anew))
+    if refused:
+        with pytest.raises(RunError, match="the fit would be lost after all the encoding"):
+            module.setup("validate")
+    else:
+        module.setup("validate")

@@ -41,3 +41,12 @@ def test_files_whose_names_begin_with_a_dash_are_no_flags(tmp_path, monkeypatch)
         "-x.wav",
     ]
     assert [str(path) for path in find_files(["./-gf_I2yQ.wav"])] == ["-gf_I2yQ.wav"]
+
+
+def test_a_bank_in_the_place_of_a_file(call, small_job, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for place, told in (("file", "which is a file"), ("file/bank", "which is below the file")):
+        result = call("fit-free", *small_job, f"bank.dir={tmp_path / place}")
+        assert result.returncode == 1
+        assert f"bank.dir is '{tmp_path / place}', {told}" in result.stderr
+        assert not (tmp_path / "run").exists()

@@ -6,6 +6,7 @@ from conftest import REPO
 from calm_pl.config.compose import load_config
 from calm_pl.config.layers import shipped_configs
 from calm_pl.data import BENCHMARKS, benchmark_facts
+from docs_pages.benchmarks import benchmarks_table
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
@@ -32,9 +33,13 @@ def test_spoofing_is_asked_with_two_options():
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_documentation(name):
     text = (REPO / "docs" / "benchmarks.md").read_text(encoding="utf-8")
-    assert f"{name}.yaml" in text
     facts = benchmark_facts(name)
+    (row,) = [row for row in benchmarks_table().splitlines() if row.startswith(f"| `{name}.yaml` |")]
+    assert all((facts.about, facts.sides))
+    assert facts.about in row
+    assert facts.sides in row
     if facts.clips:
-        assert facts.home in text
-        assert facts.licence.split(" (")[0] in text
-        assert f"{facts.clips:,}" in text
+        assert facts.home in text  # where to get it
+        assert f"| {facts.classes} | {facts.clips:,} |" in row
+        assert facts.licence in row
+    assert "<!-- made: benchmarks -->" in text

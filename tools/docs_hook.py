@@ -9,11 +9,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from docs_pages.benchmarks import benchmarks_table
 from docs_pages.commands import command_line
 from docs_pages.readme import model_card, opening
 from docs_pages.settings import settings_tables
 
 MADE: dict[str, Callable[[], str]] = {
+    "benchmarks": benchmarks_table,
     "command line": command_line,
     "model card": model_card,
     "readme": opening,

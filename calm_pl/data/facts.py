@@ -21,6 +21,8 @@ class Facts:
         classes: classes of the full set; 0 where it depends on the user's data.
         clips: clips of the full set that this benchmark uses; 0 likewise.
         splits: clips by split, where the set has any.
+        about: what is in it, in a few words.
+        sides: where support clips and query clips come from by default, "train → test".
     """
 
     title: str
@@ -30,6 +32,8 @@ class Facts:
     classes: int = 0
     clips: int = 0
     splits: Mapping[str, int] = field(default_factory=dict)
+    about: str = ""
+    sides: str = ""
 
     def compare(self, clips: Sequence[Clip], classes: Sequence[str]) -> list[str]:
         """Compare what is on disk with the full set: return a sentence if they differ, else none."""

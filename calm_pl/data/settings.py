@@ -103,12 +103,10 @@ class DataSettings:
     """With `skip`: the share of skipped clips, in support or query, above which the job stops."""
     on_missing: str = setting("auto", one_of(*MISSING_FILES))
     """Clips that are listed but not on disk: `skip` reports them, `stop` stops the job; `auto` skips in
-    public data
-    sets, which lose clips over time, and stops in your own."""
+    public data sets, which lose clips over time, and stops in your own."""
     leak_guard: str = setting("content", one_of(*LEAK_GUARDS))
     """Refuse support and query clips that share a recording: by `names` only, or also by `content`; `none`
-    does
-    not check."""
+    does not check."""
     manifest: Optional[str] = None
     """For `manifest`: the list of clips (CSV, TSV, JSON, JSONL); paths in it are below `root`."""
     query_manifest: Optional[str] = None

@@ -40,6 +40,8 @@ class ASVspoof2019LA(Benchmark):
         classes=2,
         clips=121_461,
         splits={"train": 25_380, "dev": 24_844, "eval": 71_237},
+        about="genuine or spoofed speech",
+        sides="train → eval; held out: dev",
     )
     positive = "bonafide"
     by_subset = "attack"

@@ -40,6 +40,8 @@ class AudioSet(Benchmark):
         classes=527,
         clips=42_531,
         splits={"balanced_train": 22_160, "eval": 20_371},
+        about="events, several labels a clip",
+        sides="balanced train → evaluation",
     )
     multi_label = True
 

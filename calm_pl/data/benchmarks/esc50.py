@@ -36,6 +36,8 @@ class ESC50(Benchmark):
         layout="the ESC-50 folder, with meta/esc50.csv and audio/*.wav",
         classes=50,
         clips=2_000,
+        about="environmental sounds",
+        sides="other folds → fold 1",
     )
 
     def read(self) -> Listing:

@@ -32,6 +32,8 @@ class FSDD(Benchmark):
         classes=10,
         clips=3_000,
         splits={"train": 2_700, "test": 300},
+        about="spoken digits",
+        sides="takes 5 and up → takes 0 to 4",
     )
 
     def read(self) -> Listing:

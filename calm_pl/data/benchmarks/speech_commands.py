@@ -40,6 +40,8 @@ class SpeechCommands(Benchmark):
         classes=35,
         clips=105_829,
         splits={"train": 84_843, "validation": 9_981, "test": 11_005},
+        about="spoken words",
+        sides="unlisted → test list; held out: validation list",
     )
 
     def read(self) -> Listing:

@@ -32,6 +32,8 @@ class UrbanSound8K(Benchmark):
         layout="the UrbanSound8K folder, with metadata/UrbanSound8K.csv and audio/fold1/ to audio/fold10/",
         classes=10,
         clips=8_732,
+        about="urban sounds",
+        sides="other folds → fold 1",
     )
 
     shared_groups = True  # a few recordings have excerpts in two folds

@@ -68,6 +68,8 @@ class VGGSound(Benchmark):
         classes=309,
         clips=199_176,
         splits={"train": 183_730, "test": 15_446},
+        about="309 kinds of sound, from videos",
+        sides="train → test",
     )
 
     def read(self) -> Listing:

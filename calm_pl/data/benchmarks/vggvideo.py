@@ -23,6 +23,8 @@ class VGGVideo(VGGSound):
         classes=309,
         clips=199_176,
         splits={"train": 183_730, "test": 15_446},
+        about="the same with pictures",
+        sides="train → test",
     )
     modality = "video"
 

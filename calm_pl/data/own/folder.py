@@ -29,6 +29,8 @@ class Folder(Benchmark):
         licence="yours",
         home="docs/benchmarks.md",
         layout="one sub-folder a class, with its clips; or train/ and test/ (also val/) of those",
+        about="your clips, in folders",
+        sides="`train/` → `test/`, or divided",
     )
     own_data = True
 

@@ -48,6 +48,8 @@ class HuggingFace(Benchmark):
         licence="its own",
         home="https://huggingface.co/datasets",
         layout="data.root is a name on the hub, NAME:CONFIG, or a folder that `datasets` reads",
+        about="local or from the hub",
+        sides="its splits, or divided",
     )
     own_data = True
 

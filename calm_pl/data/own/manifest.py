@@ -49,6 +49,8 @@ class Manifest(Benchmark):
         licence="yours",
         home="docs/benchmarks.md",
         layout="data.manifest, a CSV, TSV, JSON or JSONL file of paths and labels; paths are below data.root",
+        about="your clips, by a list",
+        sides="by column, or divided",
     )
     own_data = True
 

@@ -55,6 +55,7 @@ def test_what_the_model_does_not_hear_does_not_count(floats, sine):
         ([1.0, -1.0, 0.5, -0.5], ("cancelling",)),
         ([1.0, 0, 0, 0, 0, 0], ()),  # one voice in six channels
         ([0.0, 0.0], ("silent",)),
+        ([1e30, -1e30], ("cancelling",)),  # whose power overflows
     ],
 )
 def test_channels_that_cancel_in_their_mean(floats, sine, channels, kinds):

@@ -1,8 +1,8 @@
-"""Tables of `docs/calm-auto.md` from the records, so that no number is copied by hand.
+"""Tables of `docs/calm-auto-measurements.md` from the records, so that no number is copied by hand.
 
     python benchmarks/tables.py
 
-Prints them in the order of the docs.
+Print them in the order of that page.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ SETS = {
     "fsdd_unseen": "FSDD, unseen speakers",
     "spoof": "spoofed digits",
     "esc10_mixes": "mixed clips",
+    "needle_esc10": "ESC-10, few informative heads",
+    "needle_fsdd": "FSDD, few informative heads",
 }
 AGAINST = {
     "sav": "SAVs",
@@ -34,9 +36,9 @@ def results(name: str) -> dict[str, Any]:
 
 
 def differences(model: str) -> list[str]:
-    """CALM-Auto's accuracy and its paired differences, a line for each set and number of shots."""
+    """CALM-Auto's accuracy and its paired differences, a line per set and number of shots."""
     lines = [
-        f"| set, shots | CALM-Auto | {' | '.join(f'less {name}' for name in AGAINST.values())} |",
+        f"| set, shots | CALM-Auto | {' | '.join(f'minus {name}' for name in AGAINST.values())} |",
         f"|---|---|{'---|' * len(AGAINST)}",
     ]
     for key, entry in results("methods").items():
@@ -49,7 +51,7 @@ def differences(model: str) -> list[str]:
 
 
 def calibrations() -> list[str]:
-    """Expected calibration error of every method, and what CALM-Auto's prediction sets at 0.9 cover."""
+    """Expected calibration error of every method, and the coverage of CALM-Auto's prediction sets at 0.9."""
     names = ("SAVs", "CALM-Global", "CALM", "CALM-Global, loo", "CALM, loo", "GDA", "CALM-Auto")
     lines = [f"| set, shots | {' | '.join(names)} | coverage (labels) |", f"|---|{'---|' * (len(names) + 1)}"]
     for key, entry in results("calibration").items():
@@ -82,20 +84,23 @@ COMPARED = {
 }
 
 
+NEEDLE = {one: AGAINST.get(one, "CALM-Auto") for one in ("sav", "calm_global", "calm", "gda", "calm_auto")}
+
+
 def accuracies(record: str, names: dict[str, str]) -> list[str]:
-    """Accuracy in percent of some methods of a record, a line for each set and number of shots."""
+    """Accuracy in percent of some methods of a record with its interval, a line per set and shots."""
     lines = [f"| set, shots | {' | '.join(names.values())} |", f"|---|{'---|' * len(names)}"]
     for key, entry in results(record).items():
         _, _, division, shots = key.split("|")
-        cells = [f"{100 * entry[name]['accuracy']['mean']:.1f}" for name in names]
+        cells = [_accuracy(entry[name]["accuracy"]) for name in names]
         lines.append(f"| {SETS[division]}, {shots.split()[0]} | {' | '.join(cells)} |")
     return lines
 
 
 def left_out() -> list[str]:
-    """Accuracy of left-out support clips, both ways, and of new ones."""
+    """Accuracy on held-out support clips, both ways, and on new clips."""
     lines = [
-        "| set, shots | one clip left out | one of each class left out | new clips |",
+        "| set, shots | one clip held out | one of each class held out | new clips |",
         "|---|---|---|---|",
     ]
     for key, entry in results("left_out").items():
@@ -121,16 +126,22 @@ def priors() -> list[str]:
 
 
 def tables() -> list[list[str]]:
-    """All tables in the order of the docs."""
+    """All tables in the order of the page."""
     return [
-        left_out(),
         differences("bundled:tiny_lalm"),
         differences("random"),
+        accuracies("needle", NEEDLE),
+        left_out(),
         calibrations(),
         accuracies("selection", CHOSEN),
         accuracies("comparisons", COMPARED),
         priors(),
     ]
+
+
+def _accuracy(found: dict[str, Any]) -> str:
+    low, high = (100 * found["interval"][end] for end in ("low", "high"))
+    return f"{100 * found['mean']:.1f} [{low:.1f}, {high:.1f}]"
 
 
 def _points(gap: dict[str, Any] | None) -> str:

@@ -1,6 +1,6 @@
-"""Measure how long voters take to fit on random head vectors at the size of a 7B model.
+"""Measure how long voters take to fit on random head vectors: `python benchmarks/fit_time.py --repeats 3`.
 
-    python benchmarks/fit_time.py [--repeats 3]
+The size is that of a 7B model's vectors.
 """
 
 from __future__ import annotations

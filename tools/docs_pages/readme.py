@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 _README = Path(__file__).parents[2] / "README.md"
-_END = "\n## Your model, your data"
+_END = "\n## Where to go next"
 _CARD = "calm_pl/assets/tiny_lalm/README.md"
 
 
 def opening() -> str:
-    """Everything between the README's title and its section on models and data; links are those of the site.
+    """Return the README from below its title to its list of pages, with the links of the site.
 
     Raises:
         ValueError: the README has no such section any more.

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from calm_pl import __version__
@@ -22,6 +21,7 @@ from calm_pl.evaluation import odd_clips
 from calm_pl.evaluation.module import FitFreeModule
 from calm_pl.evaluation.pseudo_labelled import pseudo_fit
 from calm_pl.evaluation.results import results_of
+from calm_pl.jobs.hardware import device_facts
 from calm_pl.jobs.record import JobRecord
 from calm_pl.methods.classifier import Classifier, method_of
 from calm_pl.methods.table import PSEUDO_SUFFIX
@@ -129,7 +129,8 @@ class RunRecord(Callback):
                 "questions": sum(encoded.values()),
                 "seconds": round(sum(self._seconds[name] for name in encoded), 3),
                 "host": platform.node(),
-                "device": _device_name(module.device),
+                "device": str(module.device),
+                **device_facts(),
                 "ranks": trainer.world_size,
                 "date": time.strftime("%Y-%m-%d %H:%M:%S"),
             }
@@ -149,7 +150,7 @@ class RunRecord(Callback):
             },
             "versions": _versions(),
             "config_hash": self.config_hash,
-            "weights": module.lalm.identity()["weights"],
+            **{key: module.lalm.identity()[key] for key in ("weights", "dtype", "attn")},
         }
 
 
@@ -226,10 +227,6 @@ def _csv(rows: list[list[str]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(guarded_rows(rows))
     return text.getvalue()
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
 
 
 def _versions() -> dict[str, str]:

@@ -88,11 +88,15 @@ def opened(
     """
     require_paths(config)
     import_lightning(quiet)
+    from calm_pl.jobs.hardware import refuse_spread_model
     from calm_pl.jobs.record import open_record
     from calm_pl.jobs.trainer import trainer_on
+    from calm_pl.jobs.versions import refuse_other_versions
 
+    refuse_other_versions()
     end_with_parent()
-    trainer_on(config.trainer, logger=False, enable_progress_bar=False)  # refuses what cannot be, for nothing
+    # Refuses what cannot be, before anything is loaded.
+    refuse_spread_model(config.model, trainer_on(config.trainer, logger=False, enable_progress_bar=False))
     own = None if record is not None else open_record(config, lock)
     try:
         with _opened(config, record or own, prepare) as job:

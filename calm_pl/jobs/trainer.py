@@ -10,6 +10,7 @@ from calm_pl.config.callbacks import CALLBACKS, SHIPPED, JobCallback
 from calm_pl.config.schema import Config, TrainerConfig, WandbConfig
 from calm_pl.errors import ConfigError, RunError
 from calm_pl.jobs.dashboard import build_wandb
+from calm_pl.jobs.hardware import refuse_silent_cpu
 from calm_pl.jobs.launched import as_launched, launched
 from calm_pl.jobs.record import JobRecord, run_files
 
@@ -52,6 +53,7 @@ def trainer_on(settings: TrainerConfig, **more: Any) -> Trainer:
     from lightning.pytorch import Trainer
 
     settings = as_launched(settings, launched())
+    refuse_silent_cpu(settings)
     try:
         return Trainer(
             accelerator=settings.accelerator,

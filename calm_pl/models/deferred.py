@@ -109,6 +109,7 @@ class DeferredLALM:
                 self._lalm.checkpoint(),
                 SoundFormat.of(self.preparer),
             )
+            note = note or _note_file(arguments, memory)  # its files may have come from the hub just now
             if note is not None:
                 with replacing(note) as part:
                     part.write_text(json.dumps(portrait), encoding="utf-8")
@@ -158,9 +159,9 @@ class DeferredLALM:
         """Sample answers; see `FrozenLALM.sample`."""
         return self._ready(inputs).sample(inputs, draws)
 
-    def _load(self) -> FrozenLALM:
+    def _load(self, device: torch.device) -> FrozenLALM:
         """Load the model, which must be the one whose identity is known."""
-        lalm = FrozenLALM.from_pretrained(**asdict(self._unmasked))
+        lalm = FrozenLALM.from_pretrained(**asdict(self._unmasked), device=device)
         if lalm.identity() != self._portrait.identity:
             raise ModelError(
                 f"The model at {self.path!r} is not the one that this job began with: its files changed"
@@ -182,11 +183,19 @@ class DeferredLALM:
                 f" {error}). Do config.json, the processor's files and the weights belong together?"
             ) from error
 
+    def _is_fixed_elsewhere(self, lalm: FrozenLALM, device: torch.device) -> bool:
+        """Return whether a model cannot be moved to where its batches are: quantised, on another device."""
+        return lalm.is_placed and self.arguments.device_map is None and lalm.model.device != device
+
     def _ready(self, inputs: dict[str, Tensor]) -> FrozenLALM:
         device = inputs["attention_mask"].device
         if self._lalm is None or self._device != device:
             with torch.inference_mode(False):
-                lalm = self._lalm or self._load()
+                lalm = self._lalm
+                if lalm is None or self._is_fixed_elsewhere(lalm, device):
+                    self._lalm = None  # its memory may be needed
+                    del lalm
+                    lalm = self._load(device)
                 lalm.use_mask(self.mask)
                 self._lalm, self._device = lalm.to(device), device
         if self._to_check:

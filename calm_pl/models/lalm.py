@@ -90,6 +90,7 @@ class FrozenLALM(nn.Module):
         last_n_tokens: int = 1,
         device_map: str | dict[str, Any] | None = None,
         quantization: str | None = None,
+        device: torch.device | None = None,
         trust_remote_code: bool = False,
         offline: bool = False,
         mask: str | Path | HeadMask | None = None,
@@ -106,6 +107,8 @@ class FrozenLALM(nn.Module):
             device_map: `auto` spreads the layers over the GPUs of this process; the model then stays where
                 it was put. None leaves placing it to the caller.
             quantization: `8bit` or `4bit`, with bitsandbytes.
+            device: where a quantised model is to be, which cannot be moved afterwards; None is this rank's
+                GPU. Other models are loaded on the CPU and can be moved.
             trust_remote_code: let the checkpoint run code of its own.
             offline: make no network call.
             mask: which heads are on, or a file that says so; see `use_mask`.
@@ -121,6 +124,7 @@ class FrozenLALM(nn.Module):
             attn=attn,
             device_map=device_map,
             quantization=quantization,
+            device=device,
             trust_remote_code=trust_remote_code,
             offline=offline,
         )

@@ -74,6 +74,7 @@ def load_checkpoint(
     attn: str = "sdpa",
     device_map: str | dict[str, Any] | None = None,
     quantization: str | None = None,
+    device: torch.device | None = None,
     trust_remote_code: bool = False,
     offline: bool = False,
 ) -> Checkpoint:
@@ -93,7 +94,7 @@ def load_checkpoint(
         "trust_remote_code": trust_remote_code,
         "local_files_only": offline,
     }
-    placement = _placement(device_map, quantization)
+    placement = _placement(device_map, quantization, device)
     _quieten_transformers()
     with _network_off(offline):
         family = _family(path, local, source)
@@ -198,8 +199,10 @@ def _family(path: str, local: str, source: dict[str, Any]) -> Family:
     )
 
 
-def _placement(device_map: str | dict[str, Any] | None, quantization: str | None) -> dict[str, Any]:
-    """Return arguments that place a model on devices, or quantise it."""
+def _placement(
+    device_map: str | dict[str, Any] | None, quantization: str | None, device: torch.device | None
+) -> dict[str, Any]:
+    """Return arguments that place a model on devices, or quantise it on one."""
     if device_map is not None and importlib.util.find_spec("accelerate") is None:
         raise ModelError("model.device_map needs the package accelerate: pip install accelerate")
     if quantization is None:
@@ -211,9 +214,12 @@ def _placement(device_map: str | dict[str, Any] | None, quantization: str | None
         )
     from transformers import BitsAndBytesConfig
 
-    here = {"": torch.cuda.current_device() if torch.cuda.is_available() else "cpu"}
+    if device is None:
+        # Lightning sets the current device later than a model is first loaded; of ranks each has its own.
+        own = int(os.environ.get("LOCAL_RANK", "0"))
+        device = torch.device("cuda", own) if torch.cuda.is_available() else torch.device("cpu")
     bits = BitsAndBytesConfig(load_in_8bit=quantization == "8bit", load_in_4bit=quantization == "4bit")
-    return {"device_map": device_map or here, "quantization_config": bits}
+    return {"device_map": device_map or {"": device}, "quantization_config": bits}
 
 
 def _pick_dtype(dtype: str | torch.dtype) -> torch.dtype | str:

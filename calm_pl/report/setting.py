@@ -58,8 +58,9 @@ def setting_section(run: RunFolder) -> Html:
 def _encoded(one: Mapping[str, Any]) -> str:
     """Say how much a run of this configuration encoded, in what time and where."""
     ranks = f" x {one['ranks']}" if one["ranks"] > 1 else ""
+    device = one.get("gpu", one["device"])
     return (
-        f"{one['questions']:,} questions in {one['seconds']:g} s, {one['device']}{ranks}, {one['host']},"
+        f"{one['questions']:,} questions in {one['seconds']:g} s, {device}{ranks}, {one['host']},"
         f" {one['date']}"
     )
 

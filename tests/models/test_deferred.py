@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 
 import pytest
 import torch
@@ -135,3 +136,34 @@ def test_the_self_check_comes_once_with_the_first_batch(folder, tmp_path):
     assert report.invariance.drift < 1e-3
     model(inputs)
     assert model.self_check is report
+
+
+def test_files_that_come_with_the_first_load_are_remembered(folder, tmp_path, loads, monkeypatch):
+    # As a hub id's: nothing is on this machine until the model is loaded.
+    from calm_pl.models import deferred
+
+    known = []
+    where = deferred.checkpoint_folder
+    monkeypatch.setattr(
+        deferred, "checkpoint_folder", lambda *args: where(*args) if known else known.append(1)
+    )
+    DeferredLALM(LoadArguments(str(folder)), tmp_path / "memory")
+    DeferredLALM(LoadArguments(str(folder)), tmp_path / "memory")
+    assert len(loads) == 1
+
+
+def test_a_quantised_model_is_loaded_anew_where_its_batches_are(folder, monkeypatch):
+    devices = []
+    load = FrozenLALM.from_pretrained
+
+    def recorded(*args, device=None, **more):
+        devices.append(device)
+        return load(*args, **more)
+
+    monkeypatch.setattr(FrozenLALM, "from_pretrained", recorded)
+    monkeypatch.setattr(FrozenLALM, "is_placed", property(lambda self: len(devices) == 1))
+    deferred = DeferredLALM(LoadArguments(str(folder)), self_check=False)
+    elsewhere = torch.device("meta")
+    with suppress(Exception):  # nothing can be computed there
+        deferred({"attention_mask": torch.ones(1, 1, device=elsewhere)})
+    assert devices == [None, elsewhere]

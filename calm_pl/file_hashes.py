@@ -20,6 +20,8 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+from calm_pl.regular_files import open_regular, read_regular
+
 _LOG = logging.getLogger("calm_pl.bank")
 _BLOCK = 2**20
 
@@ -67,7 +69,7 @@ class FileHashes:
         if known is not None:
             return known
         digest = hashlib.sha256()
-        with open(name, "rb", buffering=0) as file:
+        with os.fdopen(open_regular(name), "rb", buffering=0) as file:
             before = _stamp(os.fstat(file.fileno()))
             while block := file.read(_BLOCK):
                 digest.update(block)
@@ -105,7 +107,7 @@ class FileHashes:
 
     def _load(self, path: Path) -> None:
         try:
-            lines = path.read_bytes().splitlines()
+            lines = read_regular(path).splitlines()
         except OSError:
             return
         for line in lines:

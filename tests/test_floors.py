@@ -11,6 +11,7 @@ FLOORS = {
     "calm_pl.atomic_files": 0,
     "calm_pl.cells": 0,
     "calm_pl.file_hashes": 0,
+    "calm_pl.regular_files": 0,
     "calm_pl.validation": 0,
     "calm_pl.distributed": 0,
     "calm_pl.functional": 0,

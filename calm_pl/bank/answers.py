@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import secrets
 import zlib
 from collections.abc import Mapping, Sequence
@@ -10,7 +12,9 @@ from pathlib import Path
 
 from calm_pl.bank.keys import key_bytes
 from calm_pl.bank.writing import told_of_disk
+from calm_pl.regular_files import open_regular
 
+_LOG = logging.getLogger("calm_pl.bank")
 _SUFFIX = ".jsonl"
 
 
@@ -43,9 +47,13 @@ class AnswerStore:
     def refresh(self) -> None:
         """Read what other processes have appended since the last call."""
         for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
-            with path.open("rb") as file:
-                file.seek(self._read.get(path.name, 0))
-                block = file.read()
+            try:
+                with os.fdopen(open_regular(path), "rb") as file:
+                    file.seek(self._read.get(path.name, 0))
+                    block = file.read()
+            except OSError as error:
+                _LOG.warning("%s: cannot be read (%s); its answers count as absent.", path, error.strerror)
+                continue
             # A line may still be being written: only complete lines count as read.
             whole = block.rfind(b"\n") + 1
             self._read[path.name] = self._read.get(path.name, 0) + whole

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from calm_pl.regular_files import read_regular
+
 _LOG = logging.getLogger("calm_pl.bank")
 
 
@@ -51,7 +53,12 @@ def read_history(folder: Path) -> History:
     """Read all journals; an incomplete last line is ignored."""
     history = History({}, set())
     for path in sorted((folder / "journal").glob("*.jsonl")):
-        for line in path.read_bytes().splitlines():
+        try:
+            lines = read_regular(path).splitlines()
+        except OSError as error:
+            _LOG.warning("%s: cannot be read (%s); verify will not miss its shards.", path, error.strerror)
+            continue
+        for line in lines:
             try:
                 entry = json.loads(line)
                 history.added.update({str(name): int(n) for name, n in entry["added"].items()})

@@ -9,6 +9,7 @@ from pathlib import Path
 from calm_pl.bank.journal import read_history
 from calm_pl.bank.writing import FORMAT, SUFFIX
 from calm_pl.errors import RunError
+from calm_pl.regular_files import read_regular
 
 
 def shard_paths(folder: Path) -> list[Path]:
@@ -38,7 +39,7 @@ def check_format(folder: Path) -> None:
         RunError: the bank's format is newer.
     """
     try:
-        found = int(json.loads((folder / "bank.json").read_text(encoding="utf-8"))["format"])
+        found = int(json.loads(read_regular(folder / "bank.json"))["format"])
     except FileNotFoundError:
         return
     except NotADirectoryError as error:

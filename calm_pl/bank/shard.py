@@ -22,6 +22,7 @@ import numpy as np
 from calm_pl.bank.errors import DamagedShard, ShardGone
 from calm_pl.bank.writing import FORMAT, SUFFIX, Kind, record_crc
 from calm_pl.errors import RunError
+from calm_pl.regular_files import open_regular
 
 _LARGEST_HEADER = 2**27
 _MOST_BUFFERS = 512  # buffers of one preadv; systems allow 1,024
@@ -199,7 +200,7 @@ def _cut(
 
 def _open(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        return open_regular(path)
     except OSError as error:
         raise _explained(path, error) from error
 
@@ -232,6 +233,6 @@ def _explained(path: Path, error: OSError) -> Exception:
     # ESTALE: another machine removed the file from a network file system.
     if error.errno in (errno.ENOENT, errno.ESTALE):
         return ShardGone(str(path))
-    if error.errno == errno.EIO:
-        return DamagedShard(path, f"the disk cannot read it ({error.strerror})")
-    return RunError(f"{path}: cannot be read: {error.strerror}.")
+    if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):  # no fault of the file
+        return RunError(f"{path}: cannot be read: {error.strerror}.")
+    return DamagedShard(path, f"it cannot be read ({error.strerror})")

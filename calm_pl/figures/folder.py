@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from calm_pl.atomic_files import replacing
 from calm_pl.figures.run import Drawing, LeftOut
 from calm_pl.figures.saving import FORMATS, save
+from calm_pl.regular_files import read_regular
 
 INDEX = "index.json"
 
@@ -93,7 +94,7 @@ def read_index(folder: str | Path) -> dict[str, Any]:
         "pdf", "png"}}], "left_out": [{"name", "reason"}]}`; files are named relative to the folder.
     """
     try:
-        index = json.loads((Path(folder) / INDEX).read_text(encoding="utf-8"))
+        index = json.loads(read_regular(Path(folder) / INDEX))
         _files_of(index)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # missing or invalid
         return {"figures": [], "left_out": []}

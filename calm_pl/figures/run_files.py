@@ -16,6 +16,7 @@ from calm_pl.figures.methods import Estimate
 from calm_pl.figures.run import HeadFacts, MethodPredictions, RunFacts
 from calm_pl.methods import METHODS
 from calm_pl.metrics.info import METRICS, MetricInfo, kinds_in
+from calm_pl.regular_files import read_regular
 from calm_pl.runs import RunFolder
 
 AGREEMENT = "agreement.json"
@@ -87,7 +88,7 @@ def _heads(run: RunFolder) -> HeadFacts | None:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_regular(path))
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}. Is this a run folder?") from error
     except ValueError as error:

@@ -14,6 +14,7 @@ from calm_pl.config.callbacks import CALLBACKS
 from calm_pl.config.compose import config_hash, to_yaml
 from calm_pl.config.schema import Config
 from calm_pl.errors import RunError
+from calm_pl.regular_files import read_regular
 from calm_pl.runs.files import remove_files
 from calm_pl.runs.folder import title_of
 from calm_pl.runs.lock import RunLock
@@ -165,7 +166,7 @@ def _refuse_unwritable(run_dir: Path) -> None:
 def hash_of_results(path: Path) -> str | None:
     """Return the configuration's hash in a run folder's JSON file; None if there is none."""
     try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["config_hash"])
+        return str(json.loads(read_regular(path))["config_hash"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +13,12 @@ from typing import TYPE_CHECKING
 
 from calm_pl.errors import RunError, StoppedRunError
 from calm_pl.jobs.stopping import StoppedError, stoppable
+
+# As PyTorch words it.
+_WORKER_DIED = re.compile(r"DataLoader worker \(pid.*(?:exited unexpectedly|is killed by signal)", re.DOTALL)
+# As Lightning words it, before it kills all processes of the job, this one too.
+_RANK_DIED = re.compile(r"Child process with PID (\d+) terminated with code (-?\d+)")
+_RANKS_LOG = "lightning.fabric.strategies.launchers.subprocess_script"
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, LightningModule, Trainer
@@ -44,18 +53,21 @@ def run_stages(
     from calm_pl.evaluation.module import FitFreeModule
 
     try:
-        with stoppable(), told_plainly(trainer):
+        with stoppable(), told_plainly(trainer, _kept(data)), lost_ranks_told(_kept(data)):
             trainer.validate(module, datamodule=data, verbose=False)
             if evaluate and isinstance(module, FitFreeModule):
                 search_query(trainer, module, data)
             if evaluate:
                 trainer.test(module, datamodule=data, verbose=False)
     except StoppedError as stop:
-        if data.bank is None:
-            kept = "Nothing was saved, since bank.dir is null"
-        else:
-            kept = f"Encoded clips are in {data.bank.bank.folder}; run the same command again to resume"
-        raise StoppedRunError(f"Stopped by {stop}. {kept}.", stop.signal) from None
+        raise StoppedRunError(f"Stopped by {stop}. {_kept(data)}", stop.signal) from None
+
+
+def _kept(data: FewShotDataModule) -> str:
+    """Say what is left of a job that ended early, and how to go on."""
+    if data.bank is None:
+        return "Nothing was saved, since bank.dir is null."
+    return f"Encoded clips are in {data.bank.bank.folder}; run the same command again to resume."
 
 
 def search_query(trainer: Trainer, module: FitFreeModule, data: FewShotDataModule) -> None:
@@ -76,8 +88,16 @@ def search_query(trainer: Trainer, module: FitFreeModule, data: FewShotDataModul
 
 
 @contextmanager
-def told_plainly(trainer: Trainer) -> Iterator[None]:
-    """Turn what Lightning, ranks and Weights & Biases raise for known reasons into errors for the user."""
+def told_plainly(trainer: Trainer, kept: str) -> Iterator[None]:
+    """Turn what Lightning, ranks, workers and Weights & Biases raise for known reasons into errors for users.
+
+    Args:
+        trainer: that runs.
+        kept: what is left of the job, and how to go on.
+
+    Raises:
+        RunError: such a reason.
+    """
     from calm_pl.distributed import lost_another_rank
 
     try:
@@ -90,6 +110,42 @@ def told_plainly(trainer: Trainer) -> Iterator[None]:
             raise RunError(f"Weights & Biases: {error} (wandb.mode=offline needs no account.)") from error
         if trainer.world_size > 1 and lost_another_rank(error):
             raise RunError(
-                f"Rank {trainer.global_rank} stopped because another rank did; its message says why."
+                f"Rank {trainer.global_rank} stopped because another rank did: its message says why, or if"
+                f" there is none, the system ended it (kill -9; often for want of memory). {kept}"
+            ) from error
+        if _WORKER_DIED.search(str(error)):
+            raise RunError(
+                "A process that decodes clips was ended by the system (kill -9; often for want of memory):"
+                f" use fewer (data.num_workers) or a smaller data.batch_size. {kept}"
             ) from error
         raise
+
+
+@contextmanager
+def lost_ranks_told(kept: str) -> Iterator[None]:
+    """Say which rank ended before Lightning kills the others without a word.
+
+    Args:
+        kept: what is left of the job, and how to go on.
+    """
+
+    def tell(record: logging.LogRecord) -> bool:
+        found = _RANK_DIED.search(record.getMessage())
+        if found is None:
+            return True
+        number, code = map(int, found.groups())
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed (exit status {code})"
+        print(
+            f"error: The rank of process {number} {how}, so the job ends. {kept}", file=sys.stderr, flush=True
+        )
+        return False
+
+    log = logging.getLogger(_RANKS_LOG)
+    before = log.level
+    log.setLevel(logging.INFO)
+    log.addFilter(tell)
+    try:
+        yield
+    finally:
+        log.removeFilter(tell)
+        log.setLevel(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,5 +110,15 @@ def build_loggers(wandb: WandbConfig, record: JobRecord, version: str = "") -> l
     """Return loggers: CSV below `logs/VERSION`, and Weights & Biases where it is not disabled."""
     from lightning.pytorch.loggers import CSVLogger
 
+    class LenientCSVLogger(CSVLogger):
+        """Warns where its file cannot be written, such as in a folder that was removed: it only shows."""
+
+        def save(self) -> None:
+            try:
+                super().save()
+            except OSError as error:
+                warnings.warn(f"{self.log_dir}: no metrics are logged: {error.strerror}", stacklevel=2)
+
     board = build_wandb(wandb, record)
-    return [CSVLogger(record.run_dir, name="logs", version=version), *([] if board is None else [board])]
+    log = LenientCSVLogger(record.run_dir, name="logs", version=version)
+    return [log, *([] if board is None else [board])]

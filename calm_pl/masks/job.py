@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from calm_pl.models.masks import HeadMask
 
 STATE = "mask_state.safetensors"
+_RESUMES = "Run the same command again to resume from the last saved state."
 _THREADS = 8  # hashing releases the GIL
 
 
@@ -72,7 +73,7 @@ def _fit(config: MaskConfig, record: JobRecord) -> None:
         if isinstance(logger, WandbLogger):
             logger.log_hyperparams(dataclasses.asdict(config))
     try:
-        with stoppable(), told_plainly(trainer):
+        with stoppable(), told_plainly(trainer, _RESUMES):
             trainer.fit(module, datamodule=data)
     except StoppedError as stop:
         module.save_state()

@@ -12,7 +12,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from calm_pl.data.loading.batches import ClipDataset, Failure, Item, Media, MediaRule
+from calm_pl.data.loading.batches import ClipDataset, Failure, Item, Media, MediaRule, raise_faults
 from calm_pl.data.own.columns import PATH_COLUMNS, column_of, one_text
 from calm_pl.data.own.manifest import read_rows
 from calm_pl.data.own.manifest_paths import ManifestPaths
@@ -219,6 +219,7 @@ class TextCollator:
 
     def __call__(self, items: Sequence[Item]) -> TextBatch:
         """Collate items of a `ClipDataset`."""
+        raise_faults(items)
         texts = [self.clips[index].text for index, _ in items]
         failures = [item.reason for _, item in items if isinstance(item, Failure)]
         heard = {index: item.sound for index, item in items if isinstance(item, Media)}

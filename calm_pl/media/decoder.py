@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
 
-from calm_pl.errors import BadClipError
+from calm_pl.errors import BadClipError, RunError
 from calm_pl.media.audio import Waveform, waveform
 from calm_pl.media.decoder_process import DecoderProcess, DiedError, LateError
 from calm_pl.media.frame_rule import FrameRule
@@ -112,12 +112,19 @@ class Decoder:
 
     def _try(self, request: dict[str, Any]) -> Message:
         if self._process is None:
-            self._process = DecoderProcess(self.module, self.seconds)
+            self._process = self._start()
         try:
             return self._process.ask(request)
         except BaseException:  # an interrupt too: its answer would be taken for the next file's
             self._drop()
             raise
+
+    def _start(self) -> DecoderProcess:
+        """Start the process; once more where something ended it meanwhile."""
+        try:
+            return DecoderProcess(self.module, self.seconds)
+        except RunError:
+            return DecoderProcess(self.module, self.seconds)
 
     def _drop(self) -> None:
         if self._process is not None:

@@ -61,7 +61,10 @@ class DecoderProcess:
             self._next_answer(_START_SECONDS)
         except (LateError, DiedError) as error:
             self.end()
-            raise RunError(f"The process that decodes media files did not start: it {error}.") from error
+            raise RunError(
+                f"The process that decodes media files did not start: it {error}. Is there memory left?"
+                " Encoded clips are in the bank; run the same command again to resume."
+            ) from error
 
     def ask(self, request: dict[str, Any]) -> wire.Message:
         """Send a request and wait for its answer. After an error the process is no longer usable.

@@ -76,9 +76,12 @@ class ChatPreparer:
         try_template(lambda: self.prompt(_PROBE))
         prompt, sound = self.prompt(_PROBE), self.processor.audio_token
         if sound not in prompt or _PROBE not in prompt:
-            lost = "question" if sound in prompt else f"sound ({sound!r})"
+            what, would = (
+                ("question", "know what is asked") if sound in prompt else ("sound", "hear its clips")
+            )
             raise ModelError(
-                f"The checkpoint's chat template has no place for the {lost}: the prompt is {prompt!r}."
+                f"The model would not {would}: the checkpoint's chat template has no place for the {what},"
+                f" and the prompt is {prompt!r}."
             )
 
     def prompt(self, question: str) -> str:

@@ -27,6 +27,7 @@ from calm_pl.models.preparer import Preparer
 from calm_pl.models.remembered import PromptMemory, RememberedPreparer, SoundFormat
 from calm_pl.models.rollouts import Draws
 from calm_pl.models.weight_files import refuse_damaged_weights
+from calm_pl.regular_files import read_regular
 
 _NOTE_VERSION = 1  # to be raised with what an identity is made of
 
@@ -227,9 +228,7 @@ def _note_file(arguments: LoadArguments, memory: Path | None) -> Path | None:
 
 def _recall(note: Path) -> Portrait | None:
     try:
-        identity, layout, checkpoint, (rate, seconds, modalities) = json.loads(
-            note.read_text(encoding="utf-8")
-        )
+        identity, layout, checkpoint, (rate, seconds, modalities) = json.loads(read_regular(note))
         sound = SoundFormat(int(rate), float(seconds), tuple(modalities))
         return Portrait(dict(identity), HeadLayout(*layout), str(checkpoint), sound)
     except (OSError, ValueError, TypeError):  # not there; or damaged, which is as good

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from calm_pl.models.preparer import Preparer, Video, Waveform
+from calm_pl.regular_files import read_regular
 
+_APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)  # a pipe must not wait
 _LOCK = threading.Lock()  # keys are made by several threads; not on the objects, which go to other processes
 
 
@@ -43,7 +45,7 @@ class PromptMemory:
         self._path = path
         self._prompts: dict[str, str] = {}
         try:
-            lines = path.read_bytes().splitlines()
+            lines = read_regular(path).splitlines()
         except OSError:  # nothing is remembered yet
             lines = []
         for line in lines:
@@ -62,7 +64,7 @@ class PromptMemory:
         # A read-only or full disk costs a later run some seconds, and no job ends for it.
         with _LOCK, suppress(OSError):
             self._prompts[question] = prompt
-            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            file = os.open(self._path, _APPENDING, 0o666)
             try:
                 os.write(file, b"%s %s\n" % (_checksum(entry), entry))  # one write, so that lines stay whole
             finally:

@@ -7,6 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from calm_pl.regular_files import read_regular
+
 Stamp = tuple[int, int]
 """Inode and time of a change: another one is another file."""
 
@@ -41,7 +43,7 @@ def stamp_of(path: Path) -> Stamp | None:
 def _listed(index: Path) -> set[str]:
     """Return the files that an index of figures names, none outside its folder."""
     try:
-        entries = json.loads(index.read_text(encoding="utf-8"))["figures"]
+        entries = json.loads(read_regular(index))["figures"]
         names = {str(file) for entry in entries for file in entry["files"].values()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return set()

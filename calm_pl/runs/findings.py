@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from calm_pl.regular_files import read_regular
+
 
 def with_earlier(path: Path, results: Mapping[str, Any]) -> dict[str, Any]:
     """Return results with what the earlier ones of the same configuration and weights found out.
@@ -31,7 +33,7 @@ def with_earlier(path: Path, results: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
+        earlier = json.loads(read_regular(path))
     except (OSError, ValueError):
         return {}
     return earlier if isinstance(earlier, dict) else {}

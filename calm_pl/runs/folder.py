@@ -13,6 +13,7 @@ import yaml
 
 from calm_pl.cells import unguarded
 from calm_pl.errors import RunError
+from calm_pl.regular_files import read_regular
 from calm_pl.runs.predictions import PREDICTIONS_HASH, AnswerTable, predictions_hash, read_answers
 
 LIMITED = "limited: not a result"
@@ -86,7 +87,7 @@ def read_run(path: str | Path) -> RunFolder:
     """
     path = Path(path)
     try:
-        results = json.loads((path / "results.json").read_text(encoding="utf-8"))
+        results = json.loads(read_regular(path / "results.json"))
         benchmark, model, methods = results["benchmark"], results["model"], results["methods"]
         found = isinstance(benchmark, str) and isinstance(model, str) and isinstance(methods, dict)
     except FileNotFoundError as error:

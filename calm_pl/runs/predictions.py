@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from calm_pl.atomic_files import replacing
 from calm_pl.cells import guarded_rows, unguarded
 from calm_pl.errors import RunError
+from calm_pl.regular_files import open_regular, read_regular
 
 _CONFIDENCE = "_confidence"
 PREDICTIONS_HASH = "predictions_sha256"
@@ -80,7 +82,7 @@ def write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
 
 def predictions_hash(path: Path) -> str:
     """Return the SHA-256 of the file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_regular(path)).hexdigest()
 
 
 def read_answers(path: Path, classes: Iterable[str] = ()) -> AnswerTable:
@@ -94,7 +96,7 @@ def read_answers(path: Path, classes: Iterable[str] = ()) -> AnswerTable:
         RunError: not there, or not such a file.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with os.fdopen(open_regular(path), newline="", encoding="utf-8") as file:
             reader = ([unguarded(cell) for cell in row] for row in csv.reader(file))
             header = next(reader, [])
             rows = [row for row in reader if row]

@@ -189,7 +189,7 @@ def test_a_sector_that_cannot_be_read(bank_folder, monkeypatch):
     with pytest.raises(LostRecords) as caught:
         bank.read([key(n) for n in range(10)])
     assert len(caught.value.keys) == 6
-    assert "cannot read it" in verify(bank_folder).faults[0].reason
+    assert "cannot be read" in verify(bank_folder).faults[0].reason
 
 
 def test_reads_that_come_in_pieces(bank_folder, monkeypatch):
@@ -205,3 +205,20 @@ def test_a_foreign_file_among_the_shards(bank_folder):
     save_file({"weight": torch.zeros(3)}, bank_folder / "shards" / "model.safetensors")
     assert len(HeadBank(bank_folder)) == 10
     assert [fault.shard for fault in verify(bank_folder).faults] == ["model.safetensors"]
+
+
+@pytest.mark.parametrize("what", ["pipe", "folder", "unreadable"])
+def test_one_shard_that_cannot_be_read_counts_as_absent(sound, tmp_path, what, caplog):
+    folder = shutil.copytree(sound, tmp_path / "bank")
+    path = shards(folder)[0]
+    held = len(HeadBank(folder))
+    path.unlink()
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/proc/self/mem")  # EIO
+    bank = HeadBank(folder)
+    assert 0 < len(bank) < held
+    assert f"{path.name} is damaged: it cannot be read" in caplog.text

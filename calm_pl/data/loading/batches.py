@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from calm_pl.cells import joined
 from calm_pl.data.questions.clips import Query
-from calm_pl.errors import BadClipError
+from calm_pl.errors import BadClipError, RunError
 from calm_pl.media import FrameRule, Frames, Waveform, shared_decoder
 from calm_pl.models.preparer import Preparer
 
@@ -123,7 +123,18 @@ class Banked(NamedTuple):
     """A clip whose head vectors are in the bank, so that it need not be decoded."""
 
 
-Item = tuple[int, Media | Banked | Failure]
+Item = tuple[int, Media | Banked | Failure | RunError]
+
+
+def raise_faults(items: Sequence[Item]) -> None:
+    """Raise what kept clips from being decoded that is no clip's fault.
+
+    Raises:
+        RunError: such as a decoder that cannot be started.
+    """
+    for _, item in items:
+        if isinstance(item, RunError):
+            raise item
 
 
 class ClipDataset(Dataset[Item]):
@@ -150,7 +161,7 @@ class ClipDataset(Dataset[Item]):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: list[int]) -> list[Item]:
-        decoded: dict[tuple[Path, Path | None], Media | str] = {}
+        decoded: dict[tuple[Path, Path | None], Media | str | RunError] = {}
         items: list[Item] = []
         for index in indices:
             if index in self.banked:
@@ -161,12 +172,14 @@ class ClipDataset(Dataset[Item]):
             if key not in decoded:
                 decoded[key] = self._decode(*key)
             media = decoded[key]
+            if isinstance(media, RunError):
+                return [(index, media)]
             # An exception would cross the worker's border as a traceback; the module decides what to do.
             items.append((index, Failure(index, media) if isinstance(media, str) else media))
         return items
 
-    def _decode(self, path: Path, video: Path | None) -> Media | str:
-        """Decode a clip's media, or return why that failed."""
+    def _decode(self, path: Path, video: Path | None) -> Media | str | RunError:
+        """Decode a clip's media, or return why that failed; an error where it is no clip's fault."""
         rule = self.rule
         try:
             sound = self.decoder.audio(path, rule.sample_rate, rule.max_seconds, rule.long_clips)
@@ -176,6 +189,8 @@ class ClipDataset(Dataset[Item]):
             return Media(sound, self.decoder.frames(video or path, rule.frames, heard))
         except BadClipError as error:
             return str(error)
+        except RunError as error:
+            return error
 
 
 class Collator:
@@ -202,7 +217,12 @@ class Collator:
         self.keys = keys
 
     def __call__(self, items: Sequence[Item]) -> Batch:
-        """Collate what `ClipDataset` returns; cached clips are batched separately."""
+        """Collate what `ClipDataset` returns; cached clips are batched separately.
+
+        Raises:
+            RunError: nothing can be decoded.
+        """
+        raise_faults(items)
         kept = [(i, item) for i, item in items if not isinstance(item, Failure)]
         media = [item for _, item in kept if isinstance(item, Media)]
         queries = [self.queries[i] for i, _ in kept]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calm_pl.data.own.own_clips import Found, join_rows, with_split
@@ -26,6 +26,7 @@ clip_lists = st.lists(
 ).map(lambda drawn: [clip(f"{n}.wav", *sorted(labels), group=group) for n, labels, group in drawn])
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault of the code
 @given(clip_lists, st.floats(0.05, 0.95), st.randoms())
 def test_order_changes_no_division_and_groups_stay_together(clips, fraction, random):
     divided = {one.id: one.split for one in with_split(clips, fraction)}

@@ -107,7 +107,7 @@ def test_a_sweep_has_its_column_and_goes_by_it(finished):
         (("title", "'accuracy'"), "accuracy is there already"),
         (("interval=True", ""), "kappa must have interval=False"),
         (("reads", "'scores'"), "Expected `reads` of kappa among predicted_q"),
-        (("measure", "'torchmetrics:Nothing'"), "kappa: torchmetrics:Nothing cannot be made"),
+        (("measure", "'torchmetrics:Nothing'"), "kappa: torchmetrics:Nothing cannot be created"),
     ],
 )
 def test_metrics_that_cannot_be_are_refused(launch, small_job, tmp_path, text, told):

@@ -17,6 +17,9 @@ from calm_pl.bank.listing import missing_shards, require_bank, shard_paths
 from calm_pl.bank.shard import Block, Shard, open_shard
 from calm_pl.bank.writer import chunks_of
 
+# All bits of the exponent are set in NaN and infinite values, and in no others.
+_EXPONENTS = {"F32": ("<u4", 0x7F800000), "F16": ("<u2", 0x7C00), "BF16": ("<u2", 0x7F80)}
+
 
 class Fault(NamedTuple):
     """One damaged or missing shard.
@@ -113,6 +116,12 @@ def read_shard(path: Path) -> Iterator[Read]:
         yield Read(shard, rows, vectors, block)
 
 
+def finite_rows(dtype: str, vectors: np.ndarray) -> np.ndarray:
+    """Return which records (N, bytes) hold neither NaN nor an infinite value, (N,) bool. Without torch."""
+    word, exponent = _EXPONENTS[dtype]
+    return ((vectors.view(word) & exponent) != exponent).all(1)
+
+
 def verify(folder: str | Path) -> Verdict:
     """Read every byte of a bank, compare it with its checksums, and compare the files with the journals.
 
@@ -127,9 +136,11 @@ def verify(folder: str | Path) -> Verdict:
     for path in shard_paths(folder):
         bad: dict[bytes, str] = {}
         try:
-            for shard, rows, _, block in read_shard(path):
+            for shard, rows, vectors, block in read_shard(path):
                 keys = shard.all_keys()
-                for row, intact, meta in zip(rows, block.intact, block.meta, strict=True):
+                finite = finite_rows(shard.kind.dtype, vectors)
+                whole = [intact and good for intact, good in zip(block.intact, finite, strict=True)]
+                for row, intact, meta in zip(rows, whole, block.meta, strict=True):
                     if intact:
                         sound.add(keys[row])
                     else:
@@ -141,7 +152,7 @@ def verify(folder: str | Path) -> Verdict:
             continue
         num_shards += not bad
         if bad:
-            unsound[path.name] = (f"{len(bad)} records fail their checksum", bad)
+            unsound[path.name] = (f"{len(bad)} records fail their checksum or are not finite", bad)
     for name in missing_shards(folder):
         unsound[name] = ("it is missing", None)
     added = read_history(folder).added

@@ -146,6 +146,7 @@ class HeadBank:
             for number, wanted in by_shard.items():
                 wanted.sort()
                 pending += self._read_from(number, wanted, digests, buffers, options, meta)
+                pending += self._not_finite(number, wanted, digests, vectors_NHD)
         return unpack(keys, vectors_NHD, options, meta)
 
     def iterate(self, keys: Sequence[str], chunk_bytes: int = _CHUNK_BYTES) -> Iterator[Records]:
@@ -189,8 +190,10 @@ class HeadBank:
 
         Raises:
             RunError: the disk is full or cannot be written; none of these records was written.
+            ValueError: vectors that are not finite.
         """
         digests = [key_bytes(key) for key in records.keys]
+        self._refuse_not_finite(records.vectors_NHD)
         first = {digest: i for i, digest in reversed(list(enumerate(digests))) if digest not in self._index}
         chosen = sorted(first.values())
         if not chosen:
@@ -220,6 +223,26 @@ class HeadBank:
             self._merge(shards)
 
     # Parts
+
+    def _refuse_not_finite(self, vectors_NHD: Tensor) -> None:
+        if vectors_NHD.numel() and not torch.stack(torch.aminmax(vectors_NHD)).isfinite().all():
+            raise ValueError("Expected finite `vectors_NHD`, but some are NaN or infinite.")
+
+    def _not_finite(
+        self, number: int, wanted: Sequence[tuple[int, int]], digests: Sequence[bytes], vectors_NHD: Tensor
+    ) -> list[int]:
+        """Drop records that are not finite, as earlier versions wrote them; return their positions."""
+        bad = [
+            (row, i)
+            for row, i in wanted
+            if number in self._shards and not torch.stack(torch.aminmax(vectors_NHD[i])).isfinite().all()
+        ]
+        for row, i in bad:
+            self._index.drop(digests[i], Place(number, row))
+        if bad:
+            name = self._shards[number].path.name
+            self._report(name, f"{len(bad)} records hold values that are not finite and count as absent")
+        return [i for _, i in bad]
 
     def _lost_among(self, keys: Sequence[str]) -> set[str]:
         """Return keys whose records turn out to be damaged or gone when read."""

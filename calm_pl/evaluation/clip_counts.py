@@ -12,6 +12,7 @@ from calm_pl.data.questions.clips import Query
 from calm_pl.data.questions.counting import clip_ids
 from calm_pl.distributed import concatenate_over_ranks, sum_over_ranks
 from calm_pl.errors import BadClipError, DataError, RunError
+from calm_pl.media import ODD_SOUND
 
 
 class SkipPolicy(NamedTuple):
@@ -84,7 +85,19 @@ class Account:
             DataError: more failed than may.
         """
         self.used += len(batch.index_N)
-        self.failures += batch.failures
+        self._fail(batch.failures)
+
+    def lose(self, failures: Sequence[Failure]) -> None:
+        """Count clips of an added batch as failures after all, since the model made nothing of them.
+
+        Raises:
+            BadClipError, DataError: as `add`.
+        """
+        self.used -= len(failures)
+        self._fail(failures)
+
+    def _fail(self, failures: Sequence[Failure]) -> None:
+        self.failures += failures
         if not self.failures:
             return
         if not self.policy.skip:
@@ -101,12 +114,14 @@ class Account:
         if not notes:
             return
         for position, note in zip(positions, notes, strict=True):
-            if note["was_cut"]:
+            if note.get("was_cut"):
                 self.cut.append(position)
             if "odd" not in note:
                 self.unjudged.append(position)
             if kinds := note.get("odd"):
-                self.odd.append(Odd(position, tuple(kinds)))
+                # A bank may be crafted: only what there is a word for.
+                known = tuple(kind for kind in ODD_SOUND if kind in kinds)
+                self.odd.append(Odd(position, known))
 
     def over_ranks(self, device: torch.device) -> Coverage:
         """Combine the counts of all ranks; every rank must call it.

@@ -11,7 +11,7 @@ from calm_pl.data.loading.batches import Batch
 from calm_pl.data.questions.task import Task
 from calm_pl.distributed import concatenate_over_ranks
 from calm_pl.evaluation.clip_counts import STOP, Account, Coverage, SkipPolicy
-from calm_pl.evaluation.encoding import Encoded, Encoder, encode
+from calm_pl.evaluation.encoding import Encoded, Encoder, encode, without_bad
 from calm_pl.evaluation.labelled import Labelled, label_clips
 from calm_pl.evaluation.support_store import SupportStore
 from calm_pl.models import DeferredLALM, FrozenLALM
@@ -74,11 +74,15 @@ class Collector:
         self._account.add(batch)
         if not len(batch.index_N):
             return None
+        readable = len(batch.failures)
         if self._data is None:
-            encoded = encode(self.lalm, batch, *self._how)
+            encoded = without_bad(batch, encode(self.lalm, batch, *self._how))
         else:
             encoder = Encoder(self.lalm, self._data.bank, *self._how)
             encoded = encoder(batch, self._data.loaders[self.split].remake)
+        self._account.lose(batch.failures[readable:])
+        if not len(batch.index_N):
+            return None
         self._account.add_notes(batch.index_N.tolist(), encoded.notes)
         return encoded
 

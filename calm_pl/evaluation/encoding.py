@@ -17,6 +17,7 @@ from calm_pl.evaluation.zero_shot import mean_over_orders, option_scores, turned
 from calm_pl.models import DeferredLALM, FrozenLALM, LalmOutput
 from calm_pl.pseudo.sampling import RolloutSampler
 
+_NOT_FINITE = "the model's head vectors are not finite (NaN or infinite); is model.dtype=float16 too narrow?"
 _LOG = logging.getLogger("calm_pl")
 
 
@@ -92,12 +93,15 @@ class Encoder:
                 lost = set(error.keys)
             _LOG.warning("Head bank: recomputing %d damaged records.", len(lost))
             rows = [n for n, key in enumerate(batch.keys) if key in lost]
-            self._run(_again(batch, remake, rows=rows), remake)
-            return self(batch, remake)
+            again = _again(batch, remake, rows=rows)
+            encoded = self._run(again, remake)
+            _fail_as(batch, again)
+            return self(batch, remake) if len(batch.index_N) else encoded
         return self._run(batch, remake)
 
     def _run(self, batch: Batch, remake: Remake) -> Encoded:
         """Encode a decoded batch with the model, in smaller passes if memory runs out."""
+        given = batch
         while True:
             rows = max(len(one.clip_R) for one in batch.passes)
             try:
@@ -118,11 +122,41 @@ class Encoder:
                 torch.cuda.empty_cache()
             _LOG.warning("Out of memory with %d clips per pass; continuing with %d.", rows, rows // 2)
             batch = _again(batch, remake, max_rows=rows // 2)
+        encoded = without_bad(batch, encoded)
+        if batch is not given:
+            _fail_as(given, batch)
         if self.link is None:
             return encoded
         if self.sampler is not None:
             self.sampler.keep(batch, encoded.answers)
         return write_banked(self.link, batch, encoded)
+
+
+def _fail_as(batch: Batch, again: Batch) -> None:
+    """Move the clips of a batch to its failures that failed when they were encoded again."""
+    bad = {failure.position: failure.reason for failure in again.failures}
+    batch.fail({n: bad[i] for n, i in enumerate(batch.index_N.tolist()) if i in bad})
+
+
+def without_bad(batch: Batch, encoded: Encoded) -> Encoded:
+    """Return a decoded batch without the clips of which the model gives no finite vectors or scores.
+
+    They become failures of the batch, as clips that cannot be read.
+    """
+    x_NX = encoded.vectors_NHD.flatten(1)
+    low_N, high_N = torch.aminmax(x_NX, dim=1)
+    good_N = low_N.isfinite() & high_N.isfinite() & ~encoded.options_NO.isnan().any(1)
+    if good_N.all():
+        return encoded
+    bad = (~good_N).nonzero().flatten().tolist()
+    batch.fail({n: f"{batch.notes[n]['path']}: {_NOT_FINITE}" for n in bad})
+    rows = good_N.nonzero().flatten()
+    return encoded._replace(
+        vectors_NHD=encoded.vectors_NHD[rows],
+        options_NO=encoded.options_NO[rows],
+        notes=[encoded.notes[n] for n in rows.tolist()],
+        answers=[encoded.answers[n] for n in rows.tolist()] if encoded.answers else encoded.answers,
+    )
 
 
 def read_banked(link: BankLink, batch: Batch) -> Encoded:

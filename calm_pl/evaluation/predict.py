@@ -150,7 +150,7 @@ def predict_files(
     from tqdm import tqdm
 
     from calm_pl.data.loading.batches import ClipDataset, Collator, MediaRule
-    from calm_pl.evaluation.encoding import encode
+    from calm_pl.evaluation.encoding import encode, without_bad
 
     voter = classifier.voters[method]
     queries = _questions(classifier, [Path(file) for file in files])
@@ -164,11 +164,11 @@ def predict_files(
     rows: dict[int, Prediction] = {}
     with tqdm(total=len(files), unit=" clips", disable=len(files) < 2 * batch_size) as bar:
         for batch in loader:
+            encoded = without_bad(batch, encode(lalm, batch.to(device))) if len(batch.index_N) else None
             for failure in batch.failures:
                 path = str(files[failure.position])
                 rows[failure.position] = Prediction(path, None, {}, failure.reason)
-            if len(batch.index_N):
-                encoded = encode(lalm, batch.to(device))
+            if encoded is not None and len(batch.index_N):
                 x_NHD = encoded.vectors_NHD
                 decision = voter.vote(x_NHD)
                 proba_NC = voter.probabilities(decision.scores_NC)

@@ -94,7 +94,14 @@ def hearing_check(lalm: FrozenLALM, waveforms: Sequence[np.ndarray] | None = Non
 
     def hear(*pair: np.ndarray) -> Tensor:
         inputs = lalm.preparer(pair, [QUESTIONS[0]] * 2)
-        return lalm.head_vectors(inputs)
+        vectors_NHD = lalm.head_vectors(inputs)
+        if not vectors_NHD.isfinite().all():
+            raise ModelError(
+                "The model's head vectors of test clips are not finite (NaN or infinite), in"
+                f" {str(vectors_NHD.dtype).removeprefix('torch.')}: is the dtype too narrow"
+                " (model.dtype=bfloat16 or float32), or the checkpoint damaged?"
+            )
+        return vectors_NHD
 
     heard, swapped, silent = hear(one, other), hear(other, one), hear(silence, other)
     report = HearingReport(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from made_records import HEADS, IDENTITY, key, records, same, shards
 from safetensors import safe_open
 
-from calm_pl.bank import HeadBank, LostRecords, Records, clip_key
+from calm_pl.bank import HeadBank, LostRecords, Records, clip_key, verify
 from calm_pl.errors import RunError
 
 numbers = st.integers(0, 30)
@@ -69,9 +69,32 @@ def test_any_order_of_appends_reads_merges_and_openings(steps):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_every_dtype_comes_back_to_the_bit(tmp_path, dtype):
     want = records(range(9), dtype)
-    want.vectors_NHD[0, 0] = torch.tensor([torch.nan, -0.0, torch.inf, torch.finfo(dtype).tiny])
+    want.vectors_NHD[0, 0] = torch.tensor([torch.finfo(dtype).max, -0.0, 2.0**-24, torch.finfo(dtype).tiny])
     HeadBank(tmp_path).append(want, IDENTITY)
     assert same(HeadBank(tmp_path).read(want.keys), want)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_what_is_not_finite_is_never_stored_and_what_was_is_computed_again(
+    tmp_path, dtype, value, monkeypatch
+):
+    bad, good = records(range(5), dtype), records(range(5), dtype)
+    bad.vectors_NHD[3, 1, 2] = value
+    with pytest.raises(ValueError, match="Expected finite `vectors_NHD`"):
+        HeadBank(tmp_path).append(bad, IDENTITY)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(HeadBank, "_refuse_not_finite", lambda *_: None)
+        HeadBank(tmp_path).append(bad, IDENTITY)
+    (fault,) = verify(tmp_path).faults
+    assert (fault.num_lost, fault.clips) == (1, ["clip-3"])
+    bank = HeadBank(tmp_path)
+    with pytest.raises(LostRecords) as lost:
+        bank.read(bad.keys)
+    assert lost.value.keys == [bad.keys[3]]
+    bank.append(good, IDENTITY)  # the others are there
+    for opened in (bank, HeadBank(tmp_path)):
+        assert same(opened.read(good.keys), good)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -9,7 +9,7 @@ from calm_pl import Calm, CalmGlobal, Sav
 from calm_pl.data.benchmarks.esc50 import ESC50
 from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.settings import DataSettings
-from calm_pl.errors import RunError
+from calm_pl.errors import BadClipError, RunError
 from calm_pl.evaluation.module import FitFreeModule
 from calm_pl.models.identity import parameters_hash
 
@@ -108,7 +108,7 @@ def test_head_vectors_of_a_model_that_overflows_are_refused(lalm, data, monkeypa
         return output
 
     monkeypatch.setattr(lalm, "forward", overflow)
-    with pytest.raises(RunError, match="NaN or infinity"):
+    with pytest.raises(BadClipError, match=r"\.wav: the model's head vectors are not finite"):
         fitted(lalm, data, {"calm": Calm()})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -90,6 +90,23 @@ class Batch:
     def banked(self) -> bool:
         """Whether the head bank has these clips, so that nothing was decoded."""
         return len(self.index_N) > 0 and not self.passes
+
+    def fail(self, reasons: Mapping[int, str]) -> None:
+        """Move clips to the failures, in place; the passes are of all clips and done by now.
+
+        Args:
+            reasons: by row.
+        """
+        if not reasons:
+            return
+        self.failures += [Failure(int(self.index_N[n]), reason) for n, reason in reasons.items()]
+        keep = [n for n in range(len(self.index_N)) if n not in reasons]
+        rows = torch.tensor(keep, dtype=torch.int64, device=self.index_N.device)
+        self.index_N, self.label_N, self.options_NO = (
+            one[rows] for one in (self.index_N, self.label_N, self.options_NO)
+        )
+        self.keys = [self.keys[n] for n in keep] if self.keys else []
+        self.notes = [self.notes[n] for n in keep] if self.notes else []
 
     def to(self, device: torch.device | str) -> Self:
         """Move the tensors to a device, in place."""

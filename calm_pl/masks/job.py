@@ -64,7 +64,7 @@ def _fit(config: MaskConfig, record: JobRecord) -> None:
     if config.run.overwrite and is_rank_zero():
         state_file.unlink(missing_ok=True)
     job = state_hash(record, lalm, data)
-    state = load_state(state_file, job)
+    state = load_state(state_file, job, (lalm.layout.num_layers, lalm.layout.heads_per_layer))
     module = MaskModule(lalm, config.mask, config.seed, job, state_file, state, config.model.self_check)
     data.first, data.num_steps = module.first, config.mask.steps
     record.load_seconds = time.perf_counter() - record.started

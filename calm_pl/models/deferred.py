@@ -229,7 +229,26 @@ def _note_file(arguments: LoadArguments, memory: Path | None) -> Path | None:
 def _recall(note: Path) -> Portrait | None:
     try:
         identity, layout, checkpoint, (rate, seconds, modalities) = json.loads(read_regular(note))
-        sound = SoundFormat(int(rate), float(seconds), tuple(modalities))
-        return Portrait(dict(identity), HeadLayout(*layout), str(checkpoint), sound)
-    except (OSError, ValueError, TypeError):  # not there; or damaged, which is as good
+        portrait = Portrait(
+            identity, HeadLayout(*layout), checkpoint, SoundFormat(rate, seconds, tuple(modalities))
+        )
+        return portrait if _can_be(portrait) else None
+    except (OSError, ValueError, TypeError, RecursionError):  # not there; or damaged, which is as good
         return None
+
+
+def _can_be(portrait: Portrait) -> bool:
+    """Return whether a note says what a model can be: the file may be anybody's."""
+    identity, layout, checkpoint, sound = portrait
+    if not isinstance(identity, dict):
+        return False
+    texts = [checkpoint, *(identity.get(name) for name in ("weights", "class", "dtype", "attn"))]
+    numbers = [*layout, sound.sample_rate, identity.get("last_n_tokens")]
+    return (
+        all(isinstance(text, str) and text for text in texts)
+        and isinstance(identity.get("inputs"), dict)
+        and all(type(number) is int and number > 0 for number in numbers)
+        and type(sound.max_seconds) in (int, float)
+        and 0 < sound.max_seconds < float("inf")
+        and sound.modalities in (("audio",), ("audio", "video"))
+    )

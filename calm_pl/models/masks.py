@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -11,11 +13,14 @@ import torch
 from torch import Tensor
 
 from calm_pl.atomic_files import replacing
+from calm_pl.cells import control_character
 from calm_pl.errors import ModelError
 from calm_pl.functional.masks import trained_mask
 from calm_pl.models.heads import HeadLayout
+from calm_pl.regular_files import open_regular
 
 _FORMAT = "calm_pl.mask.1"
+_HEXADECIMAL = re.compile("[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,14 @@ class HeadMask:
         try:
             shape, digits = code.split(":")
             layers, heads = map(int, shape.split("x"))
+            number = layers * heads
+            needed = (number + 3) // 4
+            if min(layers, heads) < 1 or len(digits) != needed or not _HEXADECIMAL.fullmatch(digits):
+                raise ValueError(f"{number} heads need {needed} digits")
             bits = f"{int(digits, 16):0{4 * len(digits)}b}"
-            on = [bit == "1" for bit in bits[: layers * heads]]
+            if "1" in bits[number:]:
+                raise ValueError("there are bits behind the last head")
+            on = [bit == "1" for bit in bits[:number]]
             return cls(torch.tensor(on).reshape(layers, heads))
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"{code!r} is not a mask as `HeadMask.code` writes it.") from error
@@ -127,27 +138,77 @@ def load_mask(path: str | Path, num_layers: int | None = None) -> HeadMask:
     path = Path(path).expanduser()
     if path.suffix.lower() in (".pt", ".pth", ".ckpt", ".bin"):
         return _read_released(path, num_layers)
+    header, tensors = read_tensors(path, _FORMAT, "a mask")
+    unknown = sorted(tensors.keys() - {"mask", "logits"})
+    if "mask" not in tensors or unknown:
+        found = ", ".join(sorted(tensors)) or "none"
+        raise _fault(path, f"must hold the tensors mask and perhaps logits, but holds {found}")
+    mask_LA, logits_LA = tensors["mask"], tensors.get("logits")
+    if mask_LA.dtype != torch.uint8 or mask_LA.dim() != 2 or not mask_LA.numel():
+        raise _fault(path, f"`mask` must be layers x heads of uint8, but is {_told(mask_LA)}")
+    if int(mask_LA.max()) > 1:
+        raise _fault(path, f"`mask` must hold 0 and 1, but holds {int(mask_LA.max())}")
+    if logits_LA is not None:
+        if logits_LA.dtype != torch.float32 or logits_LA.shape != mask_LA.shape:
+            raise _fault(path, f"`logits` must be {_told(mask_LA, torch.float32)}, but is {_told(logits_LA)}")
+        if not logits_LA.isfinite().all():
+            raise _fault(path, "`logits` must be finite, but some are NaN or infinite")
+    for key in ("task", "question"):
+        if key not in header:
+            raise _fault(path, f"`{key}` must be there, but is missing")
+    if (code := control_character(header["task"])) is not None:
+        raise _fault(path, f"`task` must hold no control characters, but holds {code}")
+    model, training = (_section(path, header, key) for key in ("model", "training"))
+    for key, value in model.items():
+        if key in ("path", "checkpoint") and not isinstance(value, str):
+            raise _fault(path, f"`model.{key}` must be a string, but is {value!r:.60}")
+    return HeadMask(mask_LA > 0, logits_LA, header["task"], header["question"], model, training)
+
+
+def read_tensors(path: Path, form: str, what: str) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Read the header and all tensors of a safetensors file.
+
+    Args:
+        path: the file.
+        form: that its header must name.
+        what: it is, for errors.
+
+    Raises:
+        ModelError: not there, not such a file, or of another format.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
+        os.close(open_regular(path))
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            if header.get("format") != _FORMAT:
-                raise ModelError(f"{path}: is not a mask of this version (format {_FORMAT!r}).")
-            tensors = {key: file.get_tensor(key) for key in list(file.keys())}
-        on_LA, logits_LA = tensors["mask"] > 0, tensors.get("logits")
-        if on_LA.dim() != 2 or (logits_LA is not None and logits_LA.shape != on_LA.shape):
-            raise ModelError(f"{path}: its mask must be of layers x heads, but is of {_times(on_LA.shape)}.")
-        return HeadMask(
-            on_LA,
-            logits_LA,
-            header["task"],
-            header["question"],
-            json.loads(header["model"]),
-            json.loads(header["training"]),
-        )
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read as a mask: {error}") from error
+            header = dict(file.metadata() or {})
+            if header.get("format") != form:
+                raise ModelError(f"{path}: is not {what} of this version (format {form!r}).")
+            return header, {key: file.get_tensor(key) for key in list(file.keys())}
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read as {what}: {error.strerror or error}.") from error
+    except SafetensorError as error:
+        raise ModelError(f"{path}: cannot be read as {what}: {error}.") from error
+
+
+def _section(path: Path, header: dict[str, str], key: str) -> dict[str, Any]:
+    try:
+        section = json.loads(header[key])
+    except KeyError as error:
+        raise _fault(path, f"`{key}` must be there, but is missing") from error
+    except (ValueError, RecursionError) as error:
+        raise _fault(path, f"`{key}` cannot be read as JSON: {error}") from error
+    if not isinstance(section, dict):
+        raise _fault(path, f"`{key}` must be a section with keys, but is {section!r:.60}")
+    return section
+
+
+def _fault(path: Path, what: str) -> ModelError:
+    return ModelError(f"{path}: cannot be read as a mask: {what}.")
+
+
+def _told(tensor: Tensor, dtype: torch.dtype | None = None) -> str:
+    return f"{_times(tensor.shape) or 'a number'} of {str(dtype or tensor.dtype).removeprefix('torch.')}"
 
 
 def _read_released(path: Path, num_layers: int | None) -> HeadMask:
@@ -164,6 +225,8 @@ def _read_released(path: Path, num_layers: int | None) -> HeadMask:
         ) from error
     if num_layers is None:
         raise ModelError(f"{path}: does not say how many layers its model has: give them (--layers).")
+    if not numbers.isfinite().all():
+        raise ModelError(f"{path}: cannot be read as a mask: its numbers must be finite.")
     if len(numbers) % num_layers or len(numbers) < 2 * num_layers:
         raise ModelError(
             f"{path}: holds {len(numbers)} numbers, which are no {num_layers} layers of heads and one unused"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A path to write to, in the same folder; it becomes `path` when the block ends, and goes if it fails."""
+    """Yield a path to write to, which becomes `path` when the block ends, or is deleted if it fails."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own: other processes may be writing the same file.
+    # A unique name: other processes may be writing the same file.
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         yield part

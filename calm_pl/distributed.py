@@ -1,4 +1,4 @@
-"""What crosses ranks. Floor 0. Without distributed training there is one rank and nothing crosses."""
+"""Communication between ranks. Floor 0. Without distributed training there is a single rank."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ def _alone() -> bool:
 
 
 def lost_another_rank(error: Exception) -> bool:
-    """Whether a collective failed because its peer is gone, which is never the cause itself."""
+    """Return whether a collective failed because its peer is gone, which is a consequence, not the cause."""
     return isinstance(error, dist.DistError) or "Connection closed by peer" in str(error)
 
 
 def sum_over_ranks(tensor: Tensor) -> Tensor:
-    """The sum of every rank's tensor, on every rank. Every rank must call it."""
+    """Return the sum of every rank's tensor, on every rank; every rank must call this."""
     if _alone():
         return tensor
-    # NCCL sums on GPUs alone; vectors that were spilled to disk are summed on the CPU.
+    # NCCL only sums on GPUs; vectors on disk are summed on the CPU.
     total = tensor.cuda() if dist.get_backend() == "nccl" and not tensor.is_cuda else tensor.clone()
     dist.all_reduce(total, op=dist.ReduceOp.SUM)
     return total.to(tensor.device)
 
 
 def concatenate_over_ranks(items: list[Any]) -> list[Any]:
-    """Every rank's short list, joined in the order of ranks, on every rank. Every rank must call it."""
+    """Return every rank's short list, joined in rank order, on every rank; every rank must call this."""
     if _alone():
         return list(items)
     gathered: list[list[Any]] = [[] for _ in range(dist.get_world_size())]
@@ -37,12 +37,12 @@ def concatenate_over_ranks(items: list[Any]) -> list[Any]:
 
 
 def rank_and_size() -> tuple[int, int]:
-    """The number of this rank, and how many there are."""
+    """Return this rank's number and the number of ranks."""
     return (0, 1) if _alone() else (dist.get_rank(), dist.get_world_size())
 
 
 class SharedCount:
-    """A number that every rank may add to and read at any time; no rank waits for another.
+    """A number that every rank may add to and read at any time, without waiting for others.
 
     Args:
         name: the same on every rank, and used once in a job.
@@ -53,9 +53,9 @@ class SharedCount:
         self._own = 0
 
     def add(self, amount: int = 0) -> int:
-        """Add to it; returns the sum over all ranks so far."""
+        """Add to it; return the current sum over all ranks."""
         if _alone():
             self._own += amount
             return self._own
-        # The store through which ranks found each other; PyTorch has no public name for it.
+        # The store through which ranks found each other; PyTorch has no public access to it.
         return int(dist.distributed_c10d._get_default_store().add(self.name, amount))

@@ -1,4 +1,4 @@
-"""What other installed packages add to this one, by their entry points. Floor 0."""
+"""What other installed packages add to this one through entry points. Floor 0."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 def points_of(group: str) -> dict[str, EntryPoint]:
-    """Return the entry points of a group by name, in the order of their names."""
+    """Return the entry points of a group, sorted by name."""
     return {point.name: point for point in sorted(entry_points(group=group), key=lambda point: point.name)}
 
 
 def described(point: EntryPoint, noun: str) -> str:
-    """Return how errors call what a package adds: "benchmark 'birds' of the package 'x' (x.birds:Birds)"."""
+    """Return how errors name what a package adds: "benchmark 'birds' of the package 'x' (x.birds:Birds)"."""
     package = point.dist.name if point.dist else "unknown"
     return f"{noun} {point.name!r} of the package {package!r} ({point.value})"
 
@@ -23,16 +23,16 @@ def load_point(point: EntryPoint, noun: str, refuse: Callable[[str], Exception])
 
     Args:
         point: the entry point.
-        noun: what errors call what it adds: "benchmark".
-        refuse: makes the error of a sentence.
+        noun: what errors call the thing that it adds, such as "benchmark".
+        refuse: returns the error for a message.
 
     Raises:
-        Exception: that of `refuse`, where the package's code fails.
+        Exception: that of `refuse`, if the package's code fails.
     """
     try:
         return point.load()
-    except Exception as error:  # another's code may raise anything
+    except Exception as error:  # code of others may raise anything
         raise refuse(
             f"{described(point, noun)} cannot be loaded: {type(error).__name__}: {error};"
-            " mend or uninstall that package"
+            " fix or uninstall that package"
         ) from error

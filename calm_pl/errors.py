@@ -20,7 +20,7 @@ class ConfigError(CalmError):
 
 
 class DataError(CalmError):
-    """A data set that cannot be used as it is on disk."""
+    """A data set that cannot be used in its present state."""
 
 
 class BadClipError(CalmError):
@@ -39,7 +39,7 @@ class StoppedRunError(RunError):
     """A job was ended by a signal.
 
     Attributes:
-        signal: its number.
+        signal: the signal's number.
     """
 
     def __init__(self, message: str, signal: int) -> None:

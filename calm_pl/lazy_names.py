@@ -1,4 +1,4 @@
-"""Names of a package that are imported on first use, so that commands pay only for what they use. Floor 0."""
+"""Names of a package imported on first use, so that commands import only what they use. Floor 0."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def lazy_names(package: str, homes: Mapping[str, Sequence[str]]) -> Callable[[st
 
     Args:
         package: `__name__` of the package.
-        homes: names by the module of the package that defines them.
+        homes: names by the package's module that defines them.
     """
     home_of = {name: module for module, names in homes.items() for name in names}
 
@@ -21,7 +21,7 @@ def lazy_names(package: str, homes: Mapping[str, Sequence[str]]) -> Callable[[st
         if name not in home_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(importlib.import_module(f"{package}.{home_of[name]}"), name)
-        setattr(sys.modules[package], name, value)  # the next look-up does not come here
+        setattr(sys.modules[package], name, value)  # so that the next look-up finds it directly
         return value
 
     return find

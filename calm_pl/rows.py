@@ -12,28 +12,28 @@ from calm_pl.errors import ConfigError
 
 
 class Row(Protocol):
-    """What every row has."""
+    """What every row must have."""
 
     @property
     def key(self) -> str:
-        """Return its name in configurations, files and Python."""
+        """Return the name in configurations, files and Python."""
 
     @property
     def title(self) -> str:
-        """Return its name in tables and figures."""
+        """Return the name in tables and figures."""
 
 
 R = TypeVar("R", bound=Row)
 
 
 class RowTable(Generic[R]):
-    """Rows by key, in their order.
+    """Rows by key, in order.
 
     Args:
         kind: the class of the rows.
-        group: the entry points that add rows, read when the table is first asked.
+        group: the group of entry points that add rows, read when the table is first used.
         noun: what errors call the rows.
-        rows: the built-in ones.
+        rows: the built-in rows.
     """
 
     def __init__(self, kind: type[R], group: str, noun: str, rows: Iterable[R]) -> None:
@@ -53,17 +53,17 @@ class RowTable(Generic[R]):
         """Return a row.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: there is no such row.
         """
         rows = self._all()
         if key not in rows:
             near = difflib.get_close_matches(key, rows, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError([f"{self.noun}: must be among {', '.join(rows)}, but holds {key!r}{hint}"])
+            raise ConfigError([f"{self.noun}: must be among {', '.join(rows)}, but contains {key!r}{hint}"])
         return rows[key]
 
     def get(self, key: str) -> R | None:
-        """Return a row; None where there is none, as for a voter that a program names as it likes."""
+        """Return a row; None if there is none, since Python code may name its voters freely."""
         return self._all().get(key)
 
     def keys(self) -> tuple[str, ...]:
@@ -71,16 +71,14 @@ class RowTable(Generic[R]):
         return tuple(self._all())
 
     def add(self, row: R) -> None:
-        """Add the row of a plugin or another package, behind those that are there.
+        """Append the row of a plugin or another package.
 
         Raises:
-            ConfigError: the key is taken by another row.
+            ConfigError: another row has the key.
         """
         before = self._rows.get(row.key)
         if before is not None and before != row:
-            raise ConfigError(
-                [f"{self.noun}: {row.key} is there already ({before.title}); rename the new one"]
-            )
+            raise ConfigError([f"{self.noun}: {row.key} already exists ({before.title}); rename the new one"])
         self._rows[row.key] = row
 
     def _all(self) -> dict[str, R]:
@@ -99,5 +97,5 @@ class RowTable(Generic[R]):
 
 
 def public_name(kind: type[object]) -> str:
-    """Return where users import a class of a row from, its package."""
+    """Return the name under which users import a row's class, from its package."""
     return f"{kind.__module__.rpartition('.')[0]}.{kind.__name__}"

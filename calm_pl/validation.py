@@ -1,4 +1,4 @@
-"""Rules that a setting's value must obey, with the words that explain them."""
+"""Rules for the values of settings, with texts that explain them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Rule(NamedTuple):
 
     Attributes:
         text: what the value must be, as in "must be ...".
-        holds: whether a value obeys.
-        known: what the value may be, for a hint at the nearest.
+        holds: returns whether a value obeys.
+        known: the allowed values, to suggest the nearest.
     """
 
     text: str
@@ -46,7 +46,7 @@ def above_zero() -> Rule:
 
 
 def above_zero_or(word: str) -> Rule:
-    """Return the rule of a positive, finite number, or a word in its place."""
+    """Return the rule of a positive, finite number, or a word."""
 
     def holds(value: Any) -> bool:
         return value == word or (_is_a(float, value) and 0 < value < float("inf"))
@@ -65,17 +65,17 @@ def above_zero_to_one() -> Rule:
 
 
 def between_zero_and_one() -> Rule:
-    """Return the rule of a share that is neither nothing nor all."""
+    """Return the rule of a share strictly between 0 and 1."""
     return Rule("above 0 and below 1", lambda value: 0 < value < 1)
 
 
 def setting(default: Any, rule: Rule | None = None, is_path: bool = False) -> Any:
-    """Return a dataclass field with a rule. None, where the type allows it, obeys every rule.
+    """Return a dataclass field with a rule. None, if the type allows it, obeys every rule.
 
     Args:
-        default: its default.
-        rule: what a value must be.
-        is_path: whether it names a file or folder, where `~` is the user's home.
+        default: the default.
+        rule: the rule.
+        is_path: whether it is the path of a file or folder, in which `~` is the user's home.
     """
     metadata: dict[str, Any] = {"is_path": is_path}
     if rule is not None:
@@ -86,16 +86,16 @@ def setting(default: Any, rule: Rule | None = None, is_path: bool = False) -> An
 
 
 def as_in(settings: type, name: str) -> Any:
-    """Return a field with the default, the rule and, in the documentation, the text of another's."""
+    """Return a field with the default, the rule and, in the documentation, the text of another field."""
     (source,) = (one for one in dataclasses.fields(settings) if one.name == name)
     return field(default=source.default, metadata={**source.metadata, "as_in": (settings, name)})
 
 
 def check_settings(settings: Any) -> None:
-    """Check the values of a settings dataclass by type and rule.
+    """Check the values of a settings dataclass against types and rules.
 
     Raises:
-        ValueError: the first value that breaks one, by name.
+        ValueError: the first value that breaks one; the message names it.
     """
     schema: Any = type(settings)
     kinds = _type_hints(schema)
@@ -136,7 +136,7 @@ _type_hints = functools.cache(typing.get_type_hints)
 
 
 def _is_a(kind: Any, value: Any) -> bool:
-    """Whether a value is of a type, NumPy's numbers included; true and false are no numbers."""
+    """Return whether a value has a type; NumPy numbers count as numbers, booleans do not."""
     abstract = {int: numbers.Integral, float: numbers.Real}.get(kind)
     if abstract is not None:
         return isinstance(value, abstract) and not isinstance(value, bool)

@@ -1,4 +1,4 @@
-"""What command lines share."""
+"""Arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SETTING = re.compile(r"--(?=\w+\.[\w.]+=)")
 
 
 class _Parser(argparse.ArgumentParser):
-    """Takes `--voter.tau_p=0.1` for `voter.tau_p=0.1`, as agents of sweeps write it."""
+    """Parser that also accepts `--voter.tau_p=0.1` for `voter.tau_p=0.1`, as W&B's sweep agents write it."""
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
@@ -34,7 +34,7 @@ def parser(program: str, description: str, examples: str) -> argparse.ArgumentPa
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--config`, `--print-config` and overrides."""
+    """Add `--config`, `--print-config` and overrides."""
     parser.add_argument(
         "--config",
         action="append",
@@ -50,13 +50,13 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_limit_argument(parser: argparse.ArgumentParser) -> None:
-    """`--limit N`, short for `data.limit=N`."""
+    """Add `--limit N`, short for `data.limit=N`."""
     parser.add_argument(
         "--limit",
         type=int,
         metavar="N",
-        help="a quick try, no result: at most N clips in the support pool and in the query, equally many per"
-        " class (data.limit=N)",
+        help="a quick try, not a result: at most N clips in the support pool and in the query, equally many"
+        " per class (data.limit=N)",
     )
 
 
@@ -66,19 +66,19 @@ def read_config(
     load: Callable[[Sequence[str], Sequence[str]], Settings],
     example: str = "--config demo.yaml",
 ) -> tuple[argparse.Namespace, Settings | None]:
-    """Parse a command line and compose its configuration, which `--print-config` only shows.
+    """Parse a command line and compose its configuration, or only print it for `--print-config`.
 
     Args:
         command: the parser, with `add_config_arguments`.
         argv: the command line.
         load: composes files and overrides.
-        example: of a configuration, for a command line without one.
+        example: example of a configuration, for a command line without one.
 
     Returns:
-        the arguments, and the configuration; None where it was shown and there is nothing left to do.
+        The arguments and the configuration; None if it was printed and nothing is left to do.
 
     Raises:
-        ConfigError: all faults of the configuration at once.
+        ConfigError: all problems of the configuration at once.
     """
     from calm_pl.config.compose import to_yaml
 

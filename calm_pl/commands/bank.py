@@ -1,4 +1,4 @@
-"""`bank`: look at, check, shrink and export a head bank."""
+"""`bank`: inspect, check, prune and export a head bank."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _SPANS = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
-    """The command; see `main`. `verify` returns 1 where something is damaged or missing."""
+    """Run the command; see `main`. `verify` returns 1 if anything is damaged or missing."""
     args = _parser(program).parse_args(list(argv))
     return {"info": _info, "verify": _verify, "prune": _prune, "export": _export}[args.action](args)
 
 
 def size_in_bytes(text: str) -> int:
-    """A size such as 800MB or 1.5T, in bytes.
+    """Parse a size such as 800MB or 1.5T, in bytes.
 
     Raises:
-        argparse.ArgumentTypeError: not understood.
+        argparse.ArgumentTypeError: not a size.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?)B?", text.strip(), re.IGNORECASE)
     if not match:
@@ -41,10 +41,10 @@ def size_in_bytes(text: str) -> int:
 
 
 def span_in_seconds(text: str) -> float:
-    """A span such as 12h, 30d or 2w, in seconds.
+    """Parse a duration such as 12h, 30d or 2w, in seconds.
 
     Raises:
-        argparse.ArgumentTypeError: not understood.
+        argparse.ArgumentTypeError: not a duration.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([mhdw])", text.strip())
     if not match:
@@ -119,7 +119,7 @@ def _info(args: argparse.Namespace) -> int:
     if found.models:
         Console(highlight=False).print(table)
     print(
-        f"{found.num_records:,} records of {found.num_clips:,} clips under {len(found.prompts):,} prompts;"
+        f"{found.num_records:,} records of {found.num_clips:,} clips with {len(found.prompts):,} prompts;"
         f" {found.num_shards:,} shards, {_bytes(found.num_bytes)}."
     )
     if found.num_copies:
@@ -133,13 +133,13 @@ def _verify(args: argparse.Namespace) -> int:
     from calm_pl.bank import verify
 
     verdict = verify(args.folder)
-    print(f"{verdict.num_records:,} records are sound; {verdict.num_shards:,} intact shards.")
+    print(f"{verdict.num_records:,} records and {verdict.num_shards:,} shards are intact.")
     for fault in verdict.faults:
         lost = "an unknown number of" if fault.num_lost is None else f"{fault.num_lost:,}"
         clips = ", ".join(fault.clips[:_NAMED_CLIPS]) + (", ..." if len(fault.clips) > _NAMED_CLIPS else "")
         print(f"{fault.shard}: {fault.reason}; {lost} records lost{f' ({clips})' if clips else ''}")
     if verdict.faults:
-        print("Runs recompute only what is lost. prune --damaged --yes removes what cannot be read.")
+        print("Runs recompute only what is lost. prune --damaged --yes removes unreadable shards.")
     return 1 if verdict.faults else 0
 
 
@@ -154,9 +154,9 @@ def _prune(args: argparse.Namespace) -> int:
         f" shards {verb[0]}; {done.num_rewritten:,} shards {verb[1]}."
     )
     if done.num_damaged:
-        print(f"{done.num_damaged:,} records failed their checksum and were left out.")
+        print(f"{done.num_damaged:,} records failed their checksum and were dropped.")
     if not args.yes:
-        print("Nothing was changed; --yes does it.")
+        print("Nothing was changed. Add --yes to do this.")
     return 0
 
 

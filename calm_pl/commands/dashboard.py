@@ -21,7 +21,7 @@ _VARIED = ("data.shots", "voter.tau_p", "voter.top_k")
 
 
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
-    """The command; see `main`."""
+    """Run the command; see `main`."""
     command = parser(
         program,
         "Create a Weights & Biases workspace: methods side by side, results against settings, folds and\n"
@@ -34,6 +34,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     command.add_argument(
         "--method",
         choices=METHODS.all_keys(),
+        metavar="METHOD",
         default="calm",
         help="method whose results are plotted against settings",
     )
@@ -55,22 +56,22 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         return 0
     try:
         made.save()
-    except Exception as error:  # wandb, its HTTP client and the server's answers each raise their own types
+    except Exception as error:  # wandb, its HTTP client and errors from the server each have their own types
         raise RunError(f"Weights & Biases: {error} (--print shows the workspace without it.)") from error
     print(f"Workspace: {made.url}")
     return 0
 
 
 def workspace(entity: str, project: str, name: str, method: str, metric: str, varied: Sequence[str]) -> Any:
-    """A `wandb_workspaces` Workspace whose panels read what `WandbTables` and Lightning's logger write.
+    """Return a `wandb_workspaces` Workspace of panels for what `WandbTables` and Lightning log.
 
     Args:
         entity: user or team.
         project: its project.
-        name: of the workspace.
-        method: whose metric is drawn against settings.
-        metric: of all panels.
-        varied: settings, as in `voter.tau_p`.
+        name: name of the workspace.
+        method: method whose metric is plotted against settings.
+        metric: metric of all panels.
+        varied: settings, such as `voter.tau_p`.
 
     Raises:
         RunError: wandb-workspaces is not installed.
@@ -118,11 +119,11 @@ def workspace(entity: str, project: str, name: str, method: str, metric: str, va
             ws.Section(name="Tables", panels=tables),
         ],
         runset_settings=ws.RunsetSettings(order=[ws.Ordering(item=ws.Summary(chosen), ascending=False)]),
-        # Figures and whatever else a run logs find their own place.
+        # W&B places figures, and whatever else a run logs, by itself.
         auto_generate_panels=True,
     )
 
 
 def specification(made: Any) -> dict[str, Any]:
-    """What would be sent, as plain values."""
+    """Return what would be sent, as plain values."""
     return json.loads(made._to_model().model_dump_json(by_alias=True, exclude_none=True))

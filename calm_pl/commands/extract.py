@@ -1,4 +1,4 @@
-"""`extract`: encode clips into the head bank, so that later runs need neither model nor sound."""
+"""`extract`: encode clips into the head bank, so that later runs need neither the model nor the audio."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EXAMPLES = """\
 
 
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
-    """The command; see `main`."""
+    """Run the command; see `main`."""
     command = parser(
         program,
         "Encode every clip of a benchmark into the head bank: pool and query, each with its question. Clips\n"
@@ -50,7 +50,7 @@ def extract(config: Config, quiet: bool = True) -> None:
     """Run the job on this process, or on the ranks that Lightning starts.
 
     Raises:
-        CalmError: anything the user can mend.
+        CalmError: anything the user can fix.
     """
     with opened(with_callbacks(config, "progress"), quiet, lock=False) as job:
         from calm_pl.evaluation.module import FitFreeModule

@@ -27,11 +27,11 @@ _EXAMPLES = """\
 
 
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
-    """The command; see `main`."""
+    """Run the command; see `main`."""
     args = _parser(program).parse_args(list(argv))
     source = Path(args.source)
     if not source.exists():
-        raise RunError(f"{source}: is neither the folder of a run nor a sweep's table: not found.")
+        raise RunError(f"{source}: no such file or folder; expected a run folder or a sweep's table.")
     from calm_pl.figures.folder import USUAL, Kind, draw_into
 
     table = source / _SWEEP if source.is_dir() and not (source / "results.json").is_file() else source
@@ -68,14 +68,14 @@ def _of_run(source: Path, args: argparse.Namespace) -> list[Drawing | LeftOut]:
     from calm_pl.runs import read_run
 
     faults = [
-        f"--{name}: is for a sweep's table, and {source} is none"
+        f"--{name}: only applies to a sweep's table, which {source} is not"
         for name in ("where", "heads", "shots")
         if getattr(args, name)
     ]
     if faults:
         raise ConfigError(faults)
     if not source.is_dir():
-        raise RunError(f"{source}: is neither the folder of a run nor a sweep's table.")
+        raise RunError(f"{source}: is neither a run folder nor a sweep's table.")
     facts = facts_of(read_run(source))
     method = args.method and METHODS.title(args.method)
     if method not in (None, *facts.predictions):
@@ -89,7 +89,7 @@ def _of_sweep(table: Path, args: argparse.Namespace) -> list[Drawing | LeftOut]:
     from calm_pl.figures.sweep_file import read_sweep, sweep_drawings
 
     if args.method:
-        raise ConfigError(["--method: is for the confusions of a run, not for a sweep"])
+        raise ConfigError(["--method: only applies to a run, whose confusions it selects, not to a sweep"])
     where = {}
     for text in args.where:
         column, equals, value = text.partition("=")
@@ -103,22 +103,24 @@ def _parser(program: str) -> argparse.ArgumentParser:
     command = parser(
         program,
         "Draw the figures of a finished run, or those of a sweep's table (accuracy over heads, and over\n"
-        "shots and heads), as vector files and pictures.",
+        "shots and heads), as vector and raster images.",
         _EXAMPLES,
     )
-    command.add_argument("source", help=f"folder of a run, or a sweep's CSV or the folder of {_SWEEP}")
-    command.add_argument("--out", metavar="DIR", help="default: figures/ beside the source's files")
+    command.add_argument("source", help=f"a run folder, a sweep's CSV, or the folder of {_SWEEP}")
+    command.add_argument("--out", metavar="DIR", help="default: figures/ in the source's folder")
     command.add_argument(
         "--format", nargs="+", choices=_FORMATS, help="default: all, including SVG in the dark theme"
     )
     command.add_argument("--theme", nargs="+", choices=_THEMES)
-    command.add_argument("--width", choices=_WIDTHS, help="columns of a paper; default: as suits the figure")
+    command.add_argument(
+        "--width", choices=_WIDTHS, help="columns of a paper; default: depends on the figure"
+    )
     command.add_argument("--only", nargs="+", metavar="NAME", help="draw only these figures")
-    command.add_argument("--method", help="for a run: method of the confusions, such as calm")
+    command.add_argument("--method", help="for a run: method whose confusions are shown, such as calm")
     command.add_argument(
         "--where", action="append", default=[], metavar="COLUMN=VALUE", help="for a sweep: only these rows"
     )
     command.add_argument("--heads", type=int, metavar="H", help="for a sweep: the model's heads")
-    command.add_argument("--shots", type=int, help="for a sweep: shots to draw; default: the most")
+    command.add_argument("--shots", type=int, help="for a sweep: number of shots; default: the largest")
     command.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return command

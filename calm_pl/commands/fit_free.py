@@ -20,11 +20,11 @@ _EXAMPLES = """\
 
 
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
-    """The command; see `main`."""
+    """Run the command; see `main`."""
     command = parser(
         program,
         "Build classifiers from a frozen audio language model and a few labelled clips per class, without\n"
-        "training, and evaluate them beside zero-shot prompting.",
+        "training, and compare them with zero-shot prompting.",
         _EXAMPLES,
     )
     add_config_arguments(command)
@@ -40,7 +40,7 @@ def fit_free(config: Config, quiet: bool = True) -> None:
     """Run a job on this process, or on the ranks that Lightning starts.
 
     Raises:
-        CalmError: anything the user can mend.
+        CalmError: anything the user can fix.
     """
     with opened(config, quiet, prepare=lambda data: refuse_no_options(config, data)) as job:
         from calm_pl.evaluation.lineup import contenders

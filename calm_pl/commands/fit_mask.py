@@ -1,4 +1,4 @@
-"""`fit-mask`: learn which heads of a frozen model to switch off, so that it does a task uninstructed."""
+"""`fit-mask`: learn which heads to switch off so that a frozen model does a task without an instruction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EXAMPLES = """\
 
 
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
-    """The command; see `main`."""
+    """Run the command; see `main`."""
     command = parser(
         program,
         "Learn a mask over the attention heads of a frozen audio language model, one number per head, that\n"
@@ -32,9 +32,9 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         return 0
     faults = []
     if config.model.mask is not None:
-        faults.append(f"model.mask: must be null to train one, but is {config.model.mask!r}")
+        faults.append(f"model.mask: must be null to train a mask, but is {config.model.mask!r}")
     if config.model.last_n_tokens != 1:
-        faults.append(f"model.last_n_tokens: means nothing here, but is {config.model.last_n_tokens}")
+        faults.append(f"model.last_n_tokens: must be 1 to train a mask, but is {config.model.last_n_tokens}")
     if faults:
         raise ConfigError(faults)
     fit_mask(config, quiet=not debug)

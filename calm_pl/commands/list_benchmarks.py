@@ -1,4 +1,4 @@
-"""`list benchmarks`: what can be evaluated, where to get it, how to lay it out. Imports no torch."""
+"""`list benchmarks`: the data sets, where to get them and how to lay them out. Imports no torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from calm_pl.errors import DataError
 
 
 def read_benchmarks() -> dict[str, Any]:
-    """Facts by name, and what is wrong with those of other packages that cannot be loaded."""
+    """Return facts by name, and the errors of benchmarks from other packages that cannot be loaded."""
     facts: dict[str, Any] = {}
     broken = []
     for name in benchmark_names():
@@ -23,7 +23,7 @@ def read_benchmarks() -> dict[str, Any]:
 
 
 def show_benchmarks(content: dict[str, Any]) -> None:
-    """Print a block of lines for each."""
+    """Print a block of lines per benchmark."""
     width = max(map(len, content["benchmarks"]), default=0)
     for name, facts in content["benchmarks"].items():
         size = [f"{facts[key]:,} {key}" for key in ("classes", "clips") if facts[key]] or ["your own clips"]

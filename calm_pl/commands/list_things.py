@@ -1,4 +1,4 @@
-"""`list`: what there is to choose from. Reads tables that ship with the package; loads no model."""
+"""`list`: what is available, from tables that ship with the package; loads no model."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Listing(NamedTuple):
 
     Attributes:
         what: a line of help.
-        read: its content, as it is printed with `--json`.
-        show: prints that content for people.
+        read: returns its content, as printed with `--json`.
+        show: prints that content as text.
     """
 
     what: str
@@ -52,7 +52,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
 
 
 def read_models() -> dict[str, Any]:
-    """The families of audio language models, and those that are refused, with the reason."""
+    """Return the families of audio language models, and those that are not supported, with the reason."""
     try:
         content: dict[str, Any] = json.loads(_CATALOGUE.read_text(encoding="utf-8"))
     except OSError as error:
@@ -61,7 +61,7 @@ def read_models() -> dict[str, Any]:
 
 
 def show_models(content: dict[str, Any]) -> None:
-    """Print the table of families and what a reader must know of it."""
+    """Print the table of families and notes on it."""
     width = max(len(row["family"]) for row in content["families"])
     for row in content["families"]:
         heads = (
@@ -84,14 +84,14 @@ def show_models(content: dict[str, Any]) -> None:
 
 
 def read_sweeps() -> dict[str, str]:
-    """What each shipped sweep varies, by the name that `--config` takes."""
+    """Return what each shipped sweep varies, by the name that `--config` accepts."""
     from calm_pl.config.layers import config_dir, shipped_sweeps
 
     return {name: _first_comment(config_dir() / name) for name in shipped_sweeps()}
 
 
 def show_sweeps(content: dict[str, str]) -> None:
-    """Print a line for each."""
+    """Print a line per sweep."""
     width = max(map(len, content), default=0)
     for name, what in content.items():
         print(f"{name:<{width}}  {what}")

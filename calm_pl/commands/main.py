@@ -33,7 +33,7 @@ COMMANDS = {
     "list": ("calm_pl.commands.list_things", "list benchmarks, models and sweeps"),
 }
 _RUNS = ("fit-free", "sweep", "fit-mask", "extract", "pseudo-label")
-"""Commands whose results are files: what they print can be lost."""
+"""Commands whose results are files, so that losing what they print is not an error."""
 _HELP = """\
 usage: {program} COMMAND [options]
 
@@ -51,7 +51,7 @@ examples:
   {program} list models
 
 {program} COMMAND --help shows its options. --debug shows the traceback of an error.
---plugins my_voter.py first runs your own file, which may add methods; it may be given several times.
+--plugins my_voter.py loads a Python file of yours, which may add methods; it may be repeated.
 """
 
 
@@ -82,8 +82,8 @@ def _run(argv: Sequence[str] | None) -> int:
     if args[0] not in COMMANDS:
         print(f"error: unknown command {args[0]!r}; the commands are: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    # Before torch starts its threads: spinning, they starve each other and the DataLoader's processes where
-    # cores are few or busy. Measured on two busy cores: the demo in 10 s rather than 61.
+    # Before torch starts its threads: spinning threads starve each other and the DataLoader's processes if
+    # cores are few or busy. Measured on two busy cores: the demo in 10 s instead of 61.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     debug = "--debug" in args
     rest = [arg for arg in args[1:] if arg != "--debug"]
@@ -97,13 +97,13 @@ def _run(argv: Sequence[str] | None) -> int:
         return int(status)
     except StoppedRunError as error:
         print(error, file=sys.stderr)
-        return 128 + error.signal  # as the shell tells a signal
+        return 128 + error.signal  # as shells report a signal
     except CalmError as error:
         if debug:
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # whoever read the output had enough, as in `... | head`
+    except BrokenPipeError:  # the reader of the output closed it, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
@@ -112,7 +112,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _load_plugins(args: list[str]) -> list[str]:
-    """Run the files behind `--plugins`, wherever they stand; returns the other arguments."""
+    """Load the files given with `--plugins`, anywhere in the arguments; return the other arguments."""
     if not any(arg == "--plugins" or arg.startswith("--plugins=") for arg in args):
         return args
     from calm_pl.plugins import load_plugins
@@ -125,6 +125,6 @@ def _load_plugins(args: list[str]) -> list[str]:
 
 
 def _hide_deprecations() -> None:
-    """Deprecations are news for developers, whom the tests, `--debug` and `python -W` tell."""
+    """Hide deprecations: they concern developers, who see them in tests, with `--debug` and `python -W`."""
     for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
         warnings.filterwarnings("ignore", category=category)

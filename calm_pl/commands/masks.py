@@ -1,4 +1,4 @@
-"""`masks`: compare masks over heads, or let a model answer under one."""
+"""`masks`: compare masks over heads, or print a model's answers under one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EXAMPLES = """\
 
 
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
-    """The command; see `main`."""
+    """Run the command; see `main`."""
     command = parser(program, "Compare masks over attention heads, or use one.", _EXAMPLES)
     actions = command.add_subparsers(dest="action", required=True, metavar="compare|answer")
     compare = actions.add_parser("compare", help="show the similarity of masks and their heads per layer")
@@ -32,12 +32,12 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     compare.add_argument("--layers", type=int, help="layers of the model, for released checkpoints")
     compare.add_argument("--out", metavar="FILE", help="also draw them: .svg, .png or .pdf")
     compare.add_argument("--json", action="store_true", help="print JSON")
-    answer = actions.add_parser("answer", help="print the model's answers about audio files under a mask")
+    answer = actions.add_parser("answer", help="print the model's answers for audio files under a mask")
     answer.add_argument("mask", help="mask.safetensors, or a checkpoint of the released code")
     answer.add_argument("clips", nargs="+", help="audio files, or folders of them")
     answer.add_argument("--model", metavar="PATH", help="path of the model, if it has moved")
     answer.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
-    answer.add_argument("--question", help="text beside the clip; default: as in training")
+    answer.add_argument("--question", help="text in the prompt; default: as in training")
     answer.add_argument("--max-new-tokens", type=int, default=32, help="maximum length of an answer")
     answer.add_argument("--batch-size", type=int, default=8, help="clips per forward pass")
     for one in (compare, answer):
@@ -85,7 +85,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def _names(paths: Sequence[str], masks: Sequence[HeadMask]) -> list[str]:
-    """The tasks' names where they tell masks apart; else their files, by as many folders as it takes."""
+    """Return the tasks' names if they are distinct; else the files' names with as many folders as needed."""
     tasks = [mask.task or Path(path).stem for path, mask in zip(paths, masks, strict=True)]
     if len(set(tasks)) == len(tasks):
         return tasks
@@ -104,14 +104,14 @@ def _print_tables(names: list[str], masks: list[HeadMask], similarity_MM: Tensor
 
     layers, heads = masks[0].on_LA.shape
     console = Console()
-    similarity = Table(title="Jaccard similarity of heads on", title_justify="left", box=box.SIMPLE_HEAD)
+    similarity = Table(title="Jaccard similarity of active heads", title_justify="left", box=box.SIMPLE_HEAD)
     similarity.add_column("")
     for name in names:
         similarity.add_column(name, justify="right", overflow="fold")
     for name, row in zip(names, similarity_MM.tolist(), strict=True):
         similarity.add_row(name, *(f"{value:.3f}" for value in row))
     console.print(similarity)
-    counts = Table(title=f"Heads on, of {heads} a layer", title_justify="left", box=box.SIMPLE_HEAD)
+    counts = Table(title=f"Active heads, of {heads} per layer", title_justify="left", box=box.SIMPLE_HEAD)
     counts.add_column("layer", justify="right")
     for name in names:
         counts.add_column(name, justify="right", overflow="fold")

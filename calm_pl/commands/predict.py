@@ -1,4 +1,4 @@
-"""`predict`: classify sound files with a classifier that `fit-free` made."""
+"""`predict`: classify audio files with a classifier fitted by `fit-free`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _EXAMPLES = """\
 
 
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
-    """The command; see `main`."""
+    """Run the command; see `main`."""
     args = _parser(program).parse_args(_files_before_flags(argv))
     if not Path(args.classifier).is_file():
         raise ModelError(f"{args.classifier}: cannot be read as a classifier: no such file.")
@@ -37,7 +37,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         if share is not None and not 0 <= share < 1:
             raise ConfigError([f"{flag}: must be 0 or more and below 1, but is {share}"])
     files = list(find_files(args.clips))
-    # Only now torch, which takes seconds to import.
+    # Imports torch, which takes seconds, only now.
     from calm_pl.evaluation.predict import choose_method, matching_model, predict_files, require_prompt
     from calm_pl.methods.classifier import load_classifier
 
@@ -69,7 +69,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
 
 
 def _files_before_flags(argv: Sequence[str]) -> list[str]:
-    """Return the arguments, with `./` before files whose names begin with `-`, as YouTube ids may."""
+    """Return the arguments, with `./` before files whose names begin with `-`, as YouTube ids can."""
     from calm_pl.data.found_files import is_media
 
     dashed = (text.startswith("-") and is_media(Path(text)) and Path(text).is_file() for text in argv)
@@ -85,13 +85,15 @@ def _parser(program: str) -> argparse.ArgumentParser:
     best = ", ".join(METHODS.preferred())
     command.add_argument("--method", metavar="METHOD", help=f"default: the first available of {best}")
     command.add_argument(
-        "--model", metavar="PATH", help="path of the model, if it has moved; it must be the model of the fit"
+        "--model", metavar="PATH", help="path of the model, if it has moved; must be the one used for fitting"
     )
-    command.add_argument("--question", help="must be the question of the fit; a safeguard in scripts")
+    command.add_argument(
+        "--question", help="safeguard for scripts: stop unless the classifier was fitted with this question"
+    )
     command.add_argument(
         "--mask",
         metavar="FILE",
-        help="must be the mask of the fit; a safeguard, since the classifier stores its mask",
+        help="safeguard: stop unless the classifier, which stores its mask, was fitted with this one",
     )
     command.add_argument("--top", type=int, default=1, help="labels per file, most probable first")
     command.add_argument(
@@ -110,7 +112,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     )
     command.add_argument("--batch-size", type=int, default=8, help="clips per forward pass")
     command.add_argument(
-        "--skip-bad", action="store_true", help="list files that cannot be read instead of stopping"
+        "--skip-bad", action="store_true", help="report files that cannot be read instead of stopping"
     )
     command.add_argument("--debug", action="store_true", help="show the traceback of an error")
     formats = command.add_mutually_exclusive_group()
@@ -123,10 +125,10 @@ def _parser(program: str) -> argparse.ArgumentParser:
 
 
 def _refuse_other_mask(classifier: Classifier, path: str | None) -> None:
-    """Raise where a mask is named that is not the one of fitting.
+    """Check that the named mask is the one used for fitting.
 
     Raises:
-        ModelError: it is another, or there was none.
+        ModelError: the classifier was fitted with another mask, or without one.
     """
     if path is None:
         return
@@ -143,7 +145,7 @@ def _refuse_other_mask(classifier: Classifier, path: str | None) -> None:
 
 
 def _warn_of_options(classifier: Classifier) -> None:
-    """Warn if the prompt of the fit cannot be reproduced."""
+    """Warn if the prompt used for fitting cannot be reproduced."""
     options, classes = classifier.prompt["n_options"], len(classifier.classes)
     if 0 < options < classes:
         print(

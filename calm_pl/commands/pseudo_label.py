@@ -1,4 +1,4 @@
-"""`pseudo-label`: let the frozen model label clips by sampled answers, and write a list of them."""
+"""`pseudo-label`: label clips with the frozen model's sampled answers, and write them as lists."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _EXAMPLES = """\
 
 
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
-    """The command; see `main`."""
+    """Run the command; see `main`."""
     command = parser(
         program,
         "Label the support clips of a benchmark, or your own clips, by majority vote over sampled answers\n"
@@ -65,12 +65,12 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
     """Run the job on this process, or on the ranks that Lightning starts.
 
     Args:
-        config: with `data.support_labels` at `pseudo`.
+        config: the configuration, with `data.support_labels` set to `pseudo`.
         unlabelled: files and folders to label instead of the support.
-        quiet: leave out what is no news.
+        quiet: whether to hide deprecations.
 
     Raises:
-        CalmError: anything the user can mend.
+        CalmError: anything the user can fix.
     """
     with opened(
         with_callbacks(config, "progress", "pseudo_labels"),
@@ -86,7 +86,7 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
         voters = {JUDGE: voters_of(config)[JUDGE]} if config.pseudo.rounds else {}
         pseudo = build_pseudo(config, job.data, task, voters)
         assert pseudo is not None
-        # Scores go into the bank with the vectors, so they must be those that its keys promise.
+        # Scores are stored with the vectors, so they must be those that the bank's keys stand for.
         hidden, scored = keeps_hidden(config), scored_by(config)
         sources = [PseudoLabelled(pseudo)]
         module = FitFreeModule(job.lalm, [], task, job.policy, hidden, scored, sources)
@@ -102,10 +102,10 @@ def _load(files: Sequence[str], overrides: Sequence[str]) -> Config:
 
 
 def take_files(data: FewShotDataModule, paths: Sequence[str]) -> None:
-    """Put files whose classes nobody knows in place of the support, every class among their options.
+    """Replace the support by unlabelled files, with every class among their options.
 
     Raises:
-        DataError: no such file, a folder without sound, or more classes than option letters.
+        DataError: no such file, a folder without audio, or more classes than option letters.
     """
     from calm_pl.data.questions.clips import Clip, Round
     from calm_pl.data.questions.prompts import Questioner
@@ -121,7 +121,7 @@ def take_files(data: FewShotDataModule, paths: Sequence[str]) -> None:
 
 
 def print_labels(fit: PseudoFit, data: FewShotDataModule, record: JobRecord) -> None:
-    """Print what became of the clips, and how many of the votes are right where that is known."""
+    """Print the outcomes of the clips, and the share of correct votes if it is known."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -142,9 +142,9 @@ def print_labels(fit: PseudoFit, data: FewShotDataModule, record: JobRecord) -> 
     for line in sentences(fit):
         console.print(line, highlight=False)
     path = record.run_dir / "pseudo_labels.csv"
-    console.print(f"Labels: {path}; the others: rejected.csv", highlight=False, soft_wrap=True)
+    console.print(f"Labels: {path}; rejected clips: rejected.csv", highlight=False, soft_wrap=True)
     console.print(
-        f"To fit on them: data.benchmark=manifest data.manifest={path} data.root={data.root}"
+        f"To fit on these labels: data.benchmark=manifest data.manifest={path} data.root={data.root}"
         " data.query_manifest=YOUR_QUERY.csv data.shots=null",
         highlight=False,
         soft_wrap=True,

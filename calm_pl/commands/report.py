@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from calm_pl.report import RunFolder
     from calm_pl.report.comparison import Comparison, RunDifference
 
-_WIDE = 100  # columns of a terminal
+_WIDE = 100  # width of a terminal, in columns
 _EXAMPLES = """\
-  {program} runs/a                             write runs/a/report.html again
-  {program} runs/a --audio                     with clips that can be heard
+  {program} runs/a                             rewrite runs/a/report.html
+  {program} runs/a --audio                     with embedded audio clips
   {program} runs/a runs/b runs/c               compare b and c with a
-  {program} runs/a runs/b --out compared.html  and write a page
+  {program} runs/a runs/b --out compared.html  also write a page
 """
 
 
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
-    """The command; see `main`."""
+    """Run the command; see `main`."""
     command = parser(
         program,
         "Rewrite the report page of a finished run from its folder, or compare several runs with the first,\n"
@@ -63,7 +63,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """A row for each method and run."""
+    """Print a row per method and run."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -74,7 +74,7 @@ def print_comparison(comparison: Comparison) -> None:
 
     console = Console()
     main, *others = metrics_of(next(iter(comparison.runs[0].methods.values())))
-    others = others if console.width >= _WIDE else []  # the page has them all
+    others = others if console.width >= _WIDE else []  # the page has all of them
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("method", no_wrap=True)
     table.add_column("run", overflow="fold", min_width=8)
@@ -123,17 +123,17 @@ def _write_again(one: RunFolder, out: str | None, audio: bool | None) -> Path:
 
 
 def _clip_paths(one: RunFolder) -> dict[str, Path]:
-    """Files of the query's clips, by the run's own configuration.
+    """Return the files of the query's clips, from the run's configuration.
 
     Raises:
-        CalmError: the configuration or the data are no longer as they were.
+        CalmError: the configuration or the data have changed since the run.
     """
     from calm_pl.config.compose import load_config
     from calm_pl.data import benchmark_class
     from calm_pl.data.questions.prepared import list_clips, prepare
 
     if not one.config_yaml:
-        raise RunError("the run has no configuration that says where its clips are.")
+        raise RunError("the run has no config.yaml, so its clips cannot be found.")
     data = load_config([str(one.path / "config.yaml")], []).data
     benchmark = benchmark_class(data.benchmark)(data)
     query = prepare(benchmark, list_clips(benchmark)).query

@@ -1,4 +1,4 @@
-"""Standard output and error that cannot end a job: closed, full, or of an encoding that lacks a sign."""
+"""Standard output and error that cannot end a job: closed, full, or in a narrow encoding."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, TextIO, cast
 
 
 class LenientStream:
-    """Writes what it can, and remembers why it could not write the rest.
+    """Stream that writes what it can, and remembers why it could not write the rest.
 
-    A pipe that was closed by its reader is still an error, as in `... | head`.
+    A pipe closed by its reader, as in `... | head`, is still an error.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -25,7 +25,7 @@ class LenientStream:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write, unless that failed before."""
+        """Write, unless writing has failed before."""
         try:
             self._stream.write(text)
         except BrokenPipeError:
@@ -35,7 +35,7 @@ class LenientStream:
         return len(text)
 
     def flush(self) -> None:
-        """Flush, unless that failed before."""
+        """Flush, unless writing has failed before."""
         try:
             self._stream.flush()
         except BrokenPipeError:
@@ -44,7 +44,7 @@ class LenientStream:
             self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
-        """Send what is still to come, and what the stream holds back, to nowhere."""
+        """Discard buffered and further output."""
         self.fault = self.fault or error
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
@@ -53,7 +53,7 @@ class LenientStream:
 
 @contextmanager
 def lenient_streams() -> Iterator[LenientStream]:
-    """Make `sys.stdout` and `sys.stderr` lenient; gives the former."""
+    """Make `sys.stdout` and `sys.stderr` lenient; return the former."""
     _keep_low_descriptors()
     before = sys.stdout, sys.stderr
     with open(os.devnull, "w") as nowhere:
@@ -67,7 +67,7 @@ def lenient_streams() -> Iterator[LenientStream]:
 
 
 def _keep_low_descriptors() -> None:
-    """Open those of input, output and errors that are closed: the next file would take such a place."""
+    """Open standard streams that are closed, else the next file opened would take their number."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)

@@ -1,4 +1,4 @@
-"""`sweep`: many settings of the methods, from head vectors that are encoded once."""
+"""`sweep`: evaluate many settings of the methods on head vectors that are encoded once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EXAMPLES = """\
   {program} --config esc50.yaml --config sweeps/temperatures.yaml data.root=/data/ESC-50 "methods=[calm]"
   {program} --config demo.yaml --config sweeps/figure5.yaml --print-config
 
-A file of your own; all settings of the grid in each case:
+In a file of yours, every case is combined with the whole grid:
   sweep:
     grid:
       voter: {{tau_p: [0.01, 0.03], top_k: [10, 30%, all]}}
@@ -23,12 +23,12 @@ A file of your own; all settings of the grid in each case:
       paper: {{}}
       leave-one-out: {{voter: {{reliability_split: loo}}}}
 
-`list sweeps` shows those of the paper.
+`list sweeps` shows the paper's sweeps.
 """
 
 
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
-    """The command; see `main`."""
+    """Run the command; see `main`."""
     command = parser(
         program,
         "Evaluate many settings of the methods. Each clip is encoded once or read from the bank; every\n"

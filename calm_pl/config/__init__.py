@@ -1,4 +1,4 @@
-"""Compose and check a configuration from YAML and `key=value`: sections, rules, composition. Floor 3."""
+"""Compose and check configurations from YAML and `key=value`: sections, rules, composition. Floor 3."""
 
 from calm_pl.config.callbacks import JobCallback
 

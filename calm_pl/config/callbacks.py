@@ -1,4 +1,4 @@
-"""The table of callbacks that a job may name: what makes each, in the order of their work."""
+"""The table of callbacks that a job may name, in the order in which they run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from calm_pl.rows import RowTable
 
 SHIPPED = "shipped"
-"""Stands for the package of the shipped callbacks, which is elsewhere in a wheel."""
+"""Placeholder for the package of the shipped callbacks, which has another name in a wheel."""
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,10 @@ class JobCallback:
     """One row.
 
     Attributes:
-        key: its name in `callbacks` of a configuration.
-        make: `module:function` that makes it from a `JobRecord`, imported on use.
-        files: what it writes in the run folder, by name. Those that a later run in the same folder does not
-            write are removed. An `index.json` names further files beside it, as that of the figures does.
+        key: name in a configuration's `callbacks`.
+        make: `module:function` that creates it from a `JobRecord`, imported on use.
+        files: names of the files that it writes to the run folder. A later run in the same folder removes
+            those that it does not write. An `index.json` names further files in its folder, as for figures.
     """
 
     key: str
@@ -31,7 +31,7 @@ class JobCallback:
         return self.key
 
 
-# Results first: what only shows them comes after what writes them. Those of others come last.
+# Results first: what only shows them comes after what writes them. Callbacks of others come last.
 _FILES: dict[str, tuple[str, ...]] = {
     "progress": (),
     "pseudo_labels": ("pseudo_labels.csv", "pseudo_labels.json", "rejected.csv"),

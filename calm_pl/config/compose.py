@@ -33,7 +33,7 @@ Schema = TypeVar("Schema")
 _LOG = logging.getLogger("calm_pl")
 _FROM_ENVIRONMENT = re.compile(r"\$\{\s*oc\.env\s*:\s*([^,}\s]+)")
 _ANNOUNCED: set[tuple[str, str]] = set()
-_UNRESOLVED = object()  # stands for a value whose interpolation leads nowhere
+_UNRESOLVED = object()  # placeholder for a value whose interpolation cannot be resolved
 _DEFAULTS: dict[tuple[type, str], Any] = {}
 """Default values as `checked` gives them, by schema and name."""
 
@@ -51,7 +51,7 @@ def load_config(files: Sequence[str], overrides: Sequence[str], schema: type = C
         schema: the dataclass to fill.
 
     Raises:
-        ConfigError: all faults at once.
+        ConfigError: all problems at once.
     """
     faults: list[str] = []
     config: Any = compose(schema, files, overrides, faults)
@@ -65,13 +65,13 @@ def compose(
 ) -> Schema:
     """Compose a schema with further sections, as `load_config`; problems are collected, not raised."""
     layers = [layer for name in files if (layer := read_file(name, schema, faults)) is not None]
-    unread = bool(faults)  # what an unread file would have set is not known
+    unread = bool(faults)  # what an unreadable file would have set is unknown
     layers += [layer for text in overrides if (layer := read_override(text, schema, faults)) is not None]
     raw = _resolved(schema, layers, faults)
     plugins = raw.get("plugins")
     if issubclass(schema, Config) and isinstance(plugins, list) and all(isinstance(p, str) for p in plugins):
         try:
-            load_plugins(plugins)  # before names of benchmarks and methods are looked at
+            load_plugins(plugins)  # before names of benchmarks and methods are checked
         except ConfigError as error:
             faults += error.faults
     config: Schema = _fill(schema, raw, "", faults, schema)
@@ -90,7 +90,7 @@ def to_yaml(config: Any) -> str:
 def config_hash(config: Config) -> str:
     """Return the SHA-256 of what can change results: model, data, voter, methods.
 
-    Where a job runs, how it is batched and where it writes is left out.
+    Where a job runs, how it is batched and where it writes are not included.
     """
     plain = dataclasses.asdict(config)
     kept = {name: plain[name] for name in ("model", "data", "voter", "methods", "zero_shot")}
@@ -144,7 +144,7 @@ def _interpolates(value: Any) -> bool:
 
 
 def _announce_environment(merged: Any, path: str = "") -> None:
-    """Say once which settings come from the environment: a run writes their values down."""
+    """Log once which settings come from the environment, because a run stores their values."""
     if isinstance(merged, (dict, list)):
         parts = merged.items() if isinstance(merged, dict) else enumerate(merged)
         for key, part in parts:
@@ -189,7 +189,7 @@ def _plain(section: DictConfig, path: str, faults: list[str]) -> dict[str, Any]:
 
 
 def _fill(schema: type, raw: Any, path: str, faults: list[str], root: type) -> Any:
-    """Build a schema dataclass, part of `root`, from plain values; problems are collected with paths."""
+    """Build a schema dataclass, part of `root`, from plain values; collect problems with their paths."""
     if not isinstance(raw, Mapping):
         faults.append(f"{path.rstrip('.')}: must be a section with keys, but is {raw!r}")
         return schema()
@@ -208,7 +208,7 @@ def _fill(schema: type, raw: Any, path: str, faults: list[str], root: type) -> A
         elif raw.get(name, MISSING) != MISSING:
             values[name] = _leaf(schema, spec, raw[name], kind, f"{path}{name}", faults)
         elif spec.default is MISSING or spec.default == MISSING:
-            faults.append(f"{path}{name}: is required, but missing; give it as {path}{name}=VALUE")
+            faults.append(f"{path}{name}: is required, but missing; set {path}{name}=VALUE")
     return schema(**values)
 
 
@@ -253,7 +253,7 @@ def _leaf_class(kind: Any) -> type:
 
 
 def _nearest(key: str, path: str, fields: Mapping[str, Any], root: type) -> str:
-    """Suggest the right key: the same one in another section, or a similar one, in this section first."""
+    """Suggest a key: the same one in another section, or a similar one, in this section first."""
     everywhere: dict[str, str] = {}
     for name, where in _leaves(root, ""):
         everywhere.setdefault(name, where)

@@ -13,17 +13,17 @@ def cross_faults(config: Config) -> list[str]:
     faults = []
     if (config.voter.reliability_split == "heldout") != (config.data.heldout_shots > 0):
         faults.append(
-            "data.heldout_shots: must be 1 or more exactly when voter.reliability_split is heldout, but is"
+            "data.heldout_shots: must be 1 or more if and only if voter.reliability_split is heldout, but is"
             f" {config.data.heldout_shots} with {config.voter.reliability_split}"
         )
     if config.voter.select == "oracle" and config.bank.dir is None:
         faults.append("voter.select: oracle reads the query twice and needs a bank; bank.dir is null")
     if (config.data.video.num_frames is None) == (config.data.video.fps is None):
-        faults.append("data.video: must have either num_frames or fps, and the other null")
+        faults.append("data.video: must set exactly one of num_frames and fps, and leave the other null")
     for name, known in (("methods", METHODS.keys()), ("callbacks", CALLBACKS.keys())):
         for value in getattr(config, name):
             if value not in known:
-                faults.append(f"{name}: must be among {', '.join(known)}, but holds {value!r}")
+                faults.append(f"{name}: must be among {', '.join(known)}, but contains {value!r}")
     absent = [name for name in ("predictions", "run_record") if name not in config.callbacks]
     readers = [name for name in ("figures", "report", "wandb_tables") if name in config.callbacks]
     if readers and absent:
@@ -41,7 +41,7 @@ def cross_faults(config: Config) -> list[str]:
     for row in METHODS:
         lacking = [name for name in row.needs if row.key in config.methods and name not in config.methods]
         if lacking:
-            faults.append(f"methods: must name {' and '.join(lacking)} too, which {row.key} is made of")
+            faults.append(f"methods: must also name {' and '.join(lacking)}, which {row.key} combines")
     if PRIOR_METHOD in config.methods and config.zero_shot == "generate":
         faults.append(f"zero_shot: must be letters or text for {PRIOR_METHOD}, but is generate")
     if config.pseudo.temperature_low > config.pseudo.temperature_high:
@@ -60,8 +60,8 @@ def _pseudo_faults(config: Config) -> list[str]:
     if config.data.n_options < 2:
         faults.append(
             "data.n_options: must be 2 or more for pseudo-labels, which are votes among options, but is"
-            f" {config.data.n_options}; as many as there are classes where nobody knows the right one"
+            f" {config.data.n_options}; for unlabelled clips set it to the number of classes"
         )
     if config.pseudo.rounds and JUDGE not in config.methods:
-        faults.append(f"methods: must name {JUDGE}, which self-training (pseudo.rounds) labels by")
+        faults.append(f"methods: must name {JUDGE}, which labels clips in self-training (pseudo.rounds)")
     return faults

@@ -50,17 +50,17 @@ def read_file(name: str, schema: type, faults: list[str]) -> DictConfig | None:
         faults.append(f"--config {name}: cannot be read as YAML: {error}")
         return None
     if not isinstance(layer, DictConfig):
-        faults.append(f"--config {name}: must hold keys and values, but holds a list or a single value")
+        faults.append(f"--config {name}: must contain keys and values, but contains a list or a single value")
         return None
     source = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
     return OmegaConf.create(_texts_as_written(OmegaConf.to_container(layer), source, schema))
 
 
 def read_override(text: str, schema: type, faults: list[str]) -> DictConfig | None:
-    """Read `key=value`; a fault is noted where it cannot be."""
+    """Read `key=value`; collect a problem if it cannot be read."""
     key, equals, value = text.partition("=")
     if not equals or not key:
-        faults.append(f"{text}: must have the form key=value, as in data.shots=10")
+        faults.append(f"{text}: must have the form key=value, such as data.shots=10")
         return None
     kind = _kind_of(key, schema)
     if value == "None" and type(None) in typing.get_args(kind):
@@ -88,12 +88,12 @@ def _nested(keys: list[str], value: Any) -> dict[str, Any]:
 
 
 def _texts_as_written(value: Any, source: Any, kind: Any) -> Any:
-    """Return values that YAML read, but texts as they stand in it: YAML makes 5349 of a revision 0012345.
+    """Return values as YAML reads them, but strings as written: YAML would turn a revision 0012345 into 5349.
 
     Args:
-        value: as YAML reads it.
-        source: the same with every scalar as text.
-        kind: the type that the schema gives it; for a section its dataclass.
+        value: the value as YAML reads it.
+        source: the same with every scalar as a string.
+        kind: its type in the schema; for a section its dataclass.
     """
     if dataclasses.is_dataclass(kind) and isinstance(value, dict):
         kinds = typing.get_type_hints(kind)
@@ -108,7 +108,7 @@ def _texts_as_written(value: Any, source: Any, kind: Any) -> Any:
 
 
 def _kind_of(key: str, schema: Any) -> Any:
-    """Return the type of a setting by its dotted name; None where there is none."""
+    """Return the type of a setting by its dotted name; None if there is no such setting."""
     for name in key.split("."):
         if not dataclasses.is_dataclass(schema):
             return None
@@ -117,13 +117,13 @@ def _kind_of(key: str, schema: Any) -> Any:
 
 
 def _is_text(kind: Any) -> bool:
-    """Return whether a setting is text, or null."""
+    """Return whether a setting is a string or null."""
     parts = typing.get_args(kind) if typing.get_origin(kind) is typing.Union else (kind,)
     return set(parts) - {type(None)} == {str}
 
 
 def _is_name_of_digits(kind: Any, value: str) -> bool:
-    """Return whether a setting takes a whole number or text, and this is text, such as a fold named 01."""
+    """Return whether a setting accepts numbers and strings, and this is a string, such as a fold "01"."""
     parts = set(typing.get_args(kind)) - {type(None)}
     return parts == {int, str} and re.fullmatch(r"0\d+", value) is not None
 

@@ -16,7 +16,7 @@ from calm_pl.pseudo.settings import PseudoSettings
 from calm_pl.validation import Rule, above_zero, as_in, at_least, one_of, setting
 from calm_pl.voters.settings import CalmSettings, SavSettings
 
-PRIOR_METHOD = "calm_auto_zero_shot"  # as calm_pl.evaluation.prior, which needs torch
+PRIOR_METHOD = "calm_auto_zero_shot"  # as in calm_pl.evaluation.prior, which needs torch
 _CALLBACKS = (
     "progress",
     "run_record",
@@ -37,7 +37,7 @@ class ModelConfig:
     revision: Optional[str] = None
     """Branch, tag or commit of a Hugging Face id."""
     dtype: str = setting("auto", one_of("auto", "float32", "bfloat16", "float16"))
-    """`auto` is the checkpoint's own dtype on a GPU, float32 on a CPU."""
+    """`auto` is the checkpoint's dtype on a GPU, float32 on a CPU."""
     attn: str = setting("sdpa", one_of("sdpa", "eager", "flash_attention_2"))
     """Attention implementation."""
     self_check: bool = True
@@ -53,11 +53,10 @@ class ModelConfig:
     trust_remote_code: bool = False
     """Allow the checkpoint to run its own code."""
     offline: bool = False
-    """Make no network call for the model: it is a local folder or was downloaded before."""
+    """Make no network request for the model: it is a local folder or already downloaded."""
     mask: Optional[str] = setting(None, is_path=True)
     """Mask over heads: mask.safetensors from fit-mask, or a checkpoint of the released AHAMask code; null
-    leaves
-    all heads on."""
+    leaves all heads on."""
 
 
 @dataclass
@@ -85,8 +84,7 @@ class VoterConfig(CalmSettings):
     sav_top_k: Optional[int] = as_in(SavSettings, "top_k")
     select: str = setting(CalmSettings.select, one_of("none", "loo", "oracle"))
     """`loo` selects `tau_p`, `tau_w`, `top_k`, `weight_map` and `shrinkage` on the support clips. `oracle`
-    does
-    too, and adds rows with settings selected on the query set itself: an upper bound, not a result."""
+    also adds rows with settings selected on the query set itself: an upper bound, not a result."""
 
 
 def _are_devices(devices: Any) -> bool:
@@ -102,7 +100,7 @@ _DEVICES = Rule("auto, a whole number above 0, or a list of GPUs such as [0,1]",
 
 
 def _starts_once(strategy: str) -> bool:
-    # What the support's ranks fitted would be gone when those of the query begin.
+    # Ranks started anew for the query would have lost what was fitted on the support.
     return not any(word in strategy for word in ("spawn", "fork", "notebook"))
 
 
@@ -114,7 +112,7 @@ class TrainerConfig:
     devices: Any = field(default="auto", metadata={"rule": _DEVICES})
     num_nodes: int = setting(1, at_least(1))
     strategy: str = setting(
-        "auto", Rule("one that starts each rank once (ddp), not anew for each stage", _starts_once)
+        "auto", Rule("one that starts each rank once (ddp), not once per stage", _starts_once)
     )
     enable_progress_bar: bool = True
 
@@ -126,7 +124,7 @@ class RunConfig:
     dir: Optional[str] = setting(None, is_path=True)
     """The run folder; null is `runs/<name>`."""
     name: Optional[str] = None
-    """null is built from benchmark, model and the configuration's hash."""
+    """Name of the run; null builds it from benchmark, model and the configuration's hash."""
     overwrite: bool = False
     """Replace the results of another configuration in `dir`."""
 
@@ -138,7 +136,7 @@ class BankConfig:
     dir: Optional[str] = setting("runs/.bank", is_path=True)
     """Folder; several jobs may share one. null disables the bank."""
     dtype: Optional[str] = setting(None, one_of("float16", "bfloat16"))
-    """Rounds head vectors, also in the run that fills the bank; null keeps the model's dtype."""
+    """Dtype for rounding head vectors, also in the run that fills the bank; null keeps the model's."""
 
 
 @dataclass
@@ -146,9 +144,8 @@ class ReportConfig:
     """`report.html`."""
 
     audio: bool = False
-    """Embed clips, to listen to mistakes. Off by default, since recordings may be private or licensed and a
-    page
-    is easily shared; `report RUN --audio` embeds them later."""
+    """Embed audio clips, to listen to errors. Off by default, since recordings may be private or licensed and
+    a page is easily shared; `report RUN --audio` embeds them later."""
     clips_per_class: int = setting(3, at_least(1))
     """Clips per class, the worst first."""
     max_megabytes: float = setting(4.0, above_zero())
@@ -163,11 +160,12 @@ _WANDB_NAME = Rule("a name of 1 to 128 characters", lambda name: 1 <= len(name) 
 class WandbConfig:
     """Weights & Biases; one run per job, from rank 0.
 
-    `mode` offline writes into the run folder, to be synced later; `project` and `tags` are those of W&B.
+    With `mode` offline, runs are written to the run folder, to be synced later; `project` and `tags` are
+    W&B's.
     """
 
     mode: Optional[str] = setting(None, one_of("online", "offline", "disabled"))
-    """null is W&B's own setting (`WANDB_MODE`, `WANDB_DISABLED`, `wandb offline`), else `offline`."""
+    """null uses W&B's own setting (`WANDB_MODE`, `WANDB_DISABLED`, `wandb offline`), else `offline`."""
     entity: Optional[str] = None
     """User or team; null is the account's default."""
     project: Optional[str] = setting(
@@ -177,11 +175,11 @@ class WandbConfig:
             lambda name: re.fullmatch(r"[^/\\#?%:]{1,128}", name) is not None,
         ),
     )
-    """null is W&B's own setting (`WANDB_PROJECT`), else `calm_pl`."""
+    """null uses W&B's own setting (`WANDB_PROJECT`), else `calm_pl`."""
     group: Optional[str] = setting(None, _WANDB_NAME)
     """Runs that belong together, such as those of an ablation."""
     name: Optional[str] = setting(None, _WANDB_NAME)
-    """null is `WANDB_NAME`, else the name of the run folder."""
+    """null uses `WANDB_NAME`, else the name of the run folder."""
     tags: list[str] = field(default_factory=list, metadata={"rule": _WANDB_TAGS})
     audio_clips: int = setting(0, at_least(0))
     """Number of audio clips in the table `test/listen`, the worst first; 0 by default, since they leave the
@@ -201,7 +199,7 @@ class Config:
     methods: list[str] = field(default_factory=lambda: [row.key for row in METHODS if row.by_default])
     """Methods to evaluate, the rows of the table."""
     zero_shot: str = setting("letters", one_of(*ZERO_SHOT_MODES))
-    """How zero-shot answers: the likeliest option letter, the likeliest option text, or generated words."""
+    """How zero-shot chooses: the likeliest option letter, the likeliest option text, or generated words."""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     bank: BankConfig = field(default_factory=BankConfig)
     run: RunConfig = field(default_factory=RunConfig)

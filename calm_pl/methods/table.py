@@ -41,16 +41,16 @@ class Method:
         description: what it does, in one line.
         reads: what it reads from a forward pass.
         voter: its class as `module:Class`, imported on use; None if the evaluation computes the predictions
-        itself.
+            itself.
         arguments: arguments of the class that are the same in every job.
         settings: further arguments of the class and the settings that they come from, such as `{"tau_p":
-        "voter.tau_p"}`.
+            "voter.tau_p"}`.
         needs: methods that must be evaluated with it.
         by_default: whether a job evaluates it if `methods` is not set.
         stored: whether a classifier file can hold it.
         rank: order of preference in `predict` and figures, 1 first; None if never chosen.
         head_map: order among the methods whose reliabilities and weights the report draws; None if it has
-        none.
+            none.
         package: a package that only this method needs; empty if none.
         extra: the extra that installs the package.
     """

@@ -68,8 +68,26 @@ def clusters(groups_N: Sequence[Sequence[str]], clips_N: Sequence[str]) -> np.nd
         groups_N: the groups of each question's clip, one per kind, in the data set's order of kinds.
         clips_N: the clip of each question.
     """
+    return np.unique(_coarsest(groups_N, clips_N), return_inverse=True)[1]
+
+
+def cluster_kind(groups_N: Sequence[Sequence[str]], clips_N: Sequence[str]) -> str:
+    """Return what the clusters of `clusters` are, in the plural: "source recordings", "speakers", "clips".
+
+    Groups are named by kind and name, such as "speaker 7"; "groups of clips" if they are not.
+    """
+    names = _coarsest(groups_N, clips_N)
+    if list(names) == list(clips_N):
+        return "clips"
+    kinds = {name.partition(" ")[0] for name in names}
+    if len(kinds) > 1 or not next(iter(kinds)).isalpha() or not all(" " in name for name in names):
+        return "groups of clips"
+    (kind,) = kinds
+    return "source recordings" if kind == "recording" else f"{kind}s"
+
+
+def _coarsest(groups_N: Sequence[Sequence[str]], clips_N: Sequence[str]) -> Sequence[str]:
     kinds = min((len(groups) for groups in groups_N), default=0)
     candidates = [[groups[kind] for groups in groups_N] for kind in range(kinds)]
     usable = [names for names in [*candidates, list(clips_N)] if len(set(names)) >= _LEAST_CLUSTERS]
-    coarsest = min(usable, key=lambda names: len(set(names)), default=list(clips_N))
-    return np.unique(coarsest, return_inverse=True)[1]
+    return min(usable, key=lambda names: len(set(names)), default=list(clips_N))

@@ -12,6 +12,7 @@ from rich.table import Table
 from calm_pl.data.questions.counting import clip_ids, counted
 from calm_pl.methods import METHODS
 from calm_pl.methods.table import ORACLE_SUFFIX, PSEUDO_SUFFIX
+from calm_pl.metrics.differences import cluster_kind
 from calm_pl.metrics.info import METRICS, MetricInfo, kinds_of
 
 if TYPE_CHECKING:
@@ -130,7 +131,8 @@ def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
 def _what_intervals(task: Task) -> str:
     """Explain ± and the intervals."""
     clusters = len(set(task.cluster_Q.tolist()))
-    whole = "clips" if clusters >= task.num_clips else f"{clusters:,} source recordings (or speakers)"
+    kind = cluster_kind([q.clip.groups for q in task.query], [q.clip.id for q in task.query])
+    whole = "clips" if clusters >= task.num_clips else f"{clusters:,} {kind}"
     if len(task.rounds) == 1:
         return f"In %, 95 % intervals over {whole}."
     over = f"{task.num_draws} draws" if task.num_draws > 1 else f"{len(task.folds)} folds"

@@ -25,7 +25,7 @@ def bank(tmp_path):
 def test_info(call, bank):
     done = call("bank", "info", bank)
     assert done.returncode == 0
-    assert "6 records of 6 clips under 1 prompts; 2 shards" in done.stdout
+    assert "6 records of 6 clips with 1 prompts; 2 shards" in done.stdout
     assert "Qwen2Audio" in done.stdout
     assert "4 x 8" in done.stdout
 
@@ -34,7 +34,7 @@ def test_verify_passes_and_then_names_what_is_lost(call, bank):
     done = call("bank", "verify", bank)
     assert (done.returncode, done.stdout) == (
         0,
-        "6 records are sound; 2 intact shards.\n",
+        "6 records and 2 shards are intact.\n",
     )
     path = sorted((bank / "shards").iterdir())[0]
     data = bytearray(path.read_bytes())
@@ -49,7 +49,7 @@ def test_verify_passes_and_then_names_what_is_lost(call, bank):
 
 def test_prune_says_then_does(call, bank):
     done = call("bank", "prune", bank, "--max-size", "1KB")
-    assert "Nothing was changed; --yes does it." in done.stdout
+    assert "Nothing was changed. Add --yes to do this." in done.stdout
     assert len(HeadBank(bank)) == 6
     done = call("bank", "prune", bank, "--max-size", "0", "--yes")
     assert "6 records" in done.stdout

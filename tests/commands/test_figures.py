@@ -106,10 +106,10 @@ def test_a_run_of_zero_shot_alone(finished, call, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "is neither the folder of a run nor a sweep's table"),
+        (["nowhere"], "expected a run folder or a sweep's table"),
         (["{run}", "--only", "confetti"], "--only confetti: must be one of methods, confusion"),
         (["{run}", "--method", "gda"], "--method: must be one of zero-shot, SAVs"),
-        (["{run}", "--where", "a=1"], "--where: is for a sweep's table"),
+        (["{run}", "--where", "a=1"], "--where: only applies to a sweep's table"),
         (["{run}/results.json"], "has no column method"),
     ],
 )

@@ -216,7 +216,7 @@ def test_from_the_real_command_line(launch, settings):
         (["mask.lr=0"], "mask.lr: must be a finite number above 0"),
         (["mask.setps=3"], "did you mean mask.steps?"),
         (["data.shots=3"], "data: unknown key"),
-        (["model.mask=x.safetensors"], "model.mask: must be null to train one"),
+        (["model.mask=x.safetensors"], "model.mask: must be null to train a mask"),
         (["task.manifest=nowhere.csv"], "nowhere.csv: cannot be read"),
         (["trainer.strategy=nonsense"], "Lightning refuses"),
     ],

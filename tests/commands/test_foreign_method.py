@@ -121,10 +121,10 @@ def test_a_sweep_varies_what_its_row_reads(finished):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (None, "must be a Python file that is there"),
-        ("METHODS = [3]", "must be a list of calm_pl.methods.Method, but holds 3"),
+        (None, "must be an existing Python file"),
+        ("METHODS = [3]", "must be a list of calm_pl.methods.Method, but contains 3"),
         ("1 / 0", "cannot be loaded: ZeroDivisionError"),
-        (VOTER.replace('"loudest",', '"sav",', 1), "sav is there already"),
+        (VOTER.replace('"loudest",', '"sav",', 1), "sav already exists"),
     ],
 )
 def test_plugins_that_cannot_be_are_refused(launch, small_job, tmp_path, text, told):
@@ -140,7 +140,7 @@ def test_plugins_that_cannot_be_are_refused(launch, small_job, tmp_path, text, t
 def test_a_plugin_does_not_take_the_name_of_a_module(launch, small_job, tmp_path):
     (tmp_path / "json.py").write_text("METHODS = []")
     result = launch("fit-free", *small_job, "--plugins", "json.py")
-    assert "a module of the name 'json' is there already" in result.stderr
+    assert "another module is already named 'json'" in result.stderr
 
 
 def test_the_page_on_adding_a_method_can_be_followed(launch, small_job, tmp_path):

@@ -103,8 +103,8 @@ def test_a_sweep_has_its_column_and_goes_by_it(finished):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("METRICS = [3]", "METRICS must be a list of calm_pl.metrics.MetricInfo, but holds 3"),
-        (("title", "'accuracy'"), "accuracy is there already"),
+        ("METRICS = [3]", "METRICS must be a list of calm_pl.metrics.MetricInfo, but contains 3"),
+        (("title", "'accuracy'"), "accuracy already exists"),
         (("interval=True", ""), "kappa must have interval=False"),
         (("reads", "'scores'"), "Expected `reads` of kappa among predicted_q"),
         (("measure", "'torchmetrics:Nothing'"), "kappa: torchmetrics:Nothing cannot be created"),

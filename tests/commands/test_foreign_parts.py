@@ -105,7 +105,7 @@ def test_a_callback_of_a_plugin_is_called(job):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("CALLBACKS = [3]", "CALLBACKS must be a list of calm_pl.config.JobCallback, but holds 3"),
+        ("CALLBACKS = [3]", "CALLBACKS must be a list of calm_pl.config.JobCallback, but contains 3"),
         ("BENCHMARKS = {'mine': 3}", "must be a subclass of Benchmark, but is 3"),
         ("class A: pass\nBENCHMARKS = {'esc50': A}", "There is a benchmark 'esc50' already"),
         ("FAMILIES = {'mine': 3}", "must be a calm_pl.models.families.table.Family, but is 3"),

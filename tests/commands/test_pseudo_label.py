@@ -299,7 +299,10 @@ def test_several_labels_a_clip_are_voted_on_question_by_question(call, tmp_path,
         (["data.n_options=0"], ["data.n_options", "votes among options", "zero-shot"]),
         (["pseudo.temperature_low=3"], ["pseudo.temperature_high: must be 3, temperature_low, or more"]),
         (["pseudo.top_p=0"], ["pseudo.top_p: must be above 0 and at most 1"]),
-        (["pseudo.rounds=1", "methods=[sav]"], ["methods: must name calm, which self-training"]),
+        (
+            ["pseudo.rounds=1", "methods=[sav]"],
+            ["methods: must name calm, which labels clips in self-training"],
+        ),
     ],
 )
 def test_settings_that_cannot_be(base, call, overrides, words):

@@ -134,11 +134,11 @@ def test_no_setting_takes_a_section(path):
         ("methods=[]", "methods: must name at least one method, but is empty"),
         (
             "methods=[calm,best]",
-            f"methods: must be among {', '.join(METHODS.keys())}, but holds 'best'",
+            f"methods: must be among {', '.join(METHODS.keys())}, but contains 'best'",
         ),
         (
             "callbacks=[confetti]",
-            f"callbacks: must be among {', '.join(CALLBACKS.keys())}, but holds 'confetti'",
+            f"callbacks: must be among {', '.join(CALLBACKS.keys())}, but contains 'confetti'",
         ),
         (
             "callbacks=[run_record,report]",
@@ -175,7 +175,7 @@ def test_zero_shot_needs_two_options(n_options):
 @pytest.mark.parametrize(("shots", "split"), [(1, "support"), (1, "loo"), (0, "heldout")])
 def test_held_out_clips_and_their_use_belong_together(shots, split):
     (fault,) = faults([DEMO], [f"data.heldout_shots={shots}", f"voter.reliability_split={split}"])
-    assert fault.startswith("data.heldout_shots: must be 1 or more exactly when ")
+    assert fault.startswith("data.heldout_shots: must be 1 or more if and only if ")
     assert fault.endswith(f"but is {shots} with {split}")
 
 
@@ -185,7 +185,8 @@ def test_held_out_clips_with_their_use_are_accepted():
 
 @pytest.mark.parametrize("video", ["data.video.num_frames=null", "data.video.fps=2"])
 def test_frames_go_by_number_or_by_rate(video):
-    assert faults([DEMO], [video]) == ["data.video: must have either num_frames or fps, and the other null"]
+    told = "data.video: must set exactly one of num_frames and fps, and leave the other null"
+    assert faults([DEMO], [video]) == [told]
     assert demo("data.video.num_frames=null", "data.video.fps=2").data.video.fps == 2.0
 
 
@@ -269,9 +270,9 @@ def test_the_message_counts_and_lists_the_faults():
 def test_what_is_required_is_told_at_once():
     found = faults([])
     assert [fault.split(":")[0] for fault in sorted(found)] == ["data.benchmark", "data.root", "model.path"]
-    assert all(": is required, but missing; give it as " in fault for fault in found)
+    assert all(": is required, but missing; set " in fault for fault in found)
 
 
 def test_question_marks_stand_for_missing(write):
     path = write("model:\n  path: ???\ndata: {benchmark: esc50, root: r}\n")
-    assert faults([path]) == ["model.path: is required, but missing; give it as model.path=VALUE"]
+    assert faults([path]) == ["model.path: is required, but missing; set model.path=VALUE"]

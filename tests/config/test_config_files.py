@@ -47,7 +47,7 @@ def test_every_shipped_file_is_one_of_the_names():
 
 
 def test_esc50_without_a_root_asks_for_it():
-    assert faults(["esc50.yaml"]) == ["data.root: is required, but missing; give it as data.root=VALUE"]
+    assert faults(["esc50.yaml"]) == ["data.root: is required, but missing; set data.root=VALUE"]
 
 
 def test_a_later_file_wins_key_by_key(write):
@@ -181,7 +181,7 @@ def test_every_interpolation_to_nowhere_is_told_with_its_key():
         ("data:\n\tseed: 1\n", "cannot be read as YAML"),
         ("data: {seed: 1, seed: 2}\n", "duplicate key seed"),
         ("a: &a [*a]\n", "cannot be read as YAML"),
-        ("- data\n- model\n", "must hold keys and values"),
+        ("- data\n- model\n", "must contain keys and values"),
         ("5\n", "cannot be read as YAML"),
         ("a: 1\n---\nb: 2\n", "single document"),
     ],
@@ -250,7 +250,7 @@ def test_an_interpolation_cannot_run_code(tmp_path):
 
 @pytest.mark.parametrize("text", ["data.shots", "=5", "", "="])
 def test_an_override_without_key_or_value(text):
-    assert faults([DEMO], [text]) == [f"{text}: must have the form key=value, as in data.shots=10"]
+    assert faults([DEMO], [text]) == [f"{text}: must have the form key=value, such as data.shots=10"]
 
 
 @pytest.mark.parametrize("text", ["data.shots=[", "data.shots={", "voter.tau_p=${x", "[a=3"])

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from calm_pl.metrics import clusters, pairwise_differences, winner_calibration_error
+from calm_pl.metrics.differences import cluster_kind
 
 RNG = np.random.default_rng(0)
 
@@ -66,3 +67,20 @@ def test_calibration_error_by_hand():
     confidence = torch.tensor([0.9, 0.9, 0.6, 0.6])
     right = torch.tensor([True, False, True, True])
     assert winner_calibration_error(confidence, right) == pytest.approx((0.4 + 0.4) / 2, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("groups", "kind"),
+    [
+        ([(f"recording {n}",) for n in range(12)], "source recordings"),
+        ([(f"recording {n}", f"speaker {n // 2}") for n in range(24)], "speakers"),
+        ([(f"recording {n}", f"speaker {n // 8}") for n in range(24)], "source recordings"),
+        ([(f"name{n} x",) for n in range(12)], "groups of clips"),
+        ([("7",) for _ in range(12)], "clips"),
+        ([()] * 12, "clips"),
+    ],
+    ids=["recordings", "speakers", "too few speakers", "unnamed kind", "one group", "no groups"],
+)
+def test_clusters_are_called_by_their_kind(groups, kind):
+    clips = [f"clip {n}" for n in range(2 * len(groups))]
+    assert cluster_kind([one for one in groups for _ in range(2)], clips) == kind

@@ -158,7 +158,7 @@ def test_all_faults_come_together():
 
 def test_faults_of_combinations_are_told_once():
     (fault,) = faults(GOOD, "sweep.grid.voter.reliability_split=[support,heldout]")
-    assert fault.startswith("in the sweep: data.heldout_shots: must be 1 or more exactly when")
+    assert fault.startswith("in the sweep: data.heldout_shots: must be 1 or more if and only if")
 
 
 def test_nothing_to_vary():

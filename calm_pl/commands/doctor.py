@@ -283,8 +283,11 @@ def check_model(patient: Patient) -> Iterator[Finding]:
     yield Finding(
         True,
         f"batches: a batch of {drift.batch_size} moves head vectors by {drift.drift:.1e} of their norm"
-        f" ({drift.dtype}) and changes {drift.changed_predictions} predictions",
+        f" ({drift.dtype}), {drift.share:.1e} of what another clip does, and changes"
+        f" {drift.changed_predictions} predictions",
     )
+    if drift.warning is not None:
+        yield Finding(None, drift.warning)
 
 
 def _few(names: Sequence[str]) -> str:

@@ -114,6 +114,9 @@ def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
             f" {module.lalm.preparer.max_seconds:g} s and were truncated"
             + (f" ({data.settings.long_clips})." if data else ".")
         )
+    check = getattr(module.lalm, "self_check", None)
+    if check is not None and check.invariance.warning is not None:
+        lines.append(check.invariance.warning)
     lines += odd_clips.sentences(
         odd_clips.odd_clips(task, support, query), odd_clips.num_unjudged(task, support, query)
     )

@@ -6,7 +6,13 @@ import torch
 
 from calm_pl import FrozenLALM
 from calm_pl.errors import ModelError
-from calm_pl.models.checks import QUESTIONS, hearing_check, invariance_check, sample_clips
+from calm_pl.models.checks import (
+    QUESTIONS,
+    _against_other_clips,
+    hearing_check,
+    invariance_check,
+    sample_clips,
+)
 from calm_pl.models.families.qwen2_audio import prepare
 
 
@@ -23,6 +29,16 @@ class Spoilt:
         result = self._processor(**kwargs)
         self._spoil(result)
         return result
+
+
+def scaled(path, dtype, scale):
+    """A model whose matrices are so many times as large."""
+    lalm = FrozenLALM.from_pretrained(path, dtype=dtype)
+    with torch.no_grad():
+        for name, parameter in lalm.model.named_parameters():
+            if parameter.dim() > 1 and "embed" not in name:
+                parameter.mul_(scale)
+    return lalm
 
 
 def spoilt(lalm, spoil):
@@ -125,12 +141,38 @@ def test_a_batch_invariant_model_passes(lalm):
     assert report.drift < 1e-5
     assert report.logit_change < 1e-4
     assert report.changed_predictions == 0
+    assert 0 <= report.share < 1e-9
+    assert (report.confused, report.warning) == (0, None)
 
 
-def test_padding_that_is_not_masked_is_found(lalm):
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize(("model", "scale"), [("tiny", 1), ("tiny", 2), ("bundled", 1)])
+def test_padding_that_is_not_masked_is_found(tiny_folder, model, scale, dtype):
     """A processor that forgets the mask of a batch: padding is taken for words."""
-    with pytest.raises(ModelError, match="Batching changes the model's head vectors"):
-        invariance_check(spoilt(lalm, lambda result: result["attention_mask"].fill_(1)))
+    broken = scaled(str(tiny_folder) if model == "tiny" else "bundled:tiny_lalm", dtype, scale)
+    with pytest.raises(ModelError, match=r"That is more than rounding: .* data\.batch_size=1"):
+        invariance_check(spoilt(broken, lambda result: result["attention_mask"].fill_(1)))
+
+
+def test_rounding_of_large_weights_is_told_and_stops_nothing(tiny_folder):
+    """Weights four times as large move vectors by up to a quarter of their norm, but most heads by little."""
+    report = invariance_check(scaled(str(tiny_folder), "bfloat16", 4))
+    assert report.drift > 0.05
+    assert report.share < 5e-3
+    assert f"by {report.drift:.1%} of their norm (bfloat16;" in report.warning
+    assert "model.dtype=float32 or data.batch_size=1" in report.warning
+
+
+def test_the_share_and_the_confused_heads_by_hand():
+    # Two clips, two heads: in the first the batch turns a clip by 30 degrees, in the second it takes the clip
+    # for the other; a third head does not hear, and counts nowhere.
+    alone = torch.tensor([[[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]] * 2)
+    other = torch.tensor([[[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]] * 2)
+    turned = [0.75**0.5, 0.5]
+    together = torch.tensor([[turned, [0.0, 1.0], [0.0, 1.0]], [[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]])
+    share, confused = _against_other_clips(together, alone, other)
+    assert share == pytest.approx(1 - 0.75**0.5)  # the lower of two, as torch's median
+    assert confused == 0.5
 
 
 def test_the_report_counts_changed_predictions(lalm, monkeypatch):

@@ -104,7 +104,12 @@ def agreement_figure(
         axes = figure.subplots()
         chance = np.geomspace(1, num_heads, 100)
         axes.plot(
-            chance, chance / num_heads, color=colours.muted, lw=0.8, ls=(0, (4, 2)), label="by chance, k/H"
+            chance,
+            chance / num_heads,
+            color=colours.muted,
+            lw=0.8,
+            ls=(0, (4, 2)),
+            label="expected by chance, k/H",
         )
         for label, one in methods.items():
             style = styles[label]
@@ -126,7 +131,7 @@ def agreement_figure(
         axes.set_xlim(0.9, num_heads)
         axes.set_ylim(0, 1)
         axes.grid(True, axis="y")
-        axes.set_xlabel("most reliable heads, k")
+        axes.set_xlabel("number of most reliable heads, k")
         axes.set_ylabel("overlap between supports")
         figure.legend(loc="outside upper center", ncols=2)
     return figure

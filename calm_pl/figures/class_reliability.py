@@ -80,7 +80,7 @@ def class_reliability_figure(
         ticks = [tick for tick in axes.get_yticks() if 0 <= tick <= 1]
         axes.set_yticks(ticks, [f"{100 * tick:.3g}" for tick in ticks])
         axes.grid(True)
-        axes.set_xlabel("reliability of the class's heads, weighted")
+        axes.set_xlabel("weighted mean reliability of the class's heads")
         axes.set_ylabel("accuracy, %")
         if not np.isnan(rho):
             axes.set_title(f"rank correlation {rho:+.2f}, {len(classes)} classes", loc="left")

@@ -74,7 +74,7 @@ def head_map_figure(counts_LA: Any, *, width: float = SINGLE, theme: str = "ligh
         strip.set_ticklabels(["0", str(most)])
         strip.minorticks_off()
         strip.ax.tick_params(length=0, pad=2)
-        corner.set_title("classes won", pad=-4, fontsize=6)
+        corner.set_title("classes", pad=-4, fontsize=6)
     return figure
 
 

@@ -126,7 +126,7 @@ def shots_by_heads_figure(
         strip.set_label("accuracy, %")
         label = f"{_heads_label(num_heads)}\nframed: best on the query (oracle)"
         figure.supxlabel(label, fontsize=7, color=colours.ink)
-        figure.supylabel("shots a class", fontsize=7, color=colours.ink)
+        figure.supylabel("shots per class", fontsize=7, color=colours.ink)
     return figure
 
 

@@ -112,10 +112,10 @@ def survival_figure(
         figure.legend(
             loc="outside lower center" if width <= SINGLE else "outside right upper",
             ncols=2 if width <= SINGLE else 1,
-            title="class (effective heads)",
+            title="class (effective number of heads)",
             columnspacing=1.2,
         )
-        axes.set_title("uniform weights 1/k, k =", loc="left", fontsize=SMALL, color=colours.muted, pad=11)
+        axes.set_title("uniform weight 1/k for k =", loc="left", fontsize=SMALL, color=colours.muted, pad=11)
     return figure
 
 

@@ -43,14 +43,14 @@ def draw_masks(names: Sequence[str], masks: Sequence[HeadMask], similarity_MM: T
     for place, name, mask in zip(range(count), names, masks, strict=True):
         axes = figure.add_subplot(upper[place])
         axes.imshow(mask.on_LA.numpy(), cmap="Greys", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
-        axes.set_title(f"{name}\n{mask.num_on} of {layers * heads} on", fontsize=9)
+        axes.set_title(f"{name}\n{mask.num_on} of {layers * heads} heads on", fontsize=9)
         axes.set_xlabel("head")
         axes.set_ylabel("layer")
     by_layer, alike = figure.add_subplot(lower[0]), figure.add_subplot(lower[1])
     for name, mask in zip(names, masks, strict=True):
         by_layer.plot(range(layers), mask.on_LA.sum(1).tolist(), marker="o", markersize=3, label=name)
     by_layer.set_xlabel("layer")
-    by_layer.set_ylabel("heads on")
+    by_layer.set_ylabel("active heads")
     by_layer.set_ylim(0, heads + 0.5)
     by_layer.xaxis.set_major_locator(MaxNLocator(integer=True))
     by_layer.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0))

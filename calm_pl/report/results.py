@@ -106,9 +106,9 @@ def _differences(found: Sequence[dict[str, Any]]) -> Html | None:
             ),
             tag(
                 "p",
-                "A difference is significant if its interval does not contain 0, which is where p is below"
-                " 0.05 (paired, over source recordings and draws). There is no correction for multiple"
-                " comparisons: about 1 in 20 comparisons without a real difference will still look"
+                "A difference is significant if its interval does not contain 0, that is, if p is below 0.05"
+                " (paired, over source recordings or speakers, and draws). There is no correction for"
+                " multiple comparisons: about 1 in 20 comparisons without a real difference will still look"
                 " significant.",
                 class_="muted",
             ),

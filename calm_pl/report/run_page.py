@@ -71,5 +71,5 @@ def _licence(run: RunFolder) -> str:
         licence = ""
     credits = ""
     if str(run.config.get("data", {}).get("root", "")).startswith("bundled:"):
-        credits = " (credits of the bundled recordings: ATTRIBUTION.txt beside them)"
+        credits = " (credits for the bundled recordings are in their ATTRIBUTION.txt)"
     return licence + credits

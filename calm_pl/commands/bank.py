@@ -148,7 +148,7 @@ def _prune(args: argparse.Namespace) -> int:
 
     wish = Wish(args.older_than, args.model, args.max_size, args.damaged)
     done = prune(args.folder, wish, act=args.yes)
-    verb = ("are gone", "were rewritten") if args.yes else ("would go", "would be rewritten")
+    verb = ("were removed", "were rewritten") if args.yes else ("would be removed", "would be rewritten")
     print(
         f"{done.num_records:,} records ({_bytes(done.num_bytes)}) and {done.num_unreadable:,} unreadable"
         f" shards {verb[0]}; {done.num_rewritten:,} shards {verb[1]}."

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def config_dir() -> Path:
-    """Return the folder of the shipped configurations: in the installed package, or beside it."""
+    """Return the folder of the shipped configurations: in the installed package, or next to it."""
     installed = Path(__file__).parents[1] / "configs"
     return installed if installed.is_dir() else Path(__file__).parents[2] / "configs"
 

@@ -18,7 +18,7 @@ class FoldedClips(NamedTuple):
     Attributes:
         y_N: class indices.
         fold_N: see `balanced_folds`.
-        also_NC: bool, further classes of a clip beside y: they are not errors, so the clip is not judged
+        also_NC: bool, further classes of a clip besides y: they are not errors, so the clip is not judged
             against them. None if every clip has one class.
     """
 

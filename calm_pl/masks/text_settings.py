@@ -28,7 +28,7 @@ class TextSettings:
     """Rows with splits other than `train` and `validation` are ignored; without this column all rows are for
     training."""
     question: str = ""
-    """Text beside the clip in the prompt; normally empty, since a mask replaces it."""
+    """Text in the prompt besides the clip; normally empty, since a mask replaces it."""
     batch_size: int = setting(8, at_least(1))
     """Clips per step on each rank."""
     num_workers: int = setting(2, at_least(0))

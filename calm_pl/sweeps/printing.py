@@ -20,8 +20,8 @@ _MOST_LINES = 200
 _LEAST_WIDTH = 120  # in a narrower terminal lines wrap instead of being cut
 ON_THE_QUERY = (
     "All numbers are measured on the query set. The best grid point is selected on it and is therefore"
-    ' labelled "oracle"; beside it are the configured setting and the one that leave-one-out selects on the'
-    " support alone."
+    ' labelled "oracle"; it is shown with the configured setting and the one that leave-one-out selects on'
+    " the support alone."
 )
 
 

@@ -38,7 +38,7 @@ _INSTEAD = {
     "data.fold": "each fold already has a row in the table; set data.fold=all outside the sweep",
     "methods": "each method already has a row in the table; list them in methods, or in a case",
     "voter.sharpness": "it changes the confidence of predictions, not the predictions",
-    "voter.select": "what `loo` selects is always computed beside the grid (sweep.references)",
+    "voter.select": "what `loo` selects is always computed in addition to the grid (sweep.references)",
 }
 
 

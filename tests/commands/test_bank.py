@@ -53,7 +53,7 @@ def test_prune_says_then_does(call, bank):
     assert len(HeadBank(bank)) == 6
     done = call("bank", "prune", bank, "--max-size", "0", "--yes")
     assert "6 records" in done.stdout
-    assert "are gone" in done.stdout
+    assert "were removed" in done.stdout
     assert len(HeadBank(bank)) == 0
 
 

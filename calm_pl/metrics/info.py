@@ -196,7 +196,7 @@ METRICS = MetricTable(
             "Share of questions predicted correctly.",
             "torchmetrics.classification:MulticlassAccuracy",
             sizes=MappingProxyType({"num_classes": "num_outcomes"}),
-            arguments=MappingProxyType({"average": "micro"}),
+            arguments=MappingProxyType({"average": "micro", "validate_args": False}),
             main_for=frozenset({TaskKind.ONE_LABEL}),
             interval=True,
         ),

@@ -17,7 +17,7 @@ class MacroF1(MulticlassF1Score):
     """
 
     def __init__(self, num_classes: int, num_outcomes: int) -> None:
-        super().__init__(num_outcomes, average=None)
+        super().__init__(num_outcomes, average=None, validate_args=False)
         self.labels = num_classes
 
     def compute(self) -> Tensor:

@@ -74,7 +74,8 @@ class MethodMetrics(nn.Module):
         self.rows = METRICS.computed(sizes.kinds)
         self.measures = [row.make(sizes) for row in self.rows]
         self._registered = nn.ModuleList(self.measures)  # an nn.Module moves its metrics to the device
-        self.confusion = MulticlassConfusionMatrix(sizes.num_outcomes)
+        # Classes are checked before they come here; each check of torchmetrics waits for the GPU.
+        self.confusion = MulticlassConfusionMatrix(sizes.num_outcomes, validate_args=False)
 
     def reset(self) -> None:
         """Reset all counts."""

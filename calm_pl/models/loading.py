@@ -50,6 +50,7 @@ def load_preparer(
         "local_files_only": offline,
     }
     local = local_path(path)
+    _quieten_transformers(is_here=checkpoint_folder(path, revision) is not None)
     with _network_off(offline):
         family = _family(path, local, source)
         return make_preparer(path, family, _processor(path, local, source))
@@ -95,7 +96,7 @@ def load_checkpoint(
         "local_files_only": offline,
     }
     placement = _placement(device_map, quantization, device)
-    _quieten_transformers()
+    _quieten_transformers(is_here=checkpoint_folder(path, revision) is not None)
     with _network_off(offline):
         family = _family(path, local, source)
         processor = _processor(path, local, source)
@@ -121,21 +122,30 @@ def load_checkpoint(
     return Checkpoint(model, processor, family)
 
 
-def _quieten_transformers() -> None:
-    """Show no bar for every load, since a job has its own, and no deprecations, which are no user's business.
+def _quieten_transformers(is_here: bool) -> None:
+    """Show neither a bar for every load, since a job has its own, nor messages that are no user's business.
 
     With `TRANSFORMERS_VERBOSITY` set its log is left as it is.
-    """
-    import transformers
 
-    transformers.utils.logging.disable_progress_bar()
+    Args:
+        is_here: whether the checkpoint is on this machine; the hub's bars of a download stay on, or it would
+            look hung for an hour.
+    """
+    from transformers.utils import logging as its_logging
+
+    its_logging.disable_progress_bar() if is_here else its_logging.enable_progress_bar()
     if "TRANSFORMERS_VERBOSITY" not in os.environ:
         for handler in logging.getLogger("transformers").handlers:
-            handler.addFilter(_no_deprecation)  # adding it again changes nothing
+            handler.addFilter(_is_a_users_business)  # adding it again changes nothing
 
 
-def _no_deprecation(record: logging.LogRecord) -> bool:
-    return "deprecated" not in record.getMessage()
+def _is_a_users_business(record: logging.LogRecord) -> bool:
+    """Return False for deprecations, and for tokens of the parts that speak, which are never loaded.
+
+    Tokens that a model does hear are checked by `refuse_other_tokens`.
+    """
+    text = record.getMessage()
+    return "deprecated" not in text and "integer within the vocabulary" not in text
 
 
 def _processor(path: str, local: str, source: dict[str, Any]) -> Any:

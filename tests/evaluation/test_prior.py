@@ -102,8 +102,8 @@ def test_a_prior_that_lacks_a_part_is_refused(zero_shot, voters):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([f"methods=[calm_auto,{PRIOR}]"], "must name zero_shot too"),
-        ([f"methods=[{PRIOR}]"], "must name zero_shot and calm_auto too"),
+        ([f"methods=[calm_auto,{PRIOR}]"], "must also name zero_shot"),
+        ([f"methods=[{PRIOR}]"], "must also name zero_shot and calm_auto"),
         ([*JOB, "zero_shot=generate"], "must be letters or text"),
         ([*JOB, "data.n_options=2"], "lists 2: set data.n_options=3"),
     ],

@@ -1,6 +1,7 @@
 """Checkpoints that cannot be used are refused with a reason; those that can are placed as asked."""
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -237,3 +238,35 @@ def test_times_keep_their_precision_in_a_half_precision_model(lalm):
     half = FrozenLALM.from_pretrained(lalm.path, dtype="bfloat16")._placed(inputs)
     assert half["input_features"].dtype == torch.bfloat16
     assert float(half["video_second_per_grid"]) == pytest.approx(np.float32(0.08))
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_bars_of_downloads_stay_on_and_those_of_loads_do_not(monkeypatch, is_here):
+    from transformers.utils import logging as its_logging
+
+    from calm_pl.models.loading import _quieten_transformers
+
+    calls = []
+    monkeypatch.setattr(its_logging, "disable_progress_bar", lambda: calls.append("off"))
+    monkeypatch.setattr(its_logging, "enable_progress_bar", lambda: calls.append("on"))
+    _quieten_transformers(is_here)
+    assert calls == ["off" if is_here else "on"]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_shown"),
+    [
+        ("Model config: tts_text_pad_token_id must be `None` or an integer within the vocabulary", False),
+        ("`past_key_values` is deprecated", False),
+        ("Setting `pad_token_id` to `eos_token_id`", True),
+    ],
+)
+def test_messages_that_are_no_users_business(text, is_shown, monkeypatch):
+    from calm_pl.models.loading import _quieten_transformers
+
+    monkeypatch.delenv("TRANSFORMERS_VERBOSITY", raising=False)
+    _quieten_transformers(is_here=True)
+    record = logging.LogRecord("transformers.x", logging.WARNING, __file__, 1, text, (), None)
+    handlers = logging.getLogger("transformers").handlers
+    assert handlers
+    assert {bool(handler.filter(record)) for handler in handlers} == {is_shown}

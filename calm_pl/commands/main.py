@@ -27,6 +27,7 @@ COMMANDS = {
     "doctor": ("calm_pl.commands.doctor", "check data, disk and model before a long run"),
     "predict": ("calm_pl.commands.predict", "classify audio files with a fitted classifier"),
     "report": ("calm_pl.commands.report", "rewrite a run's report page, or compare runs"),
+    "table": ("calm_pl.commands.table", "show many runs in one table, for a terminal or a paper"),
     "dashboard": ("calm_pl.commands.dashboard", "create a Weights & Biases workspace for a project"),
     "figures": ("calm_pl.commands.figures", "redraw the figures of a run or a sweep"),
     "bank": ("calm_pl.commands.bank", "inspect, check, prune or export a head bank"),

@@ -11,6 +11,7 @@ import numpy as np
 from calm_pl.errors import RunError
 from calm_pl.metrics import paired_difference
 from calm_pl.metrics.intervals import Interval
+from calm_pl.metrics.paired import Estimate
 from calm_pl.runs.folder import LIMITED, RunFolder
 from calm_pl.runs.predictions import AnswerTable
 
@@ -91,7 +92,7 @@ def compare(runs: Sequence[RunFolder]) -> Comparison:
         for number, (other, common) in enumerate(zip(others, shared, strict=True), 1)
         if method in other.answers.methods
     ]
-    return Comparison(tuple(runs), _names(runs), tuple(shared), tuple(differences))
+    return Comparison(tuple(runs), names_of(runs), tuple(shared), tuple(differences))
 
 
 def remarks(comparison: Comparison) -> list[str]:
@@ -150,32 +151,50 @@ def shared_class_accuracies(comparison: Comparison, method: str) -> dict[str, li
     return {label: [column[label] for column in columns] for label in first.classes if counted[label]}
 
 
+def shared_questions(first: AnswerTable, second: AnswerTable) -> Shared | None:
+    """Return the questions that two runs share; None if there are none."""
+    place = {question: q for q, question in enumerate(second.questions)}
+    pairs = [(q, place[one]) for q, one in enumerate(first.questions) if one in place]
+    return Shared(*np.array(pairs).T) if pairs else None
+
+
+def difference_between(
+    first: AnswerTable, second: AnswerTable, shared: Shared, methods: tuple[str, str]
+) -> Estimate:
+    """Estimate the accuracy of a method of the second run minus that of a method of the first.
+
+    Args:
+        first: answers of a run.
+        second: of another.
+        shared: their shared questions.
+        methods: a method of the first and one of the second.
+    """
+    old_Rn = first.right_QDM[shared.first_q][..., first.methods.index(methods[0])].T
+    new_Rn = second.right_QDM[shared.second_q][..., second.methods.index(methods[1])].T
+    if len(old_Rn) != len(new_Rn):  # the draws are not paired
+        old_Rn, new_Rn = old_Rn.mean(0, keepdims=True), new_Rn.mean(0, keepdims=True)
+    return paired_difference(new_Rn, old_Rn, np.array([first.cluster_Q[q] for q in shared.first_q]))
+
+
 def _shared(first: RunFolder, second: RunFolder) -> Shared:
-    place = {question: q for q, question in enumerate(second.answers.questions)}
-    pairs = [(q, place[one]) for q, one in enumerate(first.answers.questions) if one in place]
-    if not pairs:
+    shared = shared_questions(first.answers, second.answers)
+    if shared is None:
         raise RunError(
             f"{second.path} shares no query clip with {first.path} (such as"
             f" {second.answers.questions[0].clip!r} and {first.answers.questions[0].clip!r}): only runs on"
             " the same benchmark and fold can be compared."
         )
-    first_q, second_q = np.array(pairs).T
-    return Shared(first_q, second_q)
+    return shared
 
 
 def _difference(
     method: str, run: int, first: AnswerTable, second: AnswerTable, shared: Shared
 ) -> RunDifference:
-    old_Rn = first.right_QDM[shared.first_q][..., first.methods.index(method)].T
-    new_Rn = second.right_QDM[shared.second_q][..., second.methods.index(method)].T
-    if len(old_Rn) != len(new_Rn):  # the draws are not paired
-        old_Rn, new_Rn = old_Rn.mean(0, keepdims=True), new_Rn.mean(0, keepdims=True)
-    cluster_n = np.array([first.cluster_Q[q] for q in shared.first_q])
-    found = paired_difference(new_Rn, old_Rn, cluster_n)
-    return RunDifference(method, run, len(cluster_n), found.mean, found.interval, found.p_value)
+    found = difference_between(first, second, shared, (method, method))
+    return RunDifference(method, run, len(shared.first_q), found.mean, found.interval, found.p_value)
 
 
-def _names(runs: Sequence[RunFolder]) -> tuple[str, ...]:
+def names_of(runs: Sequence[RunFolder]) -> tuple[str, ...]:
     """Return the names of the folders; their paths if two have the same name."""
     names = tuple(run.name for run in runs)
     return names if len(set(names)) == len(names) else tuple(str(run.path) for run in runs)

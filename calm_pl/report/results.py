@@ -12,6 +12,7 @@ from calm_pl.report.forest import Bar, forest
 from calm_pl.report.html import Html, join, tag
 from calm_pl.report.tables import Cell, table
 from calm_pl.report.terminal import columns, percent, points, span
+from calm_pl.runs.entries import deviation_of
 from calm_pl.runs.folder import RunFolder
 
 _ROWS_SHOWN = 50
@@ -32,8 +33,7 @@ def value_cell(entry: dict[str, Any], metric: str) -> Cell:
     value = entry.get(metric)
     if value is None:
         return Cell("–")
-    spread = entry.get("sd", {}).get(metric, {})
-    deviation = spread.get("folds") if spread.get("draws") is None else spread["draws"]
+    deviation = deviation_of(entry, metric)
     return Cell(percent(value) + ("" if deviation is None else f" ± {percent(deviation)}"), value)
 
 

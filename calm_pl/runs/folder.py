@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,9 @@ from calm_pl.errors import RunError
 from calm_pl.regular_files import read_regular
 from calm_pl.runs.predictions import PREDICTIONS_HASH, AnswerTable, predictions_hash, read_answers
 
+RESULTS = "results.json"
+"""The file that a run writes last."""
+_MASK = "mask.safetensors"  # `fit-mask` leaves a RESULTS of another kind beside it
 LIMITED = "limited: not a result"
 """Marks what was computed with `data.limit`."""
 
@@ -33,13 +37,11 @@ class RunFolder:
         path: the folder.
         results: `results.json`.
         config_yaml: `config.yaml`; empty where there is none.
-        answers: `predictions.csv`.
     """
 
     path: Path
     results: dict[str, Any]
     config_yaml: str
-    answers: AnswerTable
 
     @property
     def name(self) -> str:
@@ -61,6 +63,15 @@ class RunFolder:
         """Entries of the methods in `results.json`."""
         return dict(self.results["methods"])
 
+    @cached_property
+    def answers(self) -> AnswerTable:
+        """`predictions.csv`, read on first use.
+
+        Raises:
+            RunError: not there, or not such a file.
+        """
+        return read_answers(self.path / "predictions.csv", self.results.get("classes", ()))
+
     def rows(self, name: str) -> list[list[str]]:
         """Rows of a CSV file without its header; none where the file is not there."""
         path = self.path / name
@@ -74,20 +85,20 @@ def _refuse_mixed(path: Path, results: dict[str, Any]) -> None:
     file, belongs = path / "predictions.csv", results.get(PREDICTIONS_HASH)
     if belongs is not None and file.is_file() and predictions_hash(file) != belongs:
         raise RunError(
-            f"{file}: is not the one that {path / 'results.json'} was written with: another run wrote it,"
+            f"{file}: is not the one that {path / RESULTS} was written with: another run wrote it,"
             " or it was changed. Run the job again."
         )
 
 
-def read_run(path: str | Path) -> RunFolder:
-    """Read a run folder.
+def read_results(path: str | Path) -> RunFolder:
+    """Read a run folder, but not yet its predictions.
 
     Raises:
         RunError: no finished run.
     """
     path = Path(path)
     try:
-        results = json.loads(read_regular(path / "results.json"))
+        results = json.loads(read_regular(path / RESULTS))
         benchmark, model, methods = results["benchmark"], results["model"], results["methods"]
         found = isinstance(benchmark, str) and isinstance(model, str) and isinstance(methods, dict)
     except FileNotFoundError as error:
@@ -96,10 +107,39 @@ def read_run(path: str | Path) -> RunFolder:
             " runs/NAME."
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path / 'results.json'}: cannot be read as results: {error!r}") from error
+        raise RunError(f"{path / RESULTS}: cannot be read as results: {error!r}") from error
     if not found or not methods:
-        raise RunError(f"{path / 'results.json'}: names no benchmark, model or method.")
+        raise RunError(f"{path / RESULTS}: names no benchmark, model or method.")
     _refuse_mixed(path, results)
     config = path / "config.yaml"
     text = config.read_text(encoding="utf-8") if config.is_file() else ""
-    return RunFolder(path, results, text, read_answers(path / "predictions.csv", results.get("classes", ())))
+    return RunFolder(path, results, text)
+
+
+def read_run(path: str | Path) -> RunFolder:
+    """Read a run folder with its predictions.
+
+    Raises:
+        RunError: no finished run.
+    """
+    run = read_results(path)
+    _ = run.answers
+    return run
+
+
+def find_runs(paths: Iterable[str | Path]) -> list[RunFolder]:
+    """Read run folders, each once, without their predictions yet.
+
+    Args:
+        paths: run folders, or folders of run folders, of which those without a finished run are passed over.
+
+    Raises:
+        RunError: a path is neither.
+    """
+    found: dict[Path, RunFolder] = {}
+    for path in map(Path, paths):
+        inside = [] if (path / RESULTS).exists() else sorted(path.glob(f"*/{RESULTS}"))
+        folders = [one.parent for one in inside if not (one.parent / _MASK).exists()] or [path]
+        for folder in folders:
+            found.setdefault(folder.resolve(), read_results(folder))
+    return list(found.values())

@@ -1,0 +1,44 @@
+"""What tables tell of a run and of a method's entry in its `results.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from calm_pl.runs.folder import LIMITED, RunFolder
+
+
+def deviation_of(entry: Mapping[str, Any], metric: str) -> float | None:
+    """Return a metric's standard deviation over draws, else over folds; None if there is one of each."""
+    spread = (entry.get("sd") or {}).get(metric) or {}
+    return spread.get("folds") if spread.get("draws") is None else spread["draws"]
+
+
+def varied(entry: Mapping[str, Any]) -> str | None:
+    """Return what the standard deviations are over, `draws` or `folds`; None if there is one of each."""
+    rounds = entry.get("rounds", ())
+    return next((f"{over}s" for over in ("draw", "fold") if len({one[over] for one in rounds}) > 1), None)
+
+
+def model_of(run: RunFolder) -> tuple[str, str]:
+    """Return a run's model as configured, and the name of its mask; empty without one."""
+    mask = run.config.get("model", {}).get("mask")
+    return run.results["model"], Path(mask).stem if mask else ""
+
+
+def setting_of(run: RunFolder) -> tuple[str, ...]:
+    """Return the settings on which a benchmark's numbers depend, in words; those that are known."""
+    data = run.config.get("data", {})
+    told = [f"{len(run.results['classes'])} classes"] if run.results.get("classes") else []
+    if "shots" in data:
+        told.append("all support clips" if data["shots"] is None else f"{data['shots']} shots")
+    if "n_options" in data:
+        told.append(f"{data['n_options']} options" if data["n_options"] else "no options")
+    if data.get("candidates") == "options":
+        told.append("voters choose among the options")
+    if data.get("fold") is not None:
+        told.append("all folds" if data["fold"] == "all" else f"fold {data['fold']}")
+    if run.results.get("limited") is not None:
+        told.append(LIMITED)
+    return tuple(told)

@@ -67,6 +67,7 @@ def test_help_imports_little(tmp_path, command):
         (["fit-mask", "task.manifest=nope.csv", "model.path=/nope"], "model.path is '/nope'"),
         (["masks", "compare", "nope.safetensors"], "nope.safetensors"),
         (["report", "nope"], "results.json"),
+        (["table", "nope"], "results.json"),
         (["figures", "nope"], "nope"),
         (["bank", "info", "nope"], "nope"),
     ],

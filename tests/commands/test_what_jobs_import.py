@@ -28,6 +28,7 @@ def finished(tmp_path_factory, esc_root, tiny_folder):
             ["figures", "run", "--only", "methods", "--format", "svg"],
             {"torch", "lightning", "torchmetrics", "transformers", "wandb"},
         ),
+        (["table", "run"], {"torch", "lightning", "torchmetrics", "transformers", "wandb", "matplotlib"}),
         (["report", "run", "run"], {"torch", "lightning", "torchmetrics", "transformers", "wandb"}),
         (["bank", "info", "runs/.bank"], {"torch", "lightning", "transformers", "matplotlib"}),
         (["bank", "verify", "runs/.bank"], {"torch", "lightning", "transformers", "matplotlib"}),

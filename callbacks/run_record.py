@@ -108,7 +108,7 @@ class RunRecord(Callback):
         _write(path, json.dumps(results, indent=2) + "\n")
 
     def _belonging(self, trainer: Trainer) -> dict[str, str]:
-        """Return the hash of the predictions that these results are of, where they are written by now."""
+        """Return the hash of the `predictions.csv` that these results belong to, if it is already written."""
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         earlier = [one for one in callbacks[: callbacks.index(self)] if isinstance(one, PredictionWriter)]
         if not any(one.run_dir == self.run_dir for one in earlier):

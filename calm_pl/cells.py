@@ -1,4 +1,4 @@
-"""Text in cells of tables: nothing that a spreadsheet would run, lists that can be read again. Floor 0."""
+"""Text for table cells: nothing that a spreadsheet would run, and lists that can be read back. Floor 0."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def guarded(cell: str) -> str:
-    """Return a cell with `'` before it where a spreadsheet would run it as a formula; `unguarded` undoes it.
+    """Return a cell, preceded by `'` if a spreadsheet would run it as a formula; `unguarded` undoes this.
 
-    That is text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return, and is no number.
+    These are texts that begin with `=`, `+`, `-`, `@`, a tab or a carriage return and are not numbers.
     """
     return f"'{cell}" if _FORMULA.match(cell) and not _is_number(cell) else cell
 
 
 def unguarded(cell: str) -> str:
-    """Return what `guarded` was given."""
+    """Return the text that was passed to `guarded`."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
@@ -29,14 +29,14 @@ def guarded_rows(rows: Iterable[Iterable[str]]) -> Iterator[list[str]]:
 
 
 def joined(labels: Sequence[str]) -> str:
-    """Return labels in one cell, separated by `|`; as a JSON list where a label would be read otherwise."""
+    """Return labels in one cell, separated by `|`, or as a JSON list if they could not be read back."""
     if any("|" in label or label.startswith("[") for label in labels):
         return json.dumps(list(labels), ensure_ascii=False)
     return "|".join(labels)
 
 
 def control_character(text: str) -> str | None:
-    """Return the code point of the first character that controls a terminal or a line; None without one."""
+    """Return the code point of the first character that controls a terminal or a line; None if none does."""
     found = next((char for char in text if unicodedata.category(char) in ("Cc", "Cs")), None)
     return None if found is None else f"U+{ord(found):04X}"
 

@@ -1,4 +1,4 @@
-"""Reading of regular files only: opening a named pipe in one's place would wait for ever. Floor 0."""
+"""Read regular files only: opening a named pipe instead would wait forever. Floor 0."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 
 
 def open_regular(path: str | Path) -> int:
-    """Open a file for reading; returns its descriptor.
+    """Open a file for reading and return its descriptor.
 
     Raises:
         OSError: it cannot be opened, or is a folder, pipe, socket or device.
     """
-    # A pipe that nobody writes to opens at once only so; for regular files it changes nothing.
+    # Without this flag, opening a pipe without a writer blocks; for regular files it has no effect.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     return descriptor
 
 

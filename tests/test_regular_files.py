@@ -20,7 +20,7 @@ def test_content_and_a_descriptor(tmp_path):
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 def test_what_is_no_file(tmp_path, make):
     make(tmp_path / "a")
-    with pytest.raises(OSError, match="it is no regular file"):
+    with pytest.raises(OSError, match="it is not a regular file"):
         read_regular(tmp_path / "a")
     with pytest.raises(FileNotFoundError):
         read_regular(tmp_path / "b")
@@ -31,7 +31,7 @@ def test_pipes_among_remembered_things_are_passed_over(tmp_path, caplog):
     for name in ("a.jsonl", "journal/a.jsonl", "prompts", "clip.wav"):
         os.mkfifo(tmp_path / name)
     hashes = FileHashes(tmp_path)
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         hashes.sha256(tmp_path / "clip.wav")
     assert read_history(tmp_path) == ({}, set())
     memory = PromptMemory(tmp_path / "prompts")

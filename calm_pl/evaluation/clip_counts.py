@@ -88,7 +88,7 @@ class Account:
         self._fail(batch.failures)
 
     def lose(self, failures: Sequence[Failure]) -> None:
-        """Count clips of an added batch as failures after all, since the model made nothing of them.
+        """Count clips of an added batch as failures after all, because the model gave no finite vectors.
 
         Raises:
             BadClipError, DataError: as `add`.

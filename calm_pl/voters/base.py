@@ -351,7 +351,7 @@ class ScoreVoter(HeadVoter):
         check_between("reliability", state["reliability"], -1, 1)
 
     def scorer(self) -> HeadScorer:
-        """Return what scores heads against `centroids_`; made once a fit, and not stored with the voter."""
+        """Return the scorer of heads against `centroids_`, created once per fit and not stored."""
         made_from = self.centroids_, self._scored_heads(), self.fitted_params_.score
         known = _SCORERS.get(self)
         if known is None or any(one is not other for one, other in zip(known[0], made_from, strict=True)):

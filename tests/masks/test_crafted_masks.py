@@ -65,7 +65,7 @@ def test_every_cut_and_flipped_byte_of_a_mask_is_refused_or_a_mask(tmp_path):
     assert refused > len(whole)
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(ModelError, match="it is no regular file"):
+    with pytest.raises(ModelError, match="it is not a regular file"):
         load_mask(path)
 
 

@@ -1,4 +1,4 @@
-"""The run folder: `results.json`, `config.yaml`, `classifier.safetensors`, and lists of clips as CSV."""
+"""The run folder: `results.json`, `results.md`, `config.yaml`, `classifier.safetensors`, lists of clips."""
 
 from __future__ import annotations
 
@@ -25,18 +25,21 @@ from calm_pl.jobs.hardware import device_facts
 from calm_pl.jobs.record import JobRecord
 from calm_pl.methods.classifier import Classifier, method_of
 from calm_pl.methods.table import PSEUDO_SUFFIX
+from calm_pl.report.markdown import run_markdown
 from calm_pl.report.terminal import notes
 from calm_pl.runs.findings import with_earlier
+from calm_pl.runs.folder import read_results
 from calm_pl.runs.predictions import PREDICTIONS_HASH, predictions_hash
 from calm_pl.voters import HeadVoter
 
 from .predictions import PredictionWriter
+from .showing import only_shows
 
 _PACKAGES = ("torch", "transformers", "lightning", "torchmetrics", "torchaudio", "numpy")
 
 
 class RunRecord(Callback):
-    """Write the records of a `FitFreeModule` after test, on rank 0; `results.json` last.
+    """Write the records of a `FitFreeModule` after test, on rank 0; `results.md` last, from `results.json`.
 
     Args:
         run_dir: the run folder.
@@ -101,11 +104,18 @@ class RunRecord(Callback):
                 (folder / name).unlink(missing_ok=True)
             else:
                 made.save(folder / name)
-        (folder / "figures" / "index.json").unlink(missing_ok=True)  # from an earlier run
+        for name in ("figures/index.json", "results.md"):  # from an earlier run
+            (folder / name).unlink(missing_ok=True)
         path = folder / "results.json"
         results = self._results(pl_module, data) | self._belonging(trainer)
         results = with_earlier(path, results | {"encodings": self._encodings(trainer, pl_module, data)})
         _write(path, json.dumps(results, indent=2) + "\n")
+        self._show(trainer, pl_module)
+
+    @only_shows
+    def _show(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the table of these results, which is read from them."""
+        _write(self.run_dir / "results.md", run_markdown(read_results(self.run_dir)))
 
     def _belonging(self, trainer: Trainer) -> dict[str, str]:
         """Return the hash of the `predictions.csv` that these results belong to, if it is already written."""

@@ -37,7 +37,7 @@ _FILES: dict[str, tuple[str, ...]] = {
     "pseudo_labels": ("pseudo_labels.csv", "pseudo_labels.json", "rejected.csv"),
     "predictions": ("predictions.csv",),
     "run_record": (
-        *("results.json", "classifier.safetensors", "classifier_pl.safetensors"),
+        *("results.json", "results.md", "classifier.safetensors", "classifier_pl.safetensors"),
         *("skipped.csv", "missing.csv", "odd_clips.csv"),
     ),
     "figures": ("figures/index.json", "figures/agreement.json"),

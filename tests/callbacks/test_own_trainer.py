@@ -68,7 +68,14 @@ def test_the_example_of_the_docs(esc_root, lalm, tmp_path, monkeypatch, capsys):
     exec(compile(steps, "docs/callbacks.md", "exec"), vars(names))
     folder = tmp_path / "runs" / "mine"
     assert {path.name for path in folder.iterdir()} == {
-        *("predictions.csv", "results.json", "classifier.safetensors", "skipped.csv", "report.html"),
+        *(
+            "predictions.csv",
+            "results.json",
+            "results.md",
+            "classifier.safetensors",
+            "skipped.csv",
+            "report.html",
+        ),
     }
     results = json.loads((folder / "results.json").read_text())
     assert results["methods"]["calm"]["accuracy"] == names.module.results["calm"].accuracy

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from calm_pl import load_classifier
+from calm_pl.report.markdown import run_markdown
+from calm_pl.runs import read_run
 
 QUIET = ("wandb.mode=disabled", "run.overwrite=true", "bank.dir=bank", "data.shots=2")
 FILES = "callbacks=[predictions,run_record]"
@@ -22,6 +24,9 @@ def job(call, small_job):
 
 def test_a_classifier_of_an_earlier_run_goes(job):
     assert "classifier.safetensors" in job(FILES, "methods=[calm]")
+    table = Path("run/results.md").read_text()
+    assert table == run_markdown(read_run("run"))
+    assert "| CALM |" in table
     assert "classifier.safetensors" not in job(FILES, "methods=[knn]")
     assert "classifier.safetensors" not in job(FILES, "methods=[zero_shot]")
 

@@ -39,6 +39,7 @@ def test_the_run_folder_is_as_documented(finished):
     names = {path.name for path in folder.iterdir()}
     assert names >= {
         "results.json",
+        "results.md",
         "predictions.csv",
         "config.yaml",
         "classifier.safetensors",

@@ -7,7 +7,9 @@ from conftest import ALL_CALLBACKS
 
 from calm_pl.runs.lock import RunLock
 
-OURS = {"results.json", "config.yaml", "classifier.safetensors", "skipped.csv", "predictions.csv"}
+OURS = {
+    *("results.json", "results.md", "config.yaml", "classifier.safetensors", "skipped.csv", "predictions.csv")
+}
 
 
 def names(folder):
@@ -73,7 +75,9 @@ def test_a_folder_in_use_is_refused_at_the_start(run, call, small_job, tmp_path)
     assert result.returncode == 1
     assert "holds a run. Choose another run.dir, or set run.overwrite=true" in result.stderr
     assert call(*sweep, "run.overwrite=true").returncode == 0
-    assert not {"results.json", "predictions.csv", "classifier.safetensors"} & names(tmp_path / "run")
+    assert not {"results.json", "results.md", "predictions.csv", "classifier.safetensors"} & names(
+        tmp_path / "run"
+    )
     assert "holds a sweep" in run(status=1).stderr
     run("run.overwrite=true")
     assert not {"sweep.csv", "sweep.json", "sweep.parquet"} & names(tmp_path / "run")

@@ -75,6 +75,7 @@ def test_what_only_shows_results_may_fail(call, small_job, tmp_path, monkeypatch
 
     monkeypatch.setattr("calm_pl.figures.folder.draw_into", broken)
     monkeypatch.setattr("callbacks.report.write_run_page", broken)
+    monkeypatch.setattr("callbacks.run_record.run_markdown", broken)
     monkeypatch.setattr("callbacks.wandb_tables.WandbTables._log", broken)
     callbacks = "callbacks=[run_record,predictions,figures,report,wandb_tables]"
     result = call("fit-free", *small_job, callbacks, "wandb.mode=offline")
@@ -83,7 +84,7 @@ def test_what_only_shows_results_may_fail(call, small_job, tmp_path, monkeypatch
     results = json.loads((run / "results.json").read_text())
     assert (run / "predictions.csv").is_file()
     assert (run / "classifier.safetensors").is_file()
-    for name in ("FigureWriter", "ReportWriter", "WandbTables"):
+    for name in ("RunRecord", "FigureWriter", "ReportWriter", "WandbTables"):
         told = f"{name} failed: OSError: [Errno 28] No space left on device"
         assert f"Warning: {told}" in result.stdout
         assert told in caplog.text

@@ -13,7 +13,7 @@ from made_runs import make_run
 from calm_pl.errors import RunError
 from calm_pl.metrics import paired_difference
 from calm_pl.report.latex import escaped, latex_text
-from calm_pl.report.markdown import markdown_text
+from calm_pl.report.markdown import markdown_text, run_markdown
 from calm_pl.report.overview import Mark, overview
 from calm_pl.report.overview_csv import csv_text
 from calm_pl.report.overview_terminal import print_overview
@@ -209,6 +209,14 @@ def test_names_cannot_become_markdown_or_cells(hostile):
     assert "\x1b" not in markdown_text(hostile)
     cells = list(csv.reader(io.StringIO(csv_text(hostile))))
     assert {len(row) for row in cells} == {5}
+
+
+def test_the_results_of_one_run_as_a_page(made):
+    (run,) = find_runs([made("a", model="<b>x</b>", accuracies={"calm": 0.875})])
+    text = run_markdown(run)
+    assert text.startswith("# made · \\<b\\>x\\</b\\>\n\n| method | made, accuracy | made, Macro-F1 |\n")
+    assert "| CALM | **87.5 \\[40.0–80.0\\]** | 50.0 \\[30.0–70.0\\] |" in text
+    assert text.endswith("- In %, made \\<b\\>up\\</b\\>.\n")
 
 
 @pytest.mark.parametrize("width", [80, 40])

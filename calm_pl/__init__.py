@@ -9,6 +9,7 @@ from calm_pl.lazy_names import lazy_names
 if TYPE_CHECKING:
     from calm_pl.methods.classifier import load_classifier
     from calm_pl.models import FrozenLALM
+    from calm_pl.report.loaded import Results, load_results
     from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Gda, Sav
 
 __version__ = "0.1.0"
@@ -18,15 +19,18 @@ __all__ = [
     "CalmGlobal",
     "FrozenLALM",
     "Gda",
+    "Results",
     "Sav",
     "__version__",
     "load_classifier",
+    "load_results",
 ]
 __getattr__ = lazy_names(
     __name__,
     {
         "methods.classifier": ("load_classifier",),
         "models": ("FrozenLALM",),
+        "report.loaded": ("Results", "load_results"),
         "voters": ("Calm", "CalmAuto", "CalmGlobal", "Gda", "Sav"),
     },
 )

@@ -17,9 +17,14 @@ _MARKS = {Mark.NONE: " ", Mark.BEST: _BEST, Mark.NEAR: NEAR}
 _AROUND = 3  # columns that a cell takes beside its text
 
 
-def print_overview(table: Overview) -> None:
-    """Print the table, in several parts where its columns do not fit beside each other, and its notes."""
-    console = Console()
+def print_overview(table: Overview, console: Console | None = None) -> None:
+    """Print the table, in several parts where its columns do not fit beside each other, and its notes.
+
+    Args:
+        table: what to print.
+        console: where to; None is standard output.
+    """
+    console = console or Console()
     labels = _labels(table)
     for part in _parts(table, max(map(len, labels)), console.width):
         shown = Table(box=box.SIMPLE_HEAD)

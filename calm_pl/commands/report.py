@@ -13,10 +13,13 @@ from calm_pl.methods import METHODS
 from calm_pl.report.terminal import percent, points, span
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from calm_pl.report import RunFolder
     from calm_pl.report.comparison import Comparison, RunDifference
 
 _WIDE = 100  # width of a terminal, in columns
+_ENDLESS = 10_000
 _EXAMPLES = """\
   {program} runs/a                             rewrite runs/a/report.html
   {program} runs/a --audio                     with embedded audio clips
@@ -63,41 +66,56 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Print a row per method and run."""
-    from rich import box
+    """A row for each method and run; runs are numbered where their names do not fit."""
     from rich.console import Console
-    from rich.table import Table
 
-    from calm_pl.metrics.intervals import Interval
     from calm_pl.report.comparison import remarks
-    from calm_pl.report.results import metrics_of
 
     console = Console()
+    table = _table(comparison, comparison.names, console.width)
+    room = console.options.update(max_width=_ENDLESS)
+    if console.measure(table, options=room).maximum > console.width:
+        numbers = [str(number) for number in range(1, len(comparison.names) + 1)]
+        table = _table(comparison, numbers, console.width)
+        for number, name in zip(numbers, comparison.names, strict=True):
+            console.print(f"Run {number}: {name}", highlight=False, markup=False, soft_wrap=True)
+    console.print(table)
+    for line in remarks(comparison):
+        console.print(line, highlight=False, markup=False)
+
+
+def _table(comparison: Comparison, names: Sequence[str], width: int) -> Table:
+    """Return the table; every row names its method, so that none is taken for another's."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from calm_pl.metrics.intervals import Interval
+    from calm_pl.report.results import metrics_of
+
     main, *others = metrics_of(next(iter(comparison.runs[0].methods.values())))
-    others = others if console.width >= _WIDE else []  # the page has all of them
+    others = others if width >= _WIDE else []  # the page has them all
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("method", no_wrap=True)
-    table.add_column("run", overflow="fold", min_width=8)
+    for head in ("method", "run"):
+        table.add_column(head, no_wrap=True)
     for head in (main.title, "95 %", *(one.title for one in others), "points", "95 %", "sig."):
         table.add_column(head, justify="right", no_wrap=True)
     for method in comparison.methods:
-        for number, (name, one) in enumerate(zip(comparison.names, comparison.runs, strict=True)):
+        for number, (name, one) in enumerate(zip(names, comparison.runs, strict=True)):
             entry = one.methods.get(method)
             if entry is None:
                 continue
             found = comparison.of(method, number)
             table.add_row(
-                "" if number else METHODS.title(method),
-                name,
+                METHODS.title(method),
+                Text(name),
                 percent(entry[main.key]),
                 span(Interval(*entry["ci95"][main.key])),
                 *("–" if entry.get(more.key) is None else percent(entry[more.key]) for more in others),
                 *(["", "", ""] if found is None else _told(found)),
-                end_section=number == len(comparison.runs) - 1,
             )
-    console.print(table)
-    for line in remarks(comparison):
-        console.print(line, highlight=False)
+        table.add_section()
+    return table
 
 
 def _told(found: RunDifference) -> list[str]:

@@ -79,6 +79,27 @@ def test_runs_are_compared_in_the_terminal_and_on_a_page(call, tmp_path):
         assert f">{100 * entry['accuracy']:.1f}</td>" in page
 
 
+@pytest.mark.parametrize("names", [("a", "b"), ("esc50-Qwen2-Audio-7B-Instruct-0a1b2c3d", "esc50-[bold]-4")])
+def test_a_comparison_at_80_columns_names_method_and_run_in_each_row(call, tmp_path, monkeypatch, names):
+    monkeypatch.setenv("COLUMNS", "80")
+    make_run(tmp_path / names[0], methods=("calm_auto", "sav"))
+    make_run(tmp_path / names[1], methods=("sav", "calm_global", "gda"))
+    result = call("report", *names)
+    assert result.returncode == 0, result.stderr
+    lines = [line.rstrip() for line in result.stdout.splitlines()]
+    short = names if names == ("a", "b") else ("1", "2")
+    rows = [tuple(line.split()[:2]) for line in lines if re.search(r"\d–\d", line)]
+    assert rows == [
+        ("CALM-Auto", short[0]),
+        *(("SAVs", name) for name in short),
+        ("CALM-Global", short[1]),
+        ("GDA", short[1]),
+    ]
+    assert max(map(len, lines)) <= 80
+    if short != names:
+        assert lines[:2] == [f"Run 1: {names[0]}", f"Run 2: {names[1]}"]
+
+
 def test_a_comparison_without_out_writes_nothing(call, tmp_path):
     make_run(tmp_path / "a")
     before = sorted(tmp_path.rglob("*"))

@@ -16,6 +16,7 @@ from calm_pl.cells import unguarded
 from calm_pl.errors import RunError
 from calm_pl.regular_files import read_regular
 from calm_pl.runs.predictions import PREDICTIONS_HASH, AnswerTable, predictions_hash, read_answers
+from calm_pl.runs.result_rules import fault_of
 
 RESULTS = "results.json"
 """The file that a run writes last."""
@@ -106,10 +107,14 @@ def read_results(path: str | Path) -> RunFolder:
             f"{path}: contains no finished run: results.json is not in it. Give the run's folder, as in"
             " runs/NAME."
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(f"{path / RESULTS}: cannot be read as results: {error!r}") from error
     if not found or not methods:
         raise RunError(f"{path / RESULTS}: names no benchmark, model or method.")
+    if (fault := fault_of(results)) is not None:
+        raise RunError(f"{path / RESULTS}: cannot be read as results: {fault}.")
+    if (fault := fault_of(results)) is not None:
+        raise RunError(f"{path / RESULTS}: cannot be read as results: {fault}.")
     _refuse_mixed(path, results)
     config = path / "config.yaml"
     text = config.read_text(encoding="utf-8") if config.is_file() else ""

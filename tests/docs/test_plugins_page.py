@@ -83,7 +83,7 @@ def test_the_page_names_every_group():
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        ("1 / 0", "cannot be loaded: ZeroDivisionError: division by zero; mend or uninstall"),
+        ("1 / 0", "cannot be loaded: ZeroDivisionError: division by zero; fix or uninstall"),
         ("COUNTS = MY_QWEN = 3", "must be a .*, but is 3"),
     ],
 )

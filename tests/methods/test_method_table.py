@@ -85,12 +85,12 @@ def test_rows_that_cannot_be_are_refused(changes):
 def test_a_taken_key_is_refused_and_the_same_row_again_is_not():
     table = MethodTable([Method("x", "X", "An x.")])
     table.add(Method("x", "X", "An x."))
-    with pytest.raises(ConfigError, match="x is there already"):
+    with pytest.raises(ConfigError, match="x already exists"):
         table.add(Method("x", "Other", "Another x."))
 
 
 def test_an_unknown_method_is_refused_with_the_nearest():
-    with pytest.raises(ConfigError, match="but holds 'calm_gobal'; did you mean calm_global"):
+    with pytest.raises(ConfigError, match="but contains 'calm_gobal'; did you mean calm_global"):
         METHODS["calm_gobal"]
 
 

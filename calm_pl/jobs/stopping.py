@@ -13,8 +13,11 @@ from types import FrameType
 _PR_SET_PDEATHSIG = 1  # from Linux's prctl.h
 
 
-class StoppedError(Exception):
+class StoppedError(BaseException):
     """A signal asked the job to end.
+
+    Like KeyboardInterrupt it is no `Exception`: code that takes any of those for a fault of a file or a model
+    must not take this for one.
 
     Attributes:
         signal: its number.

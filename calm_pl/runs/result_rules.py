@@ -28,8 +28,8 @@ def fault_of(results: Mapping[str, Any]) -> str | None:
 
 def _fault_between(results: Mapping[str, Any]) -> str | None:
     """Return what does not go together among parts that are right by themselves."""
-    classes, positive = results.get("classes", ()), results.get("positive")
-    if positive is not None and positive not in classes:
+    classes, positive = results.get("classes"), results.get("positive")
+    if classes is not None and positive is not None and positive not in classes:
         return f"`positive` must be a class, but is {_shown(positive)}"
     known = results.get("methods", {})
     for one in results.get("differences", ()):

@@ -138,7 +138,7 @@ def test_the_metric_is_that_which_decides_the_task(made):
             "macro_f1": 0.5 + number / 10,
             "sd": {"macro_f1": {"draws": 0.012, "folds": None}},
         }
-        entry["rounds"] = [{"fold": None, "draw": 0}, {"fold": None, "draw": 1}]
+        entry["rounds"] = [{"fold": None, "draw": draw, "accuracy": entry["accuracy"]} for draw in (0, 1)]
     path.write_text(json.dumps(results))
     table = overview(find_runs([folder]))
     assert table.columns[0].metric == "Macro-F1"

@@ -3,9 +3,9 @@
     python benchmarks/arithmetic.py --out benchmarks/results/arithmetic.json
 
 Random vectors of 1,024 heads of 128 dimensions, as a 7B model has; all in one process, in turn. Rates are
-clips a second of CPU time times the number of threads, so that other work on the machine counts for little.
-`plain_float32` scores every clip against normalised centroids in one product a head, with nothing beside the
-equations: no exactness over batches, no checks.
+clips per second of CPU time times the number of threads, so that other work on the machine counts for little.
+`plain_float32` scores every clip against normalised centroids in one product per head, with nothing beside
+the equations: no exactness over batches, no checks.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CHUNK = 64
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """Return CPU seconds a thread, of the second call."""
+    """Return CPU seconds per thread, of the second call."""
     call()
     start = time.process_time()
     call()
@@ -38,7 +38,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def matrix_rate() -> float:
-    """Return float32 operations a second of a product of large matrices."""
+    """Return float32 operations per second of a product of large matrices."""
     a = torch.randn(2_048, 2_048)
     return 2 * 2_048**3 / seconds(lambda: a @ a)
 

@@ -28,7 +28,7 @@ from calm_pl.functional.leave_one_out import leave_one_out_scores
 from calm_pl.functional.logistic import LogisticFits, logistic_fits, logistic_left_out
 from calm_pl.functional.reliability import clip_reliability, shrink, sum_by_class
 from calm_pl.functional.sampling import hashed_uniforms, nucleus, sample_tokens
-from calm_pl.functional.scores import HeadScorer, head_scores, posteriors, unit
+from calm_pl.functional.scores import HeadScorer, candidate_scores, head_scores, posteriors, unit
 from calm_pl.functional.votes import majority_vote, posterior_votes, weighted_vote, weighted_votes
 from calm_pl.functional.weights import head_weights, top_heads
 from calm_pl.functional.whitening import ScatterSums, apply_whitening, scatter_sums, whitening, without
@@ -45,6 +45,7 @@ __all__ = [
     "balanced_folds",
     "calibrate",
     "calibrate_left_out",
+    "candidate_scores",
     "centred",
     "centroids_from_sums",
     "class_sums",

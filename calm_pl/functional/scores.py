@@ -43,6 +43,11 @@ class HeadScorer:
         for block in clip_chunks(heads, classes * dim, _BLOCK):
             self._centroids_HDC[block] = self._scaled(centroids_CHD[:, block]).permute(1, 2, 0)
 
+    @property
+    def num_bytes(self) -> int:
+        """Memory that the scaled centroids take."""
+        return self._centroids_HDC.numel() * self._centroids_HDC.element_size()
+
     def blocks(self, num_clips: int, least: int = 1) -> Iterator[slice]:
         """Return slices that divide the heads so that the scores of some clips stay in a core's cache.
 
@@ -72,6 +77,11 @@ def head_scores(x_NHD: Tensor, centroids_CHD: Tensor, score: str = "cosine") -> 
 
 def _as_float64(x: Tensor) -> Tensor:
     return x.to(torch.float64)
+
+
+def candidate_scores(s_NHC: Tensor, candidates_NC: Tensor | None) -> Tensor:
+    """Return scores, with -infinity for classes that are not candidates; all are where None."""
+    return s_NHC if candidates_NC is None else s_NHC.masked_fill(~candidates_NC[:, None], -torch.inf)
 
 
 def posteriors(s_NHC: Tensor, tau_p: float) -> Tensor:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from calm_pl.functional.scores import HeadScorer, posteriors
+from calm_pl.functional.scores import HeadScorer, candidate_scores, posteriors
 
 
 class MajorityVote(NamedTuple):
@@ -84,9 +84,7 @@ def posterior_votes(
     votes: list[Tensor] = []
     # The sums of many settings are read and written for each block of heads, which must be worth it.
     for heads in scorer.blocks(len(x_NHD), max(len(weights) for _, weights in settings)):
-        s_NHC = scorer(x_NHD, heads)
-        if candidates_NC is not None:
-            s_NHC = s_NHC.masked_fill(~candidates_NC[:, None], -torch.inf)
+        s_NHC = candidate_scores(scorer(x_NHD, heads), candidates_NC)
         p_NHC = {tau_p: posteriors(s_NHC, tau_p).to(torch.float64) for tau_p, _ in settings}
         found = [weighted_votes(p_NHC[tau_p], weights[..., heads]) for tau_p, weights in settings]
         votes = [total + more for total, more in zip(votes, found, strict=True)] if votes else found

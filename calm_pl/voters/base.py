@@ -351,13 +351,16 @@ class ScoreVoter(HeadVoter):
         check_between("reliability", state["reliability"], -1, 1)
 
     def scorer(self) -> HeadScorer:
-        """Return the scorer of heads against `centroids_`, created once per fit and not stored."""
+        """Return the scorer of heads against `centroids_`, kept for the next batch but not stored."""
         made_from = self.centroids_, self._scored_heads(), self.fitted_params_.score
         known = _SCORERS.get(self)
         if known is None or any(one is not other for one, other in zip(known[0], made_from, strict=True)):
             centroids_CHD, heads, score = made_from
             kept_CKD = centroids_CHD if heads is None else centroids_CHD[:, heads]
-            known = _SCORERS[self] = made_from, HeadScorer(kept_CKD, score)
+            known = made_from, HeadScorer(kept_CKD, score)
+            _SCORERS.pop(self, None)
+            if known[1].num_bytes + sum(one.num_bytes for _, one in _SCORERS.values()) <= _MOST_KEPT:
+                _SCORERS[self] = known
         return known[1]
 
     def _scored_heads(self) -> Tensor | None:
@@ -369,11 +372,9 @@ _SCORERS: WeakKeyDictionary[ScoreVoter, tuple[tuple[Tensor, Tensor | None, str],
     WeakKeyDictionary()
 )
 """Scorers with what they were made from; not on the voters, which predicting must not change."""
-
-
-def candidate_scores(s_NHC: Tensor, candidates_NC: Tensor | None) -> Tensor:
-    """Return scores, with -infinity for classes that are not candidates."""
-    return s_NHC if candidates_NC is None else s_NHC.masked_fill(~candidates_NC[:, None], -torch.inf)
+_MOST_KEPT = 2**30
+"""Bytes of all scorers that are kept: the voters of many folds and draws must not fill the memory. Beyond it
+they are made anew for each batch."""
 
 
 def among(decision: Decision, candidates_NC: Tensor | None) -> Decision:

@@ -6,7 +6,7 @@ posteriors; those with the same kind of evidence, its sums. Only weights and vot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -20,6 +20,7 @@ from calm_pl.voters.evidence import reliability_sums
 from calm_pl.voters.support import Support, as_heldout
 
 Item = TypeVar("Item")
+Decider = Callable[[Tensor, Tensor | None], Iterator[tuple[CalmBase, Decision]]]
 
 
 def fit_many(
@@ -68,25 +69,29 @@ def vote_many(
             decided[places[id(voter)]].append(voter.vote(x_NHD, candidates_NC))
     for _, some in _groups(weighted, lambda v: v.fitted_params_.score):
         classes, heads, dim = some[0].centroids_.shape
+        decide = _decider(some)
         for chunk in clip_chunks(len(x_NHD), heads * max(classes, dim)):
             x = x_NHD[chunk].to(some[0].centroids_.device)
             allowed_NC = None if candidates_NC is None else candidates_NC[chunk].to(x.device)
-            for voter, decision in _decide(some, x, allowed_NC):
+            for voter, decision in decide(x, allowed_NC):
                 decided[places[id(voter)]].append(among(decision, allowed_NC))
     decisions = [Decision(*(torch.cat(column) for column in zip(*parts, strict=True))) for parts in decided]
     return [with_finite_scores(decision, candidates_NC) for decision in decisions]
 
 
-def _decide(
-    voters: Sequence[CalmBase], x_NHD: Tensor, candidates_NC: Tensor | None
-) -> Iterable[tuple[CalmBase, Decision]]:
-    """Return the decisions on one chunk of clips."""
+def _decider(voters: Sequence[CalmBase]) -> Decider:
+    """Return a function that yields each voter's decision on one chunk of clips."""
     groups = _groups(voters, lambda v: (v.fitted_params_.tau_p, v.conditional))
     settings = [(tau_p, torch.stack([voter.weights_ for voter in some])) for (tau_p, _), some in groups]
-    votes = posterior_votes(x_NHD, voters[0].scorer(), settings, candidates_NC)
-    for (_, some), votes_NSC in zip(groups, votes, strict=True):
-        for voter, scores_NC in zip(some, votes_NSC.to(torch.float32).unbind(1), strict=True):
-            yield voter, Decision(scores_NC, scores_NC.argmax(-1))
+    scorer = voters[0].scorer()
+
+    def decide(x_NHD: Tensor, candidates_NC: Tensor | None) -> Iterator[tuple[CalmBase, Decision]]:
+        votes = posterior_votes(x_NHD, scorer, settings, candidates_NC)
+        for (_, some), votes_NSC in zip(groups, votes, strict=True):
+            for voter, scores_NC in zip(some, votes_NSC.to(torch.float32).unbind(1), strict=True):
+                yield voter, Decision(scores_NC, scores_NC.argmax(-1))
+
+    return decide
 
 
 def _groups(items: Sequence[Item], key: Callable[[Item], Hashable]) -> list[tuple[Any, list[Item]]]:

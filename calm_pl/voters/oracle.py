@@ -8,7 +8,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from calm_pl.functional import clip_chunks, posteriors
+from calm_pl.functional import candidate_scores, clip_chunks, posteriors
 from calm_pl.functional.selection import Reliabilities, Setting, judge_settings
 from calm_pl.voters.calm import CalmBase, setting_of
 from calm_pl.voters.support import Support
@@ -49,11 +49,11 @@ class OracleSearch:
         """
         centroids_CHD = self.voter.centroids_
         classes, heads, dim = centroids_CHD.shape
+        scorer = self.voter.scorer()
         for chunk in clip_chunks(len(x_NHD), heads * max(len(self.settings), classes, dim)):
             x, y = x_NHD[chunk].to(centroids_CHD.device), y_N[chunk].to(centroids_CHD.device)
-            s_NHC = self.voter.scorer()(x)
-            if candidates_NC is not None:
-                s_NHC = s_NHC.masked_fill(~candidates_NC[chunk].to(s_NHC.device)[:, None], -torch.inf)
+            allowed_NC = None if candidates_NC is None else candidates_NC[chunk].to(x.device)
+            s_NHC = candidate_scores(scorer(x), allowed_NC)
             hits = []
             for tau_p, evidence in self._evidence.items():
                 some = [one for one in self.settings if one.tau_p == tau_p]

@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from calm_pl.functional import HeadScorer, majority_vote, top_heads
-from calm_pl.voters.base import Decision, ScoreVoter, among, candidate_scores
+from calm_pl.functional import HeadScorer, candidate_scores, majority_vote, top_heads
+from calm_pl.voters.base import Decision, ScoreVoter, among
 from calm_pl.voters.settings import SavSettings
 from calm_pl.voters.state import Form, check_heads
 from calm_pl.voters.support import Support

@@ -6,7 +6,7 @@ from test_sums_over_ranks import CLASSES, SPLITS, Ranks
 
 from calm_pl.functional import HeadScorer, chunks
 from calm_pl.functional.selection import SettingGrid
-from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Gda, Sav, gather_support
+from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Gda, Sav, base, gather_support
 from calm_pl.voters.many import fit_many, vote_many
 
 
@@ -119,3 +119,31 @@ def test_no_clip_and_no_voter():
     fit_many(some, gather_support(x, y))
     assert [tuple(d.scores_NC.shape) for d in vote_many(some, x[:0])] == [(0, 3)] * 3
     assert vote_many([], x) == []
+
+
+def test_a_scorer_is_kept_until_the_next_fit(monkeypatch):
+    x, y = clips(1)
+    other = clips(2)
+    made, make = [], HeadScorer.__init__
+    monkeypatch.setattr(HeadScorer, "__init__", lambda *args: made.append(1) or make(*args))
+    for voter in (Calm(), Sav(2)):
+        voter.fit(x, y)
+        made.clear()
+        voter.vote(x)
+        voter.vote(x)
+        assert len(made) == 1
+        voter.fit(*other)
+        again = type(voter)(**voter.get_params()).fit(*other)
+        assert torch.equal(voter.vote(x).scores_NC, again.vote(x).scores_NC)
+
+
+def test_scorers_of_many_rounds_keep_within_a_bound(monkeypatch):
+    x, y = clips(1)
+    rounds = [Calm().fit(x, y) for _ in range(4)]
+    expected = [voter.vote(x).scores_NC for voter in rounds]
+    size = rounds[0].scorer().num_bytes
+    base._SCORERS.clear()
+    monkeypatch.setattr(base, "_MOST_KEPT", 2 * size)
+    for voter, scores in zip(rounds, expected, strict=True):
+        assert torch.equal(voter.vote(x).scores_NC, scores)
+    assert len(base._SCORERS) == 2

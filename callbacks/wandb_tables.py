@@ -129,13 +129,13 @@ def _log_predictions(run: Any, module: FitFreeModule) -> None:
     table = wandb.Table(columns=list[str | int](header), data=list(islice(guarded_rows(rows), _MOST_ROWS)))
     run.log({"test/predictions": table})
     run.summary["predictions_left_out"] = sum(1 for _ in rows)
-    answers = [*module.task.classes, "no answer"]
+    names = [*module.task.classes, "no answer"]
     for name, result in module.results.items():
         cells = wandb.Table(columns=["truth", "predicted", "questions"])
         for truth, predicted in zip(*result.confusion_CC.nonzero(), strict=True):
             cells.add_data(
-                guarded(answers[truth]),
-                guarded(answers[predicted]),
+                guarded(names[truth]),
+                guarded(names[predicted]),
                 float(result.confusion_CC[truth, predicted]),
             )
         run.log({f"test/{name}/confusion": cells})
@@ -169,17 +169,17 @@ def _log_sound(run: Any, folder: RunFolder, module: FitFreeModule, most: int) ->
         return
     import wandb
 
-    answers = folder.answers
+    predictions = folder.predictions
     paths = {query.clip.id: query.clip.path for query in module.task.query}
-    labels = [*answers.classes, "no answer"]
-    table = wandb.Table(columns=["clip", "sound", "truth", *answers.methods])
-    for one in islice(in_turn(shown_clips(answers), most), most):
-        clip = answers.questions[one.position].clip
+    labels = [*predictions.classes, "no answer"]
+    table = wandb.Table(columns=["clip", "sound", "truth", *predictions.methods])
+    for one in islice(in_turn(shown_clips(predictions), most), most):
+        clip = predictions.questions[one.position].clip
         try:
             wave = load_audio(paths[clip], RATE, MOST_SECONDS).windows[0]
         except BadClipError:
             continue  # it was readable when evaluated
-        said = [labels[answer] for answer, _, _ in one.predictions]
+        said = [labels[predicted] for predicted, _, _ in one.predictions]
         sound = wandb.Audio(wave, sample_rate=RATE, caption=clip)
         table.add_data(guarded(clip), sound, guarded(labels[one.label]), *map(guarded, said))
     run.log({"test/listen": table})

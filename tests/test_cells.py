@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from calm_pl.cells import control_character, guarded, joined, unguarded
-from calm_pl.runs.predictions import header_of, read_answers, write_rows
+from calm_pl.runs.predictions import header_of, read_predictions, write_rows
 
 FORMULAS = ["=1+2", "+cmd|' /C calc'!A0", "-rec.wav", "@SUM(A1)", "\t=1", "\r=1", "-", "'=1", "''@x", "-1-1"]
 PLAIN = ["", "dog", "-1", "+2.5", "-1e-5", "-inf", "'quoted'", "a=b", " =1", "猫", "[1]"]
@@ -33,11 +33,11 @@ def test_predictions_are_guarded_and_read_again(tmp_path):
     with (tmp_path / "p.csv").open(newline="") as file:
         cells = [cell for row in csv.reader(file) for cell in row]
     assert not [cell for cell in cells if cell[:1] in "=+-@\t\r" and cell not in ("", "-1")]
-    table = read_answers(tmp_path / "p.csv", labels)
+    table = read_predictions(tmp_path / "p.csv", labels)
     assert table.methods == ("=m",)
     assert table.classes == tuple(labels)
     assert [one.clip for one in table.questions] == [f"-{n}.wav" for n in range(4)]
-    np.testing.assert_array_equal(table.answer_QDM[:, 0, 0], [3, 0, 1, 2])
+    np.testing.assert_array_equal(table.predicted_QDM[:, 0, 0], [3, 0, 1, 2])
 
 
 def test_labels_in_one_cell():

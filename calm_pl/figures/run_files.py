@@ -36,24 +36,24 @@ def facts_of(run: RunFolder) -> RunFacts:
     Raises:
         RunError: a file is missing or invalid.
     """
-    answers, num_draws = run.answers, run.answers.answer_QDM.shape[1]
+    table, num_draws = run.predictions, run.predictions.predicted_QDM.shape[1]
     try:
         metric = main_metric(next(iter(run.methods.values())))
         positive = run.results.get("positive")
-        place = {method: answers.methods.index(method) for method in run.methods}
+        place = {method: table.methods.index(method) for method in run.methods}
         return RunFacts(
-            answers.classes,
-            np.repeat(answers.label_Q, num_draws),
+            table.classes,
+            np.repeat(table.label_Q, num_draws),
             num_draws,
             {
                 METHODS.title(method): MethodPredictions(
-                    answers.answer_QDM[..., m].ravel(), answers.confidence_QDM[..., m].ravel()
+                    table.predicted_QDM[..., m].ravel(), table.confidence_QDM[..., m].ravel()
                 )
                 for method, m in place.items()
             },
             {METHODS.title(method): _estimate(entry, metric.key) for method, entry in run.methods.items()},
             metric.title,
-            None if positive is None else answers.classes.index(positive),
+            None if positive is None else table.classes.index(positive),
             _heads(run),
             _agreement(run.path / "figures" / AGREEMENT),
         )

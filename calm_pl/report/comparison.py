@@ -13,7 +13,7 @@ from calm_pl.metrics import paired_difference
 from calm_pl.metrics.intervals import Interval
 from calm_pl.metrics.paired import Estimate
 from calm_pl.runs.folder import LIMITED, RunFolder
-from calm_pl.runs.predictions import AnswerTable
+from calm_pl.runs.predictions import PredictionTable
 
 
 class Shared(NamedTuple):
@@ -87,10 +87,10 @@ def compare(runs: Sequence[RunFolder]) -> Comparison:
     first, *others = runs
     shared = [_shared(first, other) for other in others]
     differences = [
-        _difference(method, number, first.answers, other.answers, common)
-        for method in first.answers.methods
+        _difference(method, number, first.predictions, other.predictions, common)
+        for method in first.predictions.methods
         for number, (other, common) in enumerate(zip(others, shared, strict=True), 1)
-        if method in other.answers.methods
+        if method in other.predictions.methods
     ]
     return Comparison(tuple(runs), names_of(runs), tuple(shared), tuple(differences))
 
@@ -104,7 +104,11 @@ def remarks(comparison: Comparison) -> list[str]:
         if run.results.get("limited") is not None
     ]
     for name, other, common in zip(comparison.names[1:], others, comparison.shared, strict=True):
-        both, here, there = len(common.first_q), len(first.answers.questions), len(other.answers.questions)
+        both, here, there = (
+            len(common.first_q),
+            len(first.predictions.questions),
+            len(other.predictions.questions),
+        )
         if both == here == there:
             lines.append(f"{name} has the same query set as {comparison.names[0]}: {both:,} questions.")
         else:
@@ -112,11 +116,11 @@ def remarks(comparison: Comparison) -> list[str]:
                 f"{name} shares {both:,} of its {there:,} questions with {comparison.names[0]} ({here:,}):"
                 " accuracies are over its own questions, differences over shared questions only."
             )
-        if set(first.answers.classes) != set(other.answers.classes):
+        if set(first.predictions.classes) != set(other.predictions.classes):
             lines.append(
-                f"{name} has {len(other.answers.classes)} classes, not {len(first.answers.classes)}."
+                f"{name} has {len(other.predictions.classes)} classes, not {len(first.predictions.classes)}."
             )
-        draws = [run.answers.answer_QDM.shape[1] for run in (first, other)]
+        draws = [run.predictions.predicted_QDM.shape[1] for run in (first, other)]
         if draws[0] != draws[1]:
             lines.append(
                 f"{name} has {draws[1]} draws of the support, not {draws[0]}: its intervals cover clips only."
@@ -134,24 +138,26 @@ def shared_class_accuracies(comparison: Comparison, method: str) -> dict[str, li
 
     Only classes with such questions, in the order of the first run; None for runs without the method.
     """
-    first = comparison.runs[0].answers
-    everywhere = set(first.questions).intersection(*(run.answers.questions for run in comparison.runs[1:]))
+    first = comparison.runs[0].predictions
+    everywhere = set(first.questions).intersection(
+        *(run.predictions.questions for run in comparison.runs[1:])
+    )
     columns: list[dict[str, float | None]] = []
     for run in comparison.runs:
-        if method not in run.answers.methods:
+        if method not in run.predictions.methods:
             columns.append(dict.fromkeys(first.classes))
             continue
-        rows = np.array([q in everywhere for q in run.answers.questions])
-        right_q = run.answers.right_QDM[rows][..., run.answers.methods.index(method)].mean(1)
-        label_q = run.answers.label_Q[rows]
+        rows = np.array([q in everywhere for q in run.predictions.questions])
+        right_q = run.predictions.right_QDM[rows][..., run.predictions.methods.index(method)].mean(1)
+        label_q = run.predictions.label_Q[rows]
         columns.append(
-            {run.answers.classes[c]: float(right_q[label_q == c].mean()) for c in np.unique(label_q)}
+            {run.predictions.classes[c]: float(right_q[label_q == c].mean()) for c in np.unique(label_q)}
         )
     counted = Counter(question.label for question in everywhere)
     return {label: [column[label] for column in columns] for label in first.classes if counted[label]}
 
 
-def shared_questions(first: AnswerTable, second: AnswerTable) -> Shared | None:
+def shared_questions(first: PredictionTable, second: PredictionTable) -> Shared | None:
     """Return the questions that two runs share; None if there are none."""
     place = {question: q for q, question in enumerate(second.questions)}
     pairs = [(q, place[one]) for q, one in enumerate(first.questions) if one in place]
@@ -159,12 +165,12 @@ def shared_questions(first: AnswerTable, second: AnswerTable) -> Shared | None:
 
 
 def difference_between(
-    first: AnswerTable, second: AnswerTable, shared: Shared, methods: tuple[str, str]
+    first: PredictionTable, second: PredictionTable, shared: Shared, methods: tuple[str, str]
 ) -> Estimate:
     """Estimate the accuracy of a method of the second run minus that of a method of the first.
 
     Args:
-        first: answers of a run.
+        first: predictions of a run.
         second: of another.
         shared: their shared questions.
         methods: a method of the first and one of the second.
@@ -177,18 +183,18 @@ def difference_between(
 
 
 def _shared(first: RunFolder, second: RunFolder) -> Shared:
-    shared = shared_questions(first.answers, second.answers)
+    shared = shared_questions(first.predictions, second.predictions)
     if shared is None:
         raise RunError(
             f"{second.path} shares no query clip with {first.path} (such as"
-            f" {second.answers.questions[0].clip!r} and {first.answers.questions[0].clip!r}): only runs on"
-            " the same benchmark and fold can be compared."
+            f" {second.predictions.questions[0].clip!r} and {first.predictions.questions[0].clip!r}):"
+            " only runs on the same benchmark and fold can be compared."
         )
     return shared
 
 
 def _difference(
-    method: str, run: int, first: AnswerTable, second: AnswerTable, shared: Shared
+    method: str, run: int, first: PredictionTable, second: PredictionTable, shared: Shared
 ) -> RunDifference:
     found = difference_between(first, second, shared, (method, method))
     return RunDifference(method, run, len(shared.first_q), found.mean, found.interval, found.p_value)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from calm_pl.runs.predictions import AnswerTable
+from calm_pl.runs.predictions import PredictionTable
 
 MISTAKEN_SHOWN = 8  # per class, method and direction
 CLIPS_SHOWN = 6  # a class
@@ -31,7 +31,7 @@ class ShownClip(NamedTuple):
     wrong: float
 
 
-def accuracies(table: AnswerTable) -> np.ndarray:
+def accuracies(table: PredictionTable) -> np.ndarray:
     """Return the accuracy by class and method, mean over draws, (C, M); NaN without questions."""
     count_C = class_counts(table)
     right_QM = table.right_QDM.mean(1)
@@ -39,40 +39,44 @@ def accuracies(table: AnswerTable) -> np.ndarray:
     return np.divide(sums_CM, count_C[:, None], out=np.full_like(sums_CM, np.nan), where=count_C[:, None] > 0)
 
 
-def class_counts(table: AnswerTable) -> np.ndarray:
+def class_counts(table: PredictionTable) -> np.ndarray:
     """Count the questions of each class, (C,)."""
     return np.bincount(table.label_Q, minlength=len(table.classes))
 
 
-def mistaken(table: AnswerTable, method: int) -> dict[tuple[int, int], float]:
+def mistaken(table: PredictionTable, method: int) -> dict[tuple[int, int], float]:
     """Return wrong predictions by (truth, predicted), mean over draws."""
-    draws = table.answer_QDM.shape[1]
+    draws = table.predicted_QDM.shape[1]
     counts = Counter(
-        (truth, answer)
-        for truth, answers in zip(table.label_Q.tolist(), table.answer_QDM[..., method].tolist(), strict=True)
-        for answer in answers
-        if answer != truth
+        (truth, predicted)
+        for truth, predicted in zip(
+            table.label_Q.tolist(), table.predicted_QDM[..., method].tolist(), strict=True
+        )
+        for predicted in predicted
+        if predicted != truth
     )
     return {cell: count / draws for cell, count in counts.items()}
 
 
-def confusion_data(table: AnswerTable, method: int) -> dict[str, Any]:
+def confusion_data(table: PredictionTable, method: int) -> dict[str, Any]:
     """Return a method's confusions for the page: the most frequent per class, and the number omitted."""
     cells = mistaken(table, method)
     wrong: list[list[list[float]]] = []
     rest: list[int] = []
     by_truth = {
-        truth: sorted(((count, answer) for (_, answer), count in some), key=lambda one: (-one[0], one[1]))
+        truth: sorted(
+            ((count, predicted) for (_, predicted), count in some), key=lambda one: (-one[0], one[1])
+        )
         for truth, some in groupby(sorted(cells.items()), key=lambda item: item[0][0])
     }
     for truth in range(len(table.classes)):
         ranked = by_truth.get(truth, [])
-        wrong.append([[answer, round(count, 2)] for count, answer in ranked[:MISTAKEN_SHOWN]])
+        wrong.append([[predicted, round(count, 2)] for count, predicted in ranked[:MISTAKEN_SHOWN]])
         rest.append(max(0, len(ranked) - MISTAKEN_SHOWN))
     return {"wrong": wrong, "rest": rest}
 
 
-def shown_clips(table: AnswerTable) -> list[list[ShownClip]]:
+def shown_clips(table: PredictionTable) -> list[list[ShownClip]]:
     """Return the clips per class, the worst first: most often wrong, then most confidently."""
     wrong_Q = 1 - table.right_QDM.mean((1, 2))
     sure_Q = np.where(table.right_QDM, -table.confidence_QDM, table.confidence_QDM).mean((1, 2))
@@ -97,12 +101,12 @@ def in_turn(by_class: list[list[ShownClip]], most: int) -> list[ShownClip]:
     return [clip for turn in turns for clip in turn if clip is not None]
 
 
-def _predictions(table: AnswerTable, position: int) -> tuple[tuple[int, float, float], ...]:
+def _predictions(table: PredictionTable, position: int) -> tuple[tuple[int, float, float], ...]:
     found = []
     for m in range(len(table.methods)):
-        answer_D = table.answer_QDM[position, :, m]
-        winner = int(np.bincount(answer_D).argmax())
-        gave = answer_D == winner
+        predicted_D = table.predicted_QDM[position, :, m]
+        winner = int(np.bincount(predicted_D).argmax())
+        gave = predicted_D == winner
         sure = float(table.confidence_QDM[position, gave, m].mean())
         found.append((winner, round(float(gave.mean()), 3), round(sure, 3)))
     return tuple(found)

@@ -279,24 +279,31 @@ def _not_worse(best: tuple[RunFolder, str], other: tuple[RunFolder, str], why: l
             )
         return bool(found) and not found[0]["holds"]
     try:
-        shared = shared_questions(first.answers, second.answers)
+        shared = shared_questions(first.predictions, second.predictions)
     except CalmError as error:
         why.append(f"{second.path} is not compared with {first.path}: {error}")
         return False
     if shared is None:
         why.append(f"{second.path} shares no query clip with {first.path}: not compared with it.")
         return False
-    both, here, there = len(shared.first_q), len(first.answers.questions), len(second.answers.questions)
+    both, here, there = (
+        len(shared.first_q),
+        len(first.predictions.questions),
+        len(second.predictions.questions),
+    )
     if not both == here == there:
         why.append(
             f"{second.path} ({there:,} questions) is compared with {first.path} ({here:,}) on the {both:,}"
             " that they share."
         )
-    if first.answers.answer_QDM.shape[1] != second.answers.answer_QDM.shape[1]:
+    if first.predictions.predicted_QDM.shape[1] != second.predictions.predicted_QDM.shape[1]:
         why.append(
             f"{second.path} and {first.path} differ in their number of draws: compared over clips only."
         )
-    return difference_between(first.answers, second.answers, shared, (best[1], other[1])).interval.high >= 0
+    return (
+        difference_between(first.predictions, second.predictions, shared, (best[1], other[1])).interval.high
+        >= 0
+    )
 
 
 def _how(slots: Sequence[_Slot], detailed: bool) -> list[str]:

@@ -44,7 +44,7 @@ def run_page(run: RunFolder, rule: SoundRule, paths: Mapping[str, Path], why_sil
     """Return the page; see `write_run_page`."""
     heads = heads_view(run)
     classes = classes_view(run, rule, paths, why_silent, _licence(run))
-    data: dict[str, Any] = {"classes": run.answers.classes, "perClass": classes.data}
+    data: dict[str, Any] = {"classes": run.predictions.classes, "perClass": classes.data}
     sections = [
         Section("results", "Results", results_section(run)),
         Section("classes", "Classes and confusions", classes.body),
@@ -60,7 +60,9 @@ def run_page(run: RunFolder, rule: SoundRule, paths: Mapping[str, Path], why_sil
         Section("setting", "Settings", setting_section(run)),
         Section("again", "Reproduce this run", again_section(run)),
     ]
-    subtitle = f"Run {run.name} · {len(run.answers.classes)} classes · training-free evaluation with calm_pl"
+    subtitle = (
+        f"Run {run.name} · {len(run.predictions.classes)} classes · training-free evaluation with calm_pl"
+    )
     return page(run.title, subtitle, sections, data, ("tables.js", "heads.js", "classes.js"))
 
 

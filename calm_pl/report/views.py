@@ -95,11 +95,11 @@ def classes_view(
     run: RunFolder, rule: SoundRule, paths: Mapping[str, Path], why_silent: str, licence: str
 ) -> View:
     """Return the accuracy of each class, what it is confused with, and its worst clips."""
-    answers = run.answers
-    clips = shown_clips(answers)
-    wanted = [answers.questions[one.position].clip for one in in_turn(clips, rule.clips_per_class)]
+    predictions = run.predictions
+    clips = shown_clips(predictions)
+    wanted = [predictions.questions[one.position].clip for one in in_turn(clips, rule.clips_per_class)]
     sound = embed(wanted, paths, int(rule.max_megabytes * 1e6)) if rule.audio and paths else EmbeddedSound()
-    names = [method_name(name) for name in answers.methods]
+    names = [method_name(name) for name in predictions.methods]
     body = join(
         [
             tag("p", "Select a class to see what it is confused with, and its clips.", class_="muted"),
@@ -134,10 +134,10 @@ def classes_view(
     order = {clip: number for number, clip in enumerate(sound.uris)}
     data = {
         "methods": names,
-        "confusions": [confusion_data(answers, m) for m in range(len(names))],
-        "counts": class_counts(answers).tolist(),
+        "confusions": [confusion_data(predictions, m) for m in range(len(names))],
+        "counts": class_counts(predictions).tolist(),
         "clips": [[_clip_data(one, run, order) for one in some] for some in clips],
-        "draws": answers.answer_QDM.shape[1],
+        "draws": predictions.predicted_QDM.shape[1],
         "audio": list(sound.uris.values()),
     }
     return View(body, data)
@@ -149,19 +149,19 @@ def _choice(identity: str, label: str, options: Sequence[tuple[str, str]]) -> Ht
 
 
 def _class_rows(run: RunFolder) -> list[list[str | Cell]]:
-    shares_CM, counts_C = accuracies(run.answers), class_counts(run.answers)
+    shares_CM, counts_C = accuracies(run.predictions), class_counts(run.predictions)
     return [
         [
             Cell(tag("button", label, type="button", class_="pick", data_class=c)),
             Cell(f"{counts_C[c]:,}", int(counts_C[c])),
             *(Cell(percent(share), None if share != share else float(share)) for share in shares_CM[c]),
         ]
-        for c, label in enumerate(run.answers.classes)
+        for c, label in enumerate(run.predictions.classes)
     ]
 
 
 def _clip_data(one: ShownClip, run: RunFolder, order: Mapping[str, int]) -> list[Any]:
-    clip = run.answers.questions[one.position].clip
+    clip = run.predictions.questions[one.position].clip
     return [clip, [list(found) for found in one.predictions], order.get(clip, -1)]
 
 

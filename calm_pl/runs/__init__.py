@@ -1,6 +1,14 @@
 """The folder that a run leaves, read back for pages, figures and dashboards. Floor 2, without torch."""
 
 from calm_pl.runs.folder import RunFolder, find_runs, read_results, read_run
-from calm_pl.runs.predictions import AnswerTable, Question, read_answers
+from calm_pl.runs.predictions import PredictionTable, Question, read_predictions
 
-__all__ = ["AnswerTable", "Question", "RunFolder", "find_runs", "read_answers", "read_results", "read_run"]
+__all__ = [
+    "PredictionTable",
+    "Question",
+    "RunFolder",
+    "find_runs",
+    "read_predictions",
+    "read_results",
+    "read_run",
+]

@@ -15,7 +15,7 @@ import yaml
 from calm_pl.cells import unguarded
 from calm_pl.errors import RunError
 from calm_pl.regular_files import read_regular
-from calm_pl.runs.predictions import PREDICTIONS_HASH, AnswerTable, predictions_hash, read_answers
+from calm_pl.runs.predictions import PREDICTIONS_HASH, PredictionTable, predictions_hash, read_predictions
 from calm_pl.runs.result_rules import fault_of
 
 RESULTS = "results.json"
@@ -65,13 +65,13 @@ class RunFolder:
         return dict(self.results["methods"])
 
     @cached_property
-    def answers(self) -> AnswerTable:
+    def predictions(self) -> PredictionTable:
         """`predictions.csv`, read on first use.
 
         Raises:
             RunError: not there, or not such a file.
         """
-        return read_answers(self.path / "predictions.csv", self.results.get("classes", ()))
+        return read_predictions(self.path / "predictions.csv", self.results.get("classes", ()))
 
     def rows(self, name: str) -> list[list[str]]:
         """Rows of a CSV file without its header; none where the file is not there."""
@@ -113,8 +113,6 @@ def read_results(path: str | Path) -> RunFolder:
         raise RunError(f"{path / RESULTS}: names no benchmark, model or method.")
     if (fault := fault_of(results)) is not None:
         raise RunError(f"{path / RESULTS}: cannot be read as results: {fault}.")
-    if (fault := fault_of(results)) is not None:
-        raise RunError(f"{path / RESULTS}: cannot be read as results: {fault}.")
     _refuse_mixed(path, results)
     config = path / "config.yaml"
     text = config.read_text(encoding="utf-8") if config.is_file() else ""
@@ -128,7 +126,7 @@ def read_run(path: str | Path) -> RunFolder:
         RunError: no finished run.
     """
     run = read_results(path)
-    _ = run.answers
+    _ = run.predictions
     return run
 
 

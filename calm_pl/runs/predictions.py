@@ -27,8 +27,8 @@ class Question(NamedTuple):
 
     Attributes:
         clip: its id.
-        label: the right answer.
-        repeat: how many questions with that clip and answer came before.
+        label: the true class.
+        repeat: how many questions with that clip and label came before.
     """
 
     clip: str
@@ -36,8 +36,8 @@ class Question(NamedTuple):
     repeat: int
 
 
-class AnswerTable(NamedTuple):
-    """All answers of a run; Q questions, D draws, M methods, C classes.
+class PredictionTable(NamedTuple):
+    """All predictions of a run; Q questions, D draws, M methods, C classes.
 
     Attributes:
         methods: names.
@@ -45,8 +45,8 @@ class AnswerTable(NamedTuple):
         questions: Q of them, in the order of the file.
         cluster_Q: names of what is drawn together (see `calm_pl.metrics.clusters`).
         label_Q: true classes.
-        answer_QDM: class indices, C where there is no answer.
-        confidence_QDM: probability of each answer.
+        predicted_QDM: class indices, C where there is no prediction.
+        confidence_QDM: probability of each prediction.
     """
 
     methods: tuple[str, ...]
@@ -54,13 +54,13 @@ class AnswerTable(NamedTuple):
     questions: tuple[Question, ...]
     cluster_Q: tuple[str, ...]
     label_Q: np.ndarray
-    answer_QDM: np.ndarray
+    predicted_QDM: np.ndarray
     confidence_QDM: np.ndarray
 
     @property
     def right_QDM(self) -> np.ndarray:
-        """Which answers are right, bool."""
-        return self.answer_QDM == self.label_Q[:, None, None]
+        """Which predictions are right, bool."""
+        return self.predicted_QDM == self.label_Q[:, None, None]
 
 
 def header_of(methods: Sequence[str]) -> list[str]:
@@ -70,7 +70,7 @@ def header_of(methods: Sequence[str]) -> list[str]:
 
 
 def cells_of(label: str, confidence: float) -> tuple[str, str]:
-    """Return the two cells of a method's answer; an empty label is none."""
+    """Return the two cells of a prediction; an empty label is none."""
     return label, f"{confidence:.6f}"
 
 
@@ -85,7 +85,7 @@ def predictions_hash(path: Path) -> str:
     return hashlib.sha256(read_regular(path)).hexdigest()
 
 
-def read_answers(path: Path, classes: Iterable[str] = ()) -> AnswerTable:
+def read_predictions(path: Path, classes: Iterable[str] = ()) -> PredictionTable:
     """Read a run's `predictions.csv`.
 
     Args:
@@ -107,14 +107,14 @@ def read_answers(path: Path, classes: Iterable[str] = ()) -> AnswerTable:
     if absent or not methods or not rows or any(len(row) != len(header) for row in rows):
         raise RunError(
             f"{path}: must have the columns clip, draw, label, and METHOD with METHOD_confidence, and a row"
-            f" for each answer, but has {header or 'nothing'}."
+            f" for each prediction, but has {header or 'nothing'}."
         )
     return _arranged(path, header, rows, methods, tuple(classes))
 
 
 def _arranged(
     path: Path, header: list[str], rows: list[list[str]], methods: tuple[str, ...], classes: tuple[str, ...]
-) -> AnswerTable:
+) -> PredictionTable:
     column = {name: place for place, name in enumerate(header)}
     label, cluster = column["label"], column.get("cluster", column["clip"])
     named = {row[place] for row in rows for place in (label, *(column[m] for m in methods))} - {""}
@@ -138,18 +138,20 @@ def _arranged(
                 cluster_Q.append(row[cluster])
             cells[number].append((place[question], at))
     if any(len(one) != len(place) for one in cells):
-        raise RunError(f"{path}: must answer every question in every draw, but does not.")
+        raise RunError(f"{path}: must have a prediction for every question in every draw, but does not.")
 
     shape = (len(place), len(draws), len(methods))
-    answer_QDM, confidence_QDM = np.zeros(shape, np.int64), np.zeros(shape)
+    predicted_QDM, confidence_QDM = np.zeros(shape, np.int64), np.zeros(shape)
     try:
         for d, one in enumerate(cells):
             for q, at in one:
                 for m, method in enumerate(methods):
-                    answer_QDM[q, d, m] = index[rows[at][column[method]]]
+                    predicted_QDM[q, d, m] = index[rows[at][column[method]]]
                     confidence_QDM[q, d, m] = float(rows[at][column[method + _CONFIDENCE]])
     except ValueError as error:
         raise RunError(f"{path}: a confidence is not a number: {error}") from error
     questions = tuple(place)
     label_Q = np.array([index[question.label] for question in questions], dtype=np.int64)
-    return AnswerTable(methods, classes, questions, tuple(cluster_Q), label_Q, answer_QDM, confidence_QDM)
+    return PredictionTable(
+        methods, classes, questions, tuple(cluster_Q), label_Q, predicted_QDM, confidence_QDM
+    )

@@ -57,18 +57,18 @@ def test_only_shared_questions_count_whatever_their_order(tmp_path):
     second = keep(tmp_path / "b", lambda clip: clip < "clip3")
     comparison = compare([first, second])
     shared = {
-        q: (i, second.answers.questions.index(q))
-        for i, q in enumerate(first.answers.questions)
-        if q in second.answers.questions
+        q: (i, second.predictions.questions.index(q))
+        for i, q in enumerate(first.predictions.questions)
+        if q in second.predictions.questions
     }
     assert len(shared) == 36
-    for m, method in enumerate(first.answers.methods):
-        old = np.array([first.answers.right_QDM[i, 0, m] for i, _ in shared.values()])
-        new = np.array([second.answers.right_QDM[j, 0, m] for _, j in shared.values()])
+    for m, method in enumerate(first.predictions.methods):
+        old = np.array([first.predictions.right_QDM[i, 0, m] for i, _ in shared.values()])
+        new = np.array([second.predictions.right_QDM[j, 0, m] for _, j in shared.values()])
         found = comparison.of(method, 1)
         assert found.questions == 36
         assert found.difference == pytest.approx(new.mean() - old.mean())
-        clusters = np.array([first.answers.cluster_Q[i] for i, _ in shared.values()])
+        clusters = np.array([first.predictions.cluster_Q[i] for i, _ in shared.values()])
         alone = paired_difference(new, old, clusters)
         assert (found.interval, found.p_value) == (alone.interval, alone.p_value)
     assert any("b shares 36 of its 36 questions with a (60)" in line for line in remarks(comparison))
@@ -77,21 +77,21 @@ def test_only_shared_questions_count_whatever_their_order(tmp_path):
 def test_clips_of_one_recording_are_drawn_together(tmp_path):
     first, second = run(tmp_path / "a", seed=1), run(tmp_path / "b", seed=2)
     alone = compare([first, second]).of("calm", 1).interval
-    together = first.answers._replace(cluster_Q=tuple(str(q // 12) for q in range(60)))
-    object.__setattr__(first, "answers", together)
+    together = first.predictions._replace(cluster_Q=tuple(str(q // 12) for q in range(60)))
+    object.__setattr__(first, "predictions", together)
     assert compare([first, second]).of("calm", 1).interval != alone
 
 
 def test_draws_are_paired_where_there_are_as_many(tmp_path):
     first, second = run(tmp_path / "a", draws=3, seed=1), run(tmp_path / "b", draws=3, seed=2)
     found = compare([first, second]).of("sav", 1)
-    old_RN, new_RN = (one.answers.right_QDM[..., 1].T for one in (first, second))
-    clusters = np.array(first.answers.cluster_Q)
+    old_RN, new_RN = (one.predictions.right_QDM[..., 1].T for one in (first, second))
+    clusters = np.array(first.predictions.cluster_Q)
     assert found.interval == paired_difference(new_RN, old_RN, clusters).interval
     other = run(tmp_path / "c", draws=2, seed=2)
     comparison = compare([first, other])
     assert comparison.of("sav", 1).difference == pytest.approx(
-        other.answers.right_QDM[..., 1].mean() - old_RN.mean()
+        other.predictions.right_QDM[..., 1].mean() - old_RN.mean()
     )
     assert any("2 draws of the support, not 3" in line for line in remarks(comparison))
 
@@ -119,10 +119,10 @@ def test_class_accuracies_are_over_what_all_runs_answered(tmp_path):
     for c, label in enumerate(NAMES[:4]):
         expected = []
         for one in (first, second):
-            m = one.answers.methods.index("calm")
+            m = one.predictions.methods.index("calm")
             hits = [
-                bool(one.answers.right_QDM[q, 0, m])
-                for q, question in enumerate(one.answers.questions)
+                bool(one.predictions.right_QDM[q, 0, m])
+                for q, question in enumerate(one.predictions.questions)
                 if question.label == label and not question.clip.endswith("-0.wav")
             ]
             assert len(hits) == 11

@@ -15,21 +15,21 @@ from calm_pl.report.confusions import (
     shown_clips,
 )
 from calm_pl.runs.folder import read_run
-from calm_pl.runs.predictions import AnswerTable, Question
+from calm_pl.runs.predictions import PredictionTable, Question
 
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     names = [f"c{n}" for n in range(12)]
-    return read_run(make_run(folder, names, clips=30, draws=3, right=0.4, seed=3)).answers
+    return read_run(make_run(folder, names, clips=30, draws=3, right=0.4, seed=3)).predictions
 
 
 def test_accuracies(table):
     for c in range(len(table.classes)):
         for m in range(len(table.methods)):
             hits = [
-                table.answer_QDM[q, d, m] == c
+                table.predicted_QDM[q, d, m] == c
                 for q in range(len(table.questions))
                 for d in range(3)
                 if table.label_Q[q] == c
@@ -48,8 +48,8 @@ def test_confusions_and_what_is_left_out_of_them(table):
     counts = Counter()
     for q, truth in enumerate(table.label_Q):
         for d in range(3):
-            if table.answer_QDM[q, d, 1] != truth:
-                counts[int(truth), int(table.answer_QDM[q, d, 1])] += 1 / 3
+            if table.predicted_QDM[q, d, 1] != truth:
+                counts[int(truth), int(table.predicted_QDM[q, d, 1])] += 1 / 3
     found = mistaken(table, 1)
     assert found == pytest.approx(dict(counts))
     data = confusion_data(table, 1)
@@ -71,7 +71,7 @@ def made(rows):
     predicted = np.array([[one[:2]] for one in rows])
     sure = np.array([[one[2:]] for one in rows], dtype=float)
     questions = tuple(Question(f"{n}.wav", "a", 0) for n in range(len(rows)))
-    return AnswerTable(
+    return PredictionTable(
         ("m", "n"), ("a", "b"), questions, ("",) * len(rows), np.zeros(len(rows), int), predicted, sure
     )
 

@@ -89,8 +89,8 @@ def test_models_share_a_column_and_are_paired_on_shared_questions(made):
     assert len(table.columns) == 1
     expected = {("one", "CALM"): Mark.BEST}
     for run, name in zip(runs[1:], ("two", "three"), strict=True):
-        old, new = (one.answers.right_QDM[..., 0].T for one in (runs[0], run))
-        high = paired_difference(new, old, [*runs[0].answers.cluster_Q]).interval.high
+        old, new = (one.predictions.right_QDM[..., 0].T for one in (runs[0], run))
+        high = paired_difference(new, old, [*runs[0].predictions.cluster_Q]).interval.high
         expected[name, "CALM"] = Mark.NEAR if high >= 0 else Mark.NONE
     assert set(expected.values()) == set(Mark)
     assert marks(table) == expected

@@ -273,6 +273,8 @@ def check_model(patient: Patient) -> Iterator[Finding]:
         f"model: {type(lalm.model).__name__}, {layout.num_heads:,} heads of {layout.head_dim} in"
         f" {layout.num_layers} layers, hears clips up to {lalm.preparer.max_seconds:g} s",
     )
+    for doubt in lalm.doubts():
+        yield Finding(None, f"prompt: {doubt}")
     hearing = hearing_check(lalm)
     yield Finding(
         True,

@@ -134,11 +134,14 @@ def _answer(args: argparse.Namespace) -> int:
 
     mask_path = Path(args.mask)
     released = mask_path.suffix != ".safetensors"
-    model = args.model or ("" if released else load_mask(mask_path).model.get("path"))
+    trained_on = {} if released else load_mask(mask_path).model
+    model = args.model or trained_on.get("path")
     if not model:
         raise ModelError(f"{args.mask}: does not state the model it belongs to: give the model (--model).")
     files = list(find_files(args.clips))
-    lalm = FrozenLALM.from_pretrained(model, dtype=args.dtype, mask=args.mask)
+    lalm = FrozenLALM.from_pretrained(
+        model, dtype=args.dtype, mask=args.mask, system_prompt=trained_on.get("system_prompt")
+    )
     lalm.to("cuda" if torch.cuda.is_available() else "cpu")
     assert lalm.mask is not None
     question = lalm.mask.question if args.question is None else args.question

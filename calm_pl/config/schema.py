@@ -57,6 +57,8 @@ class ModelConfig:
     mask: Optional[str] = setting(None, is_path=True)
     """Mask over heads: mask.safetensors from fit-mask, or a checkpoint of the released AHAMask code; null
     leaves all heads on."""
+    system_prompt: Optional[str] = setting(None, Rule("a text, or null", lambda text: bool(text.strip())))
+    """Text of a system turn before every question; null leaves it to the model's chat template."""
 
 
 @dataclass

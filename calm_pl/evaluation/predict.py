@@ -102,6 +102,7 @@ def matching_model(classifier: Classifier, path: str | None) -> FrozenLALM:
         attn=fitted["attn"],
         last_n_tokens=fitted["last_n_tokens"],
         mask=HeadMask.from_code(fitted["mask"]) if "mask" in fitted else None,
+        system_prompt=fitted.get("inputs", {}).get("system_prompt"),
     )
     found = lalm.identity()
     differing = [key for key in fitted | found if fitted.get(key) != found.get(key)]

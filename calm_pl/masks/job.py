@@ -122,6 +122,7 @@ def _job_hash(config: MaskConfig) -> str:
         del kept["mask"][name]
     model = config.model
     kept["model"] = [model.path, model.revision, model.dtype, model.attn, model.quantization]
+    kept["model"].append(model.system_prompt)
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
@@ -172,12 +173,13 @@ def _write(config: MaskConfig, record: JobRecord, module: MaskModule, data: Text
     logits_LA = module.logits_LA.detach().cpu()
     last = module.validations[-1]._asdict() if module.validations else None
     training = {"settings": dataclasses.asdict(config.mask), "seed": config.seed, "validation": last}
+    system = {} if config.model.system_prompt is None else {"system_prompt": config.model.system_prompt}
     mask = HeadMask(
         trained_mask(logits_LA),
         logits_LA,
         config.task.name,
         config.task.question,
-        {"path": config.model.path, "checkpoint": module.lalm.checkpoint()},
+        {"path": config.model.path, "checkpoint": module.lalm.checkpoint(), **system},
         training,
     )
     path = mask.save(record.run_dir / MASK)

@@ -79,7 +79,9 @@ class Header(NamedTuple):
         """Return the identity and path of the model."""
         model: dict[str, Any] = self._json("model", dict)
         self._check("model", model, MODEL)
-        self._check("model.identity", model.get("identity", {}), IDENTITY | _OPTIONAL)
+        identity = model.get("identity", {})
+        self._check("model.identity", identity, IDENTITY | _OPTIONAL)
+        self._check("model.identity.inputs", identity.get("inputs", {}), _INPUTS)
         return model
 
     def _voter(self, name: str, kind: Any, params: Any) -> HeadVoter:
@@ -151,7 +153,8 @@ PROMPT = {
 }
 MODEL = {"path": "text", "identity": "section"}
 IDENTITY = {"dtype": "text", "attn": "text", "last_n_tokens": "positive"}
-_OPTIONAL = {"mask": "text", "weights": "text"}
+_OPTIONAL = {"mask": "text", "weights": "text", "inputs": "section"}
+_INPUTS = {"system_prompt": "text"}
 _KINDS: dict[str, tuple[type, str]] = {
     "text": (str, "a string"),
     "count": (int, "a whole number, 0 or more"),

@@ -36,6 +36,8 @@ class ChatPreparer:
     modalities: tuple[str, ...] = ("audio",)
     has_own_template = False
     """Whether the template is not part of the checkpoint."""
+    turns_are_text = False
+    """Whether the template takes a turn as one string, the clip's placeholder first, rather than as parts."""
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class ChatPreparer:
         self._token_rule = token_rule
         self._audio_settings = audio_settings
         self._one_by_one = one_by_one
+        self.system_prompt: str | None = None
         self.audio_token_id = int(self.tokenizer.convert_tokens_to_ids(processor.audio_token))
         # The last prompt token is found from the mask, so the side does not matter for right results; left
         # keeps the last positions of a batch aligned.
@@ -82,6 +85,25 @@ class ChatPreparer:
             raise ModelError(
                 f"The model would not {would}: the checkpoint's chat template has no place for the {what},"
                 f" and the prompt is {prompt!r}."
+            )
+
+    def use_system_prompt(self, text: str) -> None:
+        """Put a system turn with this text before every question, in place of the template's own, if any.
+
+        Raises:
+            ModelError: the template has no place for it, or is not part of the checkpoint.
+        """
+        if self.has_own_template:
+            raise ModelError(
+                f"model.system_prompt: {type(self.processor).__name__} makes its prompts without a chat"
+                " template of the checkpoint, and takes no system prompt beside sound: leave it out (null)."
+            )
+        self.system_prompt = text
+        self._try_template()
+        if text.strip() not in self.prompt(_PROBE):
+            raise ModelError(
+                "model.system_prompt: the checkpoint's chat template has no place for a system prompt; the"
+                f" prompt is {self.prompt(_PROBE)!r}. Leave it out (null)."
             )
 
     def prompt(self, question: str) -> str:
@@ -149,10 +171,18 @@ class ChatPreparer:
     def _render(self, question: str, media: Sequence[str]) -> str:
         # Templates ask for one or another of the keys; none of them is opened here.
         parts = [{"type": kind, kind: "clip", f"{kind}_url": "clip"} for kind in media]
-        turn = {"role": "user", "content": [*parts, {"type": "text", "text": question}]}
+        turns = [self._said("user", parts, question)]
+        if self.system_prompt is not None:
+            turns.insert(0, self._said("system", [], self.system_prompt))
         return rendered(
-            lambda: self.processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=False)
+            lambda: self.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
         )
+
+    def _said(self, role: str, media: Sequence[dict[str, str]], text: str) -> dict[str, Any]:
+        """Return a turn of the conversation: media, then text."""
+        if self.turns_are_text:
+            return {"role": role, "content": self.processor.audio_token * len(media) + text}
+        return {"role": role, "content": [*media, {"type": "text", "text": text}]}
 
     def _check_hears(self, inputs: Mapping[str, Any], waveforms: Sequence[np.ndarray]) -> None:
         """Check that the processor keeps the audio; without it a model answers from the text alone."""
@@ -192,9 +222,7 @@ class ChatPreparer:
         """Return the token that the chat template puts after an answer, else the tokenizer's end token."""
         mark = "answer"
         try:
-            said = self.processor.apply_chat_template(
-                [{"role": "assistant", "content": [{"type": "text", "text": mark}]}], tokenize=False
-            )
+            said = self.processor.apply_chat_template([self._said("assistant", [], mark)], tokenize=False)
             behind = self.tokenizer.encode(said.rpartition(mark)[2].strip(), add_special_tokens=False)
         except Exception:  # templates refuse a conversation that begins so in words of their own
             behind = []
@@ -202,8 +230,13 @@ class ChatPreparer:
         return int(behind[0] if behind and behind[0] in special else self.tokenizer.eos_token_id)
 
     def describe(self) -> dict[str, Any]:
-        """Return the prompt around the question, its tokens and the features' settings, as hashes."""
+        """Return the prompt around the question, its tokens and the features' settings, as hashes.
+
+        The system prompt, which `predict` must give again, is stored as it is.
+        """
+        system = {} if self.system_prompt is None else {"system_prompt": self.system_prompt}
         return {
+            **system,
             "template_sha256": _sha256(self.prompt("{question}")),
             "tokenizer_sha256": tokenizer_hash(self.tokenizer),
             "sample_rate": self.sample_rate,

@@ -29,7 +29,7 @@ from calm_pl.models.rollouts import Draws
 from calm_pl.models.weight_files import refuse_damaged_weights
 from calm_pl.regular_files import read_regular
 
-_NOTE_VERSION = 1  # to be raised with what an identity is made of
+_NOTE_VERSION = 2  # to be raised with what an identity is made of
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class LoadArguments:
     trust_remote_code: bool = False
     offline: bool = False
     mask: str | None = None
+    system_prompt: str | None = None
 
 
 class Portrait(NamedTuple):
@@ -56,12 +57,14 @@ class Portrait(NamedTuple):
         layout: of its heads.
         checkpoint: see `FrozenLALM.checkpoint`.
         sound: what it takes.
+        doubts: see `FrozenLALM.doubts`.
     """
 
     identity: dict[str, Any]
     layout: HeadLayout
     checkpoint: str
     sound: SoundFormat
+    doubts: tuple[str, ...]
 
 
 class SelfCheck(NamedTuple):
@@ -109,6 +112,7 @@ class DeferredLALM:
                 self._lalm.layout,
                 self._lalm.checkpoint(),
                 SoundFormat.of(self.preparer),
+                tuple(self._lalm.doubts()),
             )
             note = note or _note_file(arguments, memory)  # its files may have come from the hub just now
             if note is not None:
@@ -125,6 +129,7 @@ class DeferredLALM:
                     revision=arguments.revision,
                     trust_remote_code=arguments.trust_remote_code,
                     offline=arguments.offline,
+                    system_prompt=arguments.system_prompt,
                 ),
                 None if self._lalm is None else self._lalm.preparer,
             )
@@ -139,6 +144,10 @@ class DeferredLALM:
     def identity(self) -> dict[str, Any]:
         """Return the identity; see `FrozenLALM.identity`."""
         return self._identity
+
+    def doubts(self) -> list[str]:
+        """Return what a reader must know about the model's prompts; see `FrozenLALM.doubts`."""
+        return list(self._portrait.doubts)
 
     def __call__(self, inputs: dict[str, Tensor]) -> LalmOutput:
         """Run `FrozenLALM.forward`; the first call loads the model to the inputs' device and checks it.
@@ -228,10 +237,9 @@ def _note_file(arguments: LoadArguments, memory: Path | None) -> Path | None:
 
 def _recall(note: Path) -> Portrait | None:
     try:
-        identity, layout, checkpoint, (rate, seconds, modalities) = json.loads(read_regular(note))
-        portrait = Portrait(
-            identity, HeadLayout(*layout), checkpoint, SoundFormat(rate, seconds, tuple(modalities))
-        )
+        identity, layout, checkpoint, (rate, seconds, modalities), doubts = json.loads(read_regular(note))
+        sound = SoundFormat(rate, seconds, tuple(modalities))
+        portrait = Portrait(identity, HeadLayout(*layout), checkpoint, sound, tuple(doubts))
         return portrait if _can_be(portrait) else None
     except (OSError, ValueError, TypeError, RecursionError):  # not there; or damaged, which is as good
         return None
@@ -239,10 +247,10 @@ def _recall(note: Path) -> Portrait | None:
 
 def _can_be(portrait: Portrait) -> bool:
     """Return whether a note says what a model can be: the file may be anybody's."""
-    identity, layout, checkpoint, sound = portrait
+    identity, layout, checkpoint, sound, doubts = portrait
     if not isinstance(identity, dict):
         return False
-    texts = [checkpoint, *(identity.get(name) for name in ("weights", "class", "dtype", "attn"))]
+    texts = [checkpoint, *doubts, *(identity.get(name) for name in ("weights", "class", "dtype", "attn"))]
     numbers = [*layout, sound.sample_rate, identity.get("last_n_tokens")]
     return (
         all(isinstance(text, str) and text for text in texts)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from calm_pl.models import answering
+from calm_pl.models.doubts import template_doubts
 from calm_pl.models.families.table import Family, family_of, next_token_logits
 from calm_pl.models.gates import HeadGates
 from calm_pl.models.heads import HeadLayout, StoppedEarly, head_layout, last_positions, stack_heads, tapped
@@ -94,6 +95,7 @@ class FrozenLALM(nn.Module):
         trust_remote_code: bool = False,
         offline: bool = False,
         mask: str | Path | HeadMask | None = None,
+        system_prompt: str | None = None,
     ) -> Self:
         """Load a local folder, a hub id, or `bundled:NAME`. Only safetensors are read.
 
@@ -112,10 +114,11 @@ class FrozenLALM(nn.Module):
             trust_remote_code: let the checkpoint run code of its own.
             offline: make no network call.
             mask: which heads are on, or a file that says so; see `use_mask`.
+            system_prompt: text of a system turn before every question; None leaves it to the chat template.
 
         Raises:
             ModelError: not there, not a supported audio language model, or without a needed file; a mask of
-                another model.
+                another model; a system prompt that the model's prompts have no place for.
         """
         model, processor, family = load_checkpoint(
             path,
@@ -128,7 +131,7 @@ class FrozenLALM(nn.Module):
             trust_remote_code=trust_remote_code,
             offline=offline,
         )
-        preparer = make_preparer(path, family, processor)
+        preparer = make_preparer(path, family, processor, system_prompt)
         lalm = cls(model, preparer, path, last_n_tokens)
         refuse_other_tokens(path, model, preparer)
         if mask is not None:
@@ -278,6 +281,10 @@ class FrozenLALM(nn.Module):
             "inputs": self.preparer.describe(),
             **masked,
         }
+
+    def doubts(self) -> list[str]:
+        """Return what a reader of results must know about the model's prompts; see `template_doubts`."""
+        return template_doubts(self.model, self.preparer)
 
     def _fingerprint(self, whatever_dtype: bool = False) -> str:
         if whatever_dtype not in self._fingerprints:

@@ -37,7 +37,12 @@ class Checkpoint(NamedTuple):
 
 
 def load_preparer(
-    path: str, *, revision: str | None = None, trust_remote_code: bool = False, offline: bool = False
+    path: str,
+    *,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    offline: bool = False,
+    system_prompt: str | None = None,
 ) -> Preparer:
     """Load a checkpoint's preparer, without its weights; arguments as `FrozenLALM.from_pretrained`.
 
@@ -53,7 +58,7 @@ def load_preparer(
     _quieten_transformers(is_here=checkpoint_folder(path, revision) is not None)
     with _network_off(offline):
         family = _family(path, local, source)
-        return make_preparer(path, family, _processor(path, local, source))
+        return make_preparer(path, family, _processor(path, local, source), system_prompt)
 
 
 def checkpoint_folder(path: str, revision: str | None = None) -> Path | None:
@@ -157,14 +162,22 @@ def _processor(path: str, local: str, source: dict[str, Any]) -> Any:
         raise ModelError(f"The processor at {path!r} cannot be loaded: {_in_words(error)}") from error
 
 
-def make_preparer(path: str, family: Family, processor: Any) -> Preparer:
+def make_preparer(path: str, family: Family, processor: Any, system_prompt: str | None = None) -> Preparer:
     """Make a family's preparer of a checkpoint's processor.
 
     Raises:
-        ModelError: the processor lacks something, or its settings cannot be.
+        ModelError: the processor lacks something, its settings cannot be, or it takes no system prompt.
     """
     try:
-        return family.preparer(processor)
+        preparer = family.preparer(processor)
+        if system_prompt is not None:
+            if not hasattr(preparer, "use_system_prompt"):  # a plugin's own preparer
+                raise ModelError(
+                    f"model.system_prompt: {type(preparer).__name__} has no use_system_prompt(text): leave it"
+                    " out (null)."
+                )
+            preparer.use_system_prompt(system_prompt)
+        return preparer
     except CalmError:
         raise
     except Exception as error:

@@ -32,8 +32,8 @@ class HeadMask:
         logits_LA: what it was made of, float32; None where that is not known.
         task: what it makes the model do, in the user's words.
         question: the text it was trained with beside the clip; empty for none.
-        model: `checkpoint`, the weights it belongs to (see `FrozenLALM.checkpoint`), and `path`, where they
-            were; empty where that is not known.
+        model: `checkpoint`, the weights it belongs to (see `FrozenLALM.checkpoint`), `path`, where they were,
+            and the `system_prompt` it was trained with, if any; empty where that is not known.
         training: settings and results of its training.
     """
 
@@ -160,7 +160,7 @@ def load_mask(path: str | Path, num_layers: int | None = None) -> HeadMask:
         raise _fault(path, f"`task` must hold no control characters, but holds {code}")
     model, training = (_section(path, header, key) for key in ("model", "training"))
     for key, value in model.items():
-        if key in ("path", "checkpoint") and not isinstance(value, str):
+        if key in ("path", "checkpoint", "system_prompt") and not isinstance(value, str):
             raise _fault(path, f"`model.{key}` must be a string, but is {value!r:.60}")
     return HeadMask(mask_LA > 0, logits_LA, header["task"], header["question"], model, training)
 

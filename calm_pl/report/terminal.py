@@ -114,6 +114,7 @@ def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
             f" {module.lalm.preparer.max_seconds:g} s and were truncated"
             + (f" ({data.settings.long_clips})." if data else ".")
         )
+    lines += module.lalm.doubts()
     check = getattr(module.lalm, "self_check", None)
     if check is not None and check.invariance.warning is not None:
         lines.append(check.invariance.warning)

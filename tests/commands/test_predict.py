@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -37,6 +38,28 @@ def test_predictions_equal_those_of_the_run(job, call, method):
         confidence = float(expected[path.name][f"{method}_confidence"])
         assert float(row["probability"]) == pytest.approx(confidence, abs=1e-5)
     assert result.stderr == ""
+
+
+def test_a_system_prompt_is_asked_again(job, call, esc_root, tiny_folder, tmp_path):
+    import shutil
+
+    _, files = job
+    model = shutil.copytree(tiny_folder, tmp_path / "model")
+    (model / "generation_config.json").write_text('{"eos_token_id": 0}')  # as a base model
+    settings = ("data.benchmark=esc50", f"data.root={esc_root}", f"model.path={model}", "data.shots=4")
+    rest = ("data.n_options=0", "methods=[calm]", "trainer.accelerator=cpu", "trainer.devices=1")
+    told = "model.system_prompt=Listen: what is it?"
+    assert call("fit-free", *settings, *rest, told, "run.dir=told", *LEAN).returncode == 0
+    result = call("predict", "--classifier", "told/classifier.safetensors", "--csv", *files)
+    with open("told/predictions.csv", newline="") as file:
+        expected = {row["clip"]: row for row in csv.DictReader(file)}
+    for row in csv.DictReader(io.StringIO(result.stdout)):
+        run = expected[row["file"].rsplit("/", 1)[-1]]
+        assert row["label"] == run["calm"]
+        assert float(row["probability"]) == pytest.approx(float(run["calm_confidence"]), abs=1e-5)
+    identity = load_classifier("told/classifier.safetensors").model["identity"]
+    assert identity["inputs"]["system_prompt"] == "Listen: what is it?"
+    assert "looks like a base model" in " ".join(json.loads(Path("told/results.json").read_text())["remarks"])
 
 
 def test_json_has_all_probabilities(job, call):

@@ -120,6 +120,7 @@ def test_no_setting_takes_a_section(path):
         ),
         ("model.dtype=fp16", "model.dtype: must be one of auto, float32, bfloat16, float16, but is 'fp16'"),
         ("model.attn=flash", "model.attn: must be one of sdpa, eager, flash_attention_2, but is 'flash'"),
+        ("model.system_prompt= ", "model.system_prompt: must be a text, or null, but is ' '"),
         ("model.last_n_tokens=0", "model.last_n_tokens: must be 1 or more, but is 0"),
         ("voter.tau_p=0", "voter.tau_p: must be a finite number above 0, but is 0.0"),
         ("voter.tau_p=-1", "voter.tau_p: must be a finite number above 0, but is -1.0"),

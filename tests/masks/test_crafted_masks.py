@@ -38,6 +38,7 @@ HEADER = {"format": "calm_pl.mask.1", "task": "t", "question": "a\nb", "model": 
         ({}, {"training": "[" * 100_000}, "`training` cannot be read as JSON"),
         ({}, {"model": '{"checkpoint": 3}'}, "`model.checkpoint` must be a string, but is 3"),
         ({}, {"model": '{"path": {}}'}, "`model.path` must be a string"),
+        ({}, {"model": '{"system_prompt": 3}'}, "`model.system_prompt` must be a string"),
     ],
 )
 def test_masks_that_cannot_be(tmp_path, tensors, header, told):

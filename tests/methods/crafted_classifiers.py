@@ -227,6 +227,11 @@ def _prompt_cases():
         "half a character", inside("prompt", "question", "\udfff"), "prompt.question: must be a string"
     )
     yield Case("path a list", inside("model", "path", []), "model.path: must be a string, but is \\[\\]")
+    yield Case(
+        "inputs a list", inside("model", "identity", "inputs", []), "identity.inputs: must be a section"
+    )
+    prompt = inside("model", "identity", "inputs", {"system_prompt": 3})
+    yield Case("system prompt a number", prompt, "inputs.system_prompt: must be a string, but is 3")
     yield Case("identity a text", inside("model", "identity", "x"), "model.identity: must be a section")
     none = inside("model", "identity", "last_n_tokens", 0)
     yield Case("tokens 0", none, "must be a whole number, 1 or more")

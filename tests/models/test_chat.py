@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from tiny_families import build_audio_flamingo_3
+from tiny_families import build_audio_flamingo_3, build_granite_speech
 from tokenizers.processors import TemplateProcessing
 
 from calm_pl import FrozenLALM
 from calm_pl.errors import ModelError
 from calm_pl.models.collate import together
+from calm_pl.models.families.table import Family
+from calm_pl.models.loading import make_preparer
 
 QUESTION = "Which one?"
 
@@ -76,3 +78,43 @@ def test_an_answer_ends_at_the_end_token(lalm, monkeypatch):
     assert lalm.generate(inputs, 3)
     monkeypatch.setattr(lalm.model.generation_config, "eos_token_id", [first, 2])
     assert lalm.generate(inputs, 3) == [""]
+
+
+def test_a_template_without_a_place_for_a_system_prompt_is_refused(tmp_path):
+    folder = build_audio_flamingo_3(tmp_path / "model")
+    template = folder / "chat_template.jinja"
+    only_user = "{% for message in messages if message['role'] == 'user' %}"
+    template.write_text(template.read_text().replace("{% for message in messages %}", only_user))
+    assert QUESTION in FrozenLALM.from_pretrained(str(folder)).preparer.prompt(QUESTION)
+    with pytest.raises(ModelError, match=r"model\.system_prompt: .* has no place for a system prompt"):
+        FrozenLALM.from_pretrained(str(folder), system_prompt="Be brief.")
+
+
+def test_a_foreign_preparer_without_system_prompts_is_refused_by_name():
+    class Foreign:
+        pass
+
+    family = Family("Any", lambda processor: Foreign())
+    assert isinstance(make_preparer("path", family, None), Foreign)
+    with pytest.raises(ModelError, match=r"model\.system_prompt: Foreign has no use_system_prompt"):
+        make_preparer("path", family, None, "Be brief.")
+
+
+def test_a_base_model_is_doubted(lalm, monkeypatch):
+    end = lalm.preparer.tokenizer.convert_tokens_to_ids("<|endoftext|>")
+    monkeypatch.setattr(lalm.model.generation_config, "eos_token_id", end)
+    (doubt,) = lalm.doubts()
+    assert "ends an answer with '<|im_end|>', its generation settings with '<|endoftext|>'" in doubt
+    assert "base model" in doubt
+    monkeypatch.setattr(lalm.model.generation_config, "eos_token_id", None)  # nothing is known
+    assert lalm.doubts() == []
+
+
+def test_a_template_that_writes_the_date_is_doubted_unless_told_otherwise(tmp_path):
+    folder = build_granite_speech(tmp_path / "model")
+    template = folder / "chat_template.jinja"
+    dated = "{% if messages[0]['role'] != 'system' %}Today is {{ strftime_now('%d %B %Y') }}.{% endif %}"
+    template.write_text(dated + template.read_text())
+    (doubt,) = FrozenLALM.from_pretrained(str(folder)).doubts()
+    assert "today's date" in doubt
+    assert FrozenLALM.from_pretrained(str(folder), system_prompt="Today is Monday.").doubts() == []

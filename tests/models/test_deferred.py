@@ -95,7 +95,11 @@ def test_a_file_that_came_forgets(folder, tmp_path, loads):
     assert len(loads) == 2
 
 
-@pytest.mark.parametrize("change", [{"dtype": "bfloat16"}, {"attn": "eager"}, {"last_n_tokens": 2}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [{"dtype": "bfloat16"}, {"attn": "eager"}, {"last_n_tokens": 2}, {"system_prompt": "Be brief."}],
+    ids=str,
+)
 def test_another_argument_forgets(folder, tmp_path, loads, change):
     plain = made(folder, tmp_path)
     other = made(folder, tmp_path, **change)
@@ -167,3 +171,13 @@ def test_a_quantised_model_is_loaded_anew_where_its_batches_are(folder, monkeypa
     with suppress(Exception):  # nothing can be computed there
         deferred({"attention_mask": torch.ones(1, 1, device=elsewhere)})
     assert devices == [None, elsewhere]
+
+
+def test_doubts_and_a_system_prompt_are_remembered(folder, tmp_path, loads):
+    config = folder / "generation_config.json"
+    config.write_text('{"eos_token_id": 0}')
+    first, again = (made(folder, tmp_path, system_prompt="Be brief.") for _ in range(2))
+    assert len(loads) == 1
+    assert again.doubts() == first.doubts()
+    assert "base model" in again.doubts()[0]
+    assert "Be brief." in again.preparer.own.prompt("What?")

@@ -10,6 +10,7 @@ from tiny_families import BUILDERS
 from watching import o_proj_inputs
 
 from calm_pl import FrozenLALM
+from calm_pl.errors import ModelError
 from calm_pl.functional import sample_tokens
 from calm_pl.models.checks import hearing_check, invariance_check
 from calm_pl.models.families.table import FAMILIES
@@ -219,6 +220,28 @@ def test_the_preparer_says_what_shapes_its_inputs(lalm):
     assert "dog or rain" in lalm.preparer.prompt("dog or rain")
     assert lalm.preparer.prompt("").count(lalm.preparer.tokenizer.decode([lalm.preparer.audio_token_id])) == 1
     assert lalm.preparer.option_tokens("A") != lalm.preparer.option_tokens("B")
+
+
+def test_a_system_prompt_comes_before_the_question_or_is_refused(folder, lalm, waves):
+    text = "Answer only about rain."
+    if lalm.preparer.has_own_template:
+        with pytest.raises(ModelError, match=r"model\.system_prompt: .* without a chat template"):
+            FrozenLALM.from_pretrained(str(folder), system_prompt=text)
+        return
+    told = FrozenLALM.from_pretrained(str(folder), system_prompt=text)
+    prompt = told.preparer.prompt("Which one?")
+    assert prompt.count(text) == 1
+    assert prompt.index(text) < prompt.index(told.preparer.processor.audio_token) < prompt.index("Which one?")
+    assert told.preparer.describe()["system_prompt"] == text
+    assert told.identity() != lalm.identity()
+    together = told(told.preparer(waves, QUESTIONS)).vectors_NHD
+    alone = told(told.preparer(waves[1:2], QUESTIONS[1:2])).vectors_NHD
+    torch.testing.assert_close(together[1], alone[0], rtol=0, atol=1e-5)
+    assert not torch.allclose(together, lalm(lalm.preparer(waves, QUESTIONS)).vectors_NHD, atol=1e-3)
+
+
+def test_an_instruct_model_leaves_no_doubts(lalm):
+    assert lalm.doubts() == []
 
 
 def test_a_preparer_travels_to_a_worker_process(lalm, waves):

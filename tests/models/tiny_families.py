@@ -65,12 +65,20 @@ def build_glm_asr(folder):
     return save(folder, processor, t.GlmAsrForConditionalGeneration, config)
 
 
+GRANITE_TEMPLATE = (  # as the released ones, it takes a turn as one string
+    "{% for message in messages %}{{ '<|start_of_role|>' + message['role'] + '<|end_of_role|>'"
+    " + message['content'] + '<|end_of_text|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}<|start_of_role|>assistant<|end_of_role|>{% endif %}"
+)
+
+
 def build_granite_speech(folder, plus=False):
     import transformers as t
 
     kind = "GraniteSpeechPlus" if plus else "GraniteSpeech"
-    tokenizer = tokenizer_with("<|audio|>")
-    tokenizer.chat_template = template("<|audio|>")
+    tokenizer = tokenizer_with("<|audio|>", "<|start_of_role|>", "<|end_of_role|>", "<|end_of_text|>")
+    tokenizer.eos_token = "<|end_of_text|>"
+    tokenizer.chat_template = GRANITE_TEMPLATE
     processor = t.GraniteSpeechProcessor(t.GraniteSpeechFeatureExtractor(), tokenizer)
     heard_layers = {"cat_hidden_layers": [1]} if plus else {}
     config = getattr(t, f"{kind}Config")(

@@ -22,6 +22,8 @@ _MAX_SECONDS = 120.0  # no limit is built in; beyond, memory of the prompt grows
 class GranitePreparer(ChatPreparer):
     """Preparer that stores the length of each clip's features; see `ChatPreparer`."""
 
+    turns_are_text = True
+
     def _process(
         self, waveforms: Sequence[np.ndarray], questions: Sequence[str], audio: dict[str, Any]
     ) -> Mapping[str, Any]:

@@ -60,6 +60,11 @@ def follow(tree):
         if place == "among its imports":
             path.write_text(source.replace("\nimport ", f"\n{text}import ", 1), encoding="utf-8")
             continue
+        if path.suffix == ".json":
+            content = json.loads(source)
+            content[place.removeprefix("in ")].append(json.loads(text))
+            path.write_text(json.dumps(content), encoding="utf-8")
+            continue
         lines = source.splitlines(keepends=True)
         line, column = end_of(source, place.removeprefix("in "))
         lines[line] = f"{lines[line][:column]}{text.rstrip()},\n{lines[line][column:]}"

@@ -57,27 +57,13 @@ class Family:
     fault: Callable[[Any], str | None] = no_fault
 
 
-# model_type of a configuration: (module, name of its Family)
-FAMILIES = {
-    "qwen2_audio": ("calm_pl.models.families.qwen2_audio", "QWEN2_AUDIO"),
-    "qwen2_5_omni": ("calm_pl.models.families.qwen2_5_omni", "QWEN2_5_OMNI"),
-    "qwen2_5_omni_thinker": ("calm_pl.models.families.qwen2_5_omni", "QWEN2_5_OMNI"),
-    "qwen3_omni_moe": ("calm_pl.models.families.qwen3_omni", "QWEN3_OMNI"),
-    "qwen3_omni_moe_thinker": ("calm_pl.models.families.qwen3_omni", "QWEN3_OMNI"),
-    "audioflamingo3": ("calm_pl.models.families.audio_flamingo", "AUDIO_FLAMINGO_3"),
-    "musicflamingo": ("calm_pl.models.families.audio_flamingo", "MUSIC_FLAMINGO"),
-    "voxtral": ("calm_pl.models.families.voxtral", "VOXTRAL"),
-    "granite_speech": ("calm_pl.models.families.granite_speech", "GRANITE_SPEECH"),
-    "granite_speech_plus": ("calm_pl.models.families.granite_speech", "GRANITE_SPEECH_PLUS"),
-    "gemma3n": ("calm_pl.models.families.gemma3n", "GEMMA_3N"),
-    "glmasr": ("calm_pl.models.families.glm_asr", "GLM_ASR"),
+_CATALOGUE = json.loads((Path(__file__).parent / "families.json").read_text(encoding="utf-8"))
+FAMILIES: dict[str, str] = {
+    model_type: row["adapter"] for row in _CATALOGUE["families"] for model_type in row["model_types"]
 }
-
-# model_type: why it is not supported
-REFUSED: dict[str, str] = json.loads((Path(__file__).parent / "families.json").read_text(encoding="utf-8"))[
-    "refused"
-]
-
+"""`MODULE:NAME` of the `Family`, a module of this room, by `model_type` of the configuration."""
+REFUSED: dict[str, str] = _CATALOGUE["refused"]
+"""Why a `model_type` is not supported."""
 
 ENTRY_POINTS = "calm_pl.families"
 _added: dict[str, Family] = {}
@@ -107,8 +93,8 @@ def find_family(model_type: str) -> Family | None:
         ModelError: that of another package cannot be loaded.
     """
     if model_type in FAMILIES:
-        module, name = FAMILIES[model_type]
-        family: Family = getattr(importlib.import_module(module), name)
+        module, _, name = FAMILIES[model_type].partition(":")
+        family: Family = getattr(importlib.import_module(f"{__package__}.{module}"), name)
         return family
     if model_type in _added:
         return _added[model_type]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from calm_pl.atomic_files import replacing
+from calm_pl.atomic_files import replacing, write_text
 from calm_pl.cells import guarded_rows
 from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.evaluation.module import FitFreeModule
@@ -48,8 +48,7 @@ class PseudoLabelWriter(Callback):
             ("pseudo_labels.json", json.dumps(summary(fit), indent=2) + "\n"),
             ("config.yaml", self.config_yaml),
         ):
-            with replacing(self.run_dir / name) as part:
-                part.write_text(text, encoding="utf-8")
+            write_text(self.run_dir / name, text)
 
 
 def from_record(record: JobRecord) -> PseudoLabelWriter:

@@ -14,7 +14,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from calm_pl import __version__
-from calm_pl.atomic_files import replacing
+from calm_pl.atomic_files import write_text
 from calm_pl.cells import guarded_rows, joined
 from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.evaluation import odd_clips
@@ -248,8 +248,7 @@ def _versions() -> dict[str, str]:
 
 
 def _write(path: Path, text: str) -> None:
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def from_record(record: JobRecord) -> RunRecord:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from lightning.pytorch import LightningModule, Trainer
 
-from calm_pl.atomic_files import replacing
+from calm_pl.atomic_files import write_text
 from calm_pl.evaluation.module import FitFreeModule
 
 _LOG = logging.getLogger("calm_pl")
@@ -44,7 +44,6 @@ def _remark(path: Path, text: str) -> None:
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
         results["remarks"].append(text)
-        with replacing(path) as part:
-            part.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        write_text(path, json.dumps(results, indent=2) + "\n")
     except (OSError, ValueError, KeyError):
         pass  # the warning is printed in any case

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from calm_pl.atomic_files import replacing
+from calm_pl.atomic_files import write_text
 from calm_pl.figures.run import Drawing, LeftOut
 from calm_pl.figures.saving import FORMATS, save
 from calm_pl.regular_files import read_regular
@@ -81,8 +81,7 @@ def draw_into(
     index = {"figures": list((before | done).values()), "left_out": left_out}
     for file in old_files - _files_of(index):
         (folder / file).unlink(missing_ok=True)
-    with replacing(folder / INDEX) as part:
-        part.write_text(json.dumps(index, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(folder / INDEX, json.dumps(index, indent=2, ensure_ascii=False) + "\n")
     return index
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from calm_pl.atomic_files import replacing
+from calm_pl.atomic_files import write_text
 from calm_pl.errors import RunError
 from calm_pl.figures.agreement import Agreement
 from calm_pl.figures.methods import Estimate
@@ -101,8 +101,7 @@ def write_agreement(folder: str | Path, agreement: Mapping[str, Agreement]) -> N
         (Path(folder) / AGREEMENT).unlink(missing_ok=True)
         return
     content = {name: one._asdict() for name, one in agreement.items()}
-    with replacing(Path(folder) / AGREEMENT) as part:
-        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_text(Path(folder) / AGREEMENT, json.dumps(content, indent=2) + "\n")
 
 
 def _agreement(path: Path) -> dict[str, Agreement]:

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calm_pl.atomic_files import replacing
+from calm_pl.atomic_files import write_text
 from calm_pl.config.schema import WandbConfig
 from calm_pl.jobs.record import JobRecord, is_rank_zero
 from calm_pl.runs.folder import LIMITED
@@ -59,9 +59,8 @@ def _run_id(record: JobRecord) -> str | None:
     known = _ids(path)
     same = [one for one, digest in known.items() if digest == record.config_hash]
     run_id = same[0] if same else secrets.token_hex(4)
-    with replacing(path) as part:  # the present one last
-        ids = {**{one: known[one] for one in known if one != run_id}, run_id: record.config_hash}
-        part.write_text(json.dumps(ids) + "\n", encoding="utf-8")
+    ids = {one: known[one] for one in known if one != run_id} | {run_id: record.config_hash}  # it is the last
+    write_text(path, json.dumps(ids) + "\n")
     return run_id
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from calm_pl.config.schema import Config
+from calm_pl.config.schema import Config, ModelConfig, TrainerConfig
 from calm_pl.jobs.lightning_imports import import_lightning
 from calm_pl.jobs.paths import require_paths
 from calm_pl.jobs.stopping import end_with_parent
@@ -66,6 +66,27 @@ class Job:
         return trainer.is_global_zero
 
 
+def begin(model: ModelConfig, trainer: TrainerConfig, quiet: bool) -> None:
+    """Import Lightning, and refuse what cannot work before anything is read or written.
+
+    Args:
+        model: which model, and where it is put.
+        trainer: devices and ranks.
+        quiet: suppress routine output.
+
+    Raises:
+        RunError: an installed version, a device, or a model spread over GPUs by several ranks.
+    """
+    import_lightning(quiet)
+    from calm_pl.jobs.hardware import refuse_spread_model
+    from calm_pl.jobs.trainer import trainer_on
+    from calm_pl.jobs.versions import refuse_other_versions
+
+    refuse_other_versions()
+    end_with_parent()
+    refuse_spread_model(model, trainer_on(trainer, logger=False, enable_progress_bar=False))
+
+
 @contextmanager
 def opened(
     config: Config,
@@ -87,16 +108,9 @@ def opened(
         CalmError: anything the user can mend.
     """
     require_paths(config)
-    import_lightning(quiet)
-    from calm_pl.jobs.hardware import refuse_spread_model
+    begin(config.model, config.trainer, quiet)
     from calm_pl.jobs.record import open_record
-    from calm_pl.jobs.trainer import trainer_on
-    from calm_pl.jobs.versions import refuse_other_versions
 
-    refuse_other_versions()
-    end_with_parent()
-    # Refuses what cannot be, before anything is loaded.
-    refuse_spread_model(config.model, trainer_on(config.trainer, logger=False, enable_progress_bar=False))
     own = None if record is not None else open_record(config, lock)
     try:
         with _opened(config, record or own, prepare) as job:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from calm_pl.config.callbacks import CALLBACKS
 from calm_pl.config.compose import config_hash, to_yaml
-from calm_pl.config.schema import Config
+from calm_pl.config.schema import Config, ModelConfig, RunConfig
 from calm_pl.errors import RunError
 from calm_pl.regular_files import read_regular
 from calm_pl.runs.files import remove_files
@@ -129,6 +129,16 @@ class JobRecord:
         return title_of(self.benchmark, self.model_path, self.limit)
 
 
+def run_folder(run: RunConfig, what: str, digest: str) -> Path:
+    """Return a job's folder: the configured one, or one named after what it does and its hash."""
+    return Path(run.dir or Path("runs") / (run.name or f"{what}-{digest[:8]}"))
+
+
+def model_name(model: ModelConfig) -> str:
+    """Return the last part of a model's path."""
+    return Path(model.path.removeprefix("bundled:")).name
+
+
 def open_record(config: Config, lock: bool = True) -> JobRecord:
     """Choose the run folder and make sure that results can be written there.
 
@@ -140,9 +150,7 @@ def open_record(config: Config, lock: bool = True) -> JobRecord:
         RunError: it cannot be written, holds the results of another configuration, or is in use.
     """
     digest = config_hash(config)
-    model = Path(config.model.path.removeprefix("bundled:")).name
-    name = config.run.name or f"{config.data.benchmark}-{model}-{digest[:8]}"
-    run_dir = Path(config.run.dir or Path("runs") / name)
+    run_dir = run_folder(config.run, f"{config.data.benchmark}-{model_name(config.model)}", digest)
     record = JobRecord(
         run_dir, config.data.benchmark, config.model.path, to_yaml(config), digest, config.data.limit
     )

@@ -11,14 +11,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calm_pl.atomic_files import replacing
+from calm_pl.atomic_files import write_text
 from calm_pl.config.compose import to_yaml
 from calm_pl.errors import StoppedRunError
-from calm_pl.jobs.lightning_imports import import_lightning
+from calm_pl.jobs.opened import begin
 from calm_pl.jobs.parts import load_arguments
 from calm_pl.jobs.paths import require_model
-from calm_pl.jobs.record import MASK, RUN, JobRecord, is_rank_zero, run_files
-from calm_pl.jobs.stopping import StoppedError, end_with_parent, stoppable
+from calm_pl.jobs.record import MASK, RUN, JobRecord, is_rank_zero, run_files, run_folder
+from calm_pl.jobs.stopping import StoppedError, stoppable
 from calm_pl.masks.settings import MaskConfig
 from calm_pl.runs.files import remove_files
 
@@ -42,8 +42,7 @@ def fit_mask(config: MaskConfig, quiet: bool = True) -> None:
         CalmError: anything the user can fix.
     """
     require_model(config.model)
-    import_lightning(quiet)
-    end_with_parent()
+    begin(config.model, config.trainer, quiet)
     with closing(_open_record(config)) as record:
         _fit(config, record)
 
@@ -99,8 +98,7 @@ def _load_model(config: MaskConfig) -> FrozenLALM:
 def _open_record(config: MaskConfig) -> JobRecord:
     """Return the run folder; rank 0 checks that it can be written."""
     digest = _job_hash(config)
-    name = config.run.name or f"mask-{config.task.name}-{digest[:8]}"
-    folder = Path(config.run.dir or Path("runs") / name)
+    folder = run_folder(config.run, f"mask-{config.task.name}", digest)
     record = JobRecord(folder, config.task.name, config.model.path, to_yaml(config), digest)
     if is_rank_zero():
         record.claim(config.run.overwrite)
@@ -186,12 +184,8 @@ def _write(config: MaskConfig, record: JobRecord, module: MaskModule, data: Text
     if config.run.overwrite:
         remove_files(record.run_dir, [name for name in run_files() if name not in (MASK, RUN)])
     results = _results(record, module, data, mask)
-    for name, text in (
-        ("results.json", json.dumps(results, indent=2) + "\n"),
-        ("config.yaml", record.config_yaml),
-    ):
-        with replacing(record.run_dir / name) as part:
-            part.write_text(text, encoding="utf-8")
+    write_text(record.run_dir / RUN, json.dumps(results, indent=2) + "\n")
+    write_text(record.run_dir / "config.yaml", record.config_yaml)
     print(f"{mask.num_on} of {mask.on_LA.numel()} heads are on.")
     if last is not None:
         print(

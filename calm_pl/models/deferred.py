@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from calm_pl.atomic_files import replacing
+from calm_pl.atomic_files import write_text
 from calm_pl.errors import CalmError, ModelError
 from calm_pl.file_hashes import FileHashes
 from calm_pl.models.checkpoint_files import content_of
@@ -116,8 +116,7 @@ class DeferredLALM:
             )
             note = note or _note_file(arguments, memory)  # its files may have come from the hub just now
             if note is not None:
-                with replacing(note) as part:
-                    part.write_text(json.dumps(portrait), encoding="utf-8")
+                write_text(note, json.dumps(portrait))
         if note is not None:
             self.preparer = RememberedPreparer(
                 portrait.sound,

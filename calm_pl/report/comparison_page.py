@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from calm_pl.atomic_files import replacing
+from calm_pl.atomic_files import write_text
 from calm_pl.report.comparison import Comparison, remarks, shared_class_accuracies
 from calm_pl.report.forest import Bar, forest
 from calm_pl.report.html import Html, join, tag
@@ -27,8 +27,7 @@ def write_comparison_page(comparison: Comparison, target: Path) -> None:
         Section("classes", "Classes", join(_classes(comparison))),
     ]
     text = page(f"{len(comparison.runs)} runs compared", " · ".join(comparison.names), sections)
-    with replacing(target) as part:
-        part.write_text(text, encoding="utf-8")
+    write_text(target, text)
 
 
 def _results(comparison: Comparison) -> Html:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calm_pl.atomic_files import replacing
+from calm_pl.atomic_files import write_text
 from calm_pl.data import benchmark_facts
 from calm_pl.errors import DataError
 from calm_pl.report.figures import figures_section
@@ -36,8 +36,7 @@ def write_run_page(
         why_silent: why there are no paths, if the rule asks for audio.
     """
     text = run_page(run, rule, paths or {}, why_silent)
-    with replacing(target) as part:
-        part.write_text(text, encoding="utf-8")
+    write_text(target, text)
 
 
 def run_page(run: RunFolder, rule: SoundRule, paths: Mapping[str, Path], why_silent: str) -> str:

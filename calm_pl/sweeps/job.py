@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from calm_pl.atomic_files import write_text
 from calm_pl.errors import RunError
-from calm_pl.jobs.lightning_imports import import_lightning
-from calm_pl.jobs.opened import opened, with_callbacks
+from calm_pl.jobs.opened import begin, opened, with_callbacks
 from calm_pl.jobs.parts import refuse_no_options, scored_by, voters_of
 from calm_pl.jobs.paths import require_paths
-from calm_pl.jobs.record import SWEEP, JobRecord, is_rank_zero
-from calm_pl.jobs.stopping import end_with_parent
+from calm_pl.jobs.record import SWEEP, JobRecord, is_rank_zero, model_name, run_folder
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import WandbLogger
@@ -32,8 +30,7 @@ def run_sweep(job: SweepJob, quiet: bool = True) -> None:
         CalmError: anything the user can fix.
     """
     require_paths(job)
-    import_lightning(quiet)
-    end_with_parent()
+    begin(job.model, job.trainer, quiet)
     with closing(_open_record(job)) as record:
         _run(job, record, quiet)
 
@@ -102,25 +99,17 @@ def _open_record(job: SweepJob) -> JobRecord:
     Raises:
         RunError: the folder cannot be written, holds results of another configuration, or is in use.
     """
-    from calm_pl.atomic_files import replacing
     from calm_pl.config.compose import to_yaml
     from calm_pl.sweeps.settings import sweep_hash
 
     digest = sweep_hash(job)
-    model = Path(job.model.path.removeprefix("bundled:")).name
-    name = job.run.name or f"sweep-{job.data.benchmark}-{model}-{digest[:8]}"
-    run_dir = Path(job.run.dir or Path("runs") / name)
+    run_dir = run_folder(job.run, f"sweep-{job.data.benchmark}-{model_name(job.model)}", digest)
     record = JobRecord(run_dir, job.data.benchmark, job.model.path, to_yaml(job), digest, job.data.limit)
     if not is_rank_zero():
         return record
     record.claim(job.run.overwrite, SWEEP)
-    path = record.run_dir / SWEEP
-    for target, text in (
-        (record.run_dir / "config.yaml", record.config_yaml),
-        (path, json.dumps({"config_hash": digest, "complete": False}) + "\n"),
-    ):
-        with replacing(target) as part:
-            part.write_text(text, encoding="utf-8")
+    write_text(record.run_dir / "config.yaml", record.config_yaml)
+    write_text(record.run_dir / SWEEP, json.dumps({"config_hash": digest, "complete": False}) + "\n")
     return record
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from calm_pl.atomic_files import replacing
+from calm_pl.atomic_files import write_text
 from calm_pl.cells import guarded
 from calm_pl.jobs.record import JobRecord
 from calm_pl.sweeps.printing import ON_THE_QUERY, print_sweep
@@ -58,8 +58,7 @@ def record_results(
     }
     if board is not None:
         _log(board, record, marked, leads, metric)
-    with replacing(record.run_dir / "sweep.json") as part:
-        part.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_text(record.run_dir / "sweep.json", json.dumps(summary, indent=2) + "\n")
     print_sweep(record.title, rows, metric)
     rounds = {(row["fold"], row["draw"]) for row in rows}
     if len(rounds) > 1:

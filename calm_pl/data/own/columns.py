@@ -10,7 +10,7 @@ from dataclasses import astuple, fields
 from typing import Any
 
 from calm_pl.data.alike import plain
-from calm_pl.data.settings import ColumnSettings
+from calm_pl.data.own.settings import ColumnSettings
 from calm_pl.data.tables import Row
 from calm_pl.errors import DataError
 

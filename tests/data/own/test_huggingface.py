@@ -9,7 +9,7 @@ import soundfile
 from tiny_layouts import labels, module, prepared
 
 from calm_pl.data.own.hf_tables import wav_of
-from calm_pl.data.settings import ColumnSettings
+from calm_pl.data.own.settings import ColumnSettings
 from calm_pl.errors import DataError
 
 RATE = 8_000

@@ -107,7 +107,7 @@ def test_what_may_mean_two_things_is_refused(read, content, encoding, message):
 
 
 def test_columns_named_in_the_configuration_keep_their_names(read):
-    from calm_pl.data.settings import ColumnSettings
+    from calm_pl.data.own.settings import ColumnSettings
 
     csv = "Path,label,Label\n" + "".join(f"{path},other,{label}\n" for path, label in ROWS)
     assert as_rows(read(csv, columns=ColumnSettings(label="Label"))) == ROWS

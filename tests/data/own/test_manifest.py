@@ -166,7 +166,7 @@ def test_a_clip_in_both_lists_is_a_leak(sounds):
 def test_configured_columns(sounds):
     rows = [f"x,clips/{n},{n[:3]},{n[-5]}" for n in NAMES]
     path = write(sounds / "list.csv", "label,where,what,take", *rows)
-    from calm_pl.data.settings import ColumnSettings
+    from calm_pl.data.own.settings import ColumnSettings
 
     columns = ColumnSettings(path="where", label="what", group="take")
     clips = module("manifest", "", manifest=str(path), columns=columns).benchmark.read().clips
@@ -182,7 +182,7 @@ def test_configured_columns(sounds):
 
 
 def test_frames_make_it_a_video_set_unless_the_column_is_left_out(sounds):
-    from calm_pl.data.settings import ColumnSettings
+    from calm_pl.data.own.settings import ColumnSettings
 
     for name in NAMES:
         touch(sounds / "clips" / name.replace("wav", "mp4"))
@@ -200,7 +200,7 @@ def test_frames_make_it_a_video_set_unless_the_column_is_left_out(sounds):
 
 
 def test_questions_that_come_along_are_asked(sounds):
-    from calm_pl.data.settings import ColumnSettings
+    from calm_pl.data.own.settings import ColumnSettings
 
     rows = [f"clips/{n},{n[:3]},Which animal?,dog|cat" for n in NAMES]
     path = str(write(sounds / "list.csv", "path,label,question,options", *rows))

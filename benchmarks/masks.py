@@ -28,6 +28,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import numpy as np
 import soundfile
 import torch
 from lightning.pytorch import Trainer
@@ -36,10 +37,10 @@ from torchmetrics.text import WordErrorRate
 from calm_pl import FrozenLALM
 from calm_pl.functional.masks import jaccard, random_mask, trained_mask
 from calm_pl.masks.module import MaskModule
-from calm_pl.masks.recipe import MaskRecipe
-from calm_pl.masks.text_settings import TextSettings
+from calm_pl.masks.settings import MaskRecipe, TextSettings
 from calm_pl.masks.texts import TextDataModule
 from calm_pl.media import load_audio
+from calm_pl.metrics.jackknife import Predicted, jackknife_intervals
 from calm_pl.models.answers import parse_answer
 from calm_pl.models.families.table import plain_prefill
 from calm_pl.models.masks import HeadMask
@@ -96,6 +97,11 @@ def esc10(root: Path) -> Task:
     answers = sorted({row["category"] for row in rows})
     question = "What caption does the given audio belong to?"
     return Task("sound", question, answers, parts[False], parts[True])
+
+
+def recording(path: Path) -> str:
+    """Return what a clip was cut from: its Freesound id in ESC-10, itself in FSDD."""
+    return path.stem.split("-")[1] if "-" in path.stem else path.stem
 
 
 def with_remembered_tower(lalm: FrozenLALM) -> None:
@@ -196,11 +202,12 @@ def tokens_right(lalm: FrozenLALM, task: Task, question: str) -> dict[str, float
     return found | ({"ranked": round(likeliest / len(task.test), 4)} if len(task.answers) <= 10 else {})
 
 
-def metrics(task: Task, said: Sequence[str], by_letter: bool = False) -> dict[str, float]:
+def metrics(task: Task, said: Sequence[str], by_letter: bool = False) -> dict[str, Any]:
     """What the answers are worth.
 
     `accuracy` takes the one answer that is named, however; `exact` the answer and nothing else; `following`
-    is the share of answers that are one of the task's and nothing else.
+    is the share of answers that are one of the task's and nothing else. `accuracy95` is the 95 % interval of
+    `accuracy` over recordings.
     """
     truth = [text for _, text in task.test]
     letters = (
@@ -214,9 +221,13 @@ def metrics(task: Task, said: Sequence[str], by_letter: bool = False) -> dict[st
     right = [n is not None and task.answers[n] == t for n, t in zip(named, truth, strict=True)]
     exact = [text.strip().lower() == t for text, t in zip(said, truth, strict=True)]
     following = [text.strip().lower() in task.answers for text in said]
+    clusters = np.unique([recording(path) for path, _ in task.test], return_inverse=True)[1]
+    one_N, right_N1 = np.zeros(len(right), np.int64), np.logical_not(right)[:, None].astype(np.int64)
+    chance = jackknife_intervals(Predicted(one_N, right_N1, np.arange(len(right)), one_N, clusters), 1)
     wer = WordErrorRate()([text.lower() or "-" for text in said], truth)
     return {
         "accuracy": round(statistics.fmean(right), 4),
+        "accuracy95": [round(end, 4) for end in chance["accuracy"].clips],
         "exact": round(statistics.fmean(exact), 4),
         "word_error_rate": round(float(wer), 4),
         "following": round(statistics.fmean(following), 4),
@@ -255,7 +266,7 @@ def evaluate(lalm: FrozenLALM, task: Task, on: torch.Tensor, num_random: int) ->
             "masks": num_random,
         }
         for name in found[0]
-        if name != "examples"
+        if name not in ("examples", "accuracy95")
     }
     return result
 

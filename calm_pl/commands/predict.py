@@ -198,6 +198,8 @@ def _print_json(rows: list[Prediction], top: int) -> None:
             "probabilities": best,
             "error": row.error,
             "odd": list(row.odd),
+            "method": row.method,
+            "abstained": row.abstained,
         }
         out.append(entry if row.candidates is None else {**entry, "candidates": list(row.candidates)})
     print(json.dumps(out, indent=2))

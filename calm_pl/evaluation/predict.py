@@ -26,6 +26,7 @@ class Prediction(NamedTuple):
         candidates: prediction set that contains the true label with the chosen coverage; None if not
             requested.
         odd: why little of the file is heard, kinds of `calm_pl.media.ODD_SOUND`; usually none.
+        method: that of the classifier which predicted.
     """
 
     path: str
@@ -34,6 +35,12 @@ class Prediction(NamedTuple):
     error: str | None = None
     candidates: tuple[str, ...] | None = None
     odd: tuple[str, ...] = ()
+    method: str = ""
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the file was read, but its label was less probable than asked for."""
+        return self.label is None and self.error is None
 
 
 def require_prompt(classifier: Classifier, where: str = "the classifier") -> None:
@@ -168,7 +175,7 @@ def predict_files(
             encoded = without_bad(batch, encode(lalm, batch.to(device))) if len(batch.index_N) else None
             for failure in batch.failures:
                 path = str(files[failure.position])
-                rows[failure.position] = Prediction(path, None, {}, failure.reason)
+                rows[failure.position] = Prediction(path, None, {}, failure.reason, method=method)
             if encoded is not None and len(batch.index_N):
                 x_NHD = encoded.vectors_NHD
                 decision = voter.vote(x_NHD)
@@ -180,7 +187,7 @@ def predict_files(
                     inside = None if sets_NC is None else sets_NC[n].nonzero().flatten().tolist()
                     within = None if inside is None else tuple(classifier.classes[c] for c in inside)
                     odd = tuple(encoded.notes[n]["odd"])
-                    rows[index] = Prediction(str(files[index]), label, named, None, within, odd)
+                    rows[index] = Prediction(str(files[index]), label, named, None, within, odd, method)
             bar.update(len(batch.index_N) + len(batch.failures))
     return [_abstained(rows[index], abstain) for index in range(len(files))]
 

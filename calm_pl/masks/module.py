@@ -21,7 +21,7 @@ from calm_pl.functional.masks import (
     trained_mask,
     warmed_cosine,
 )
-from calm_pl.masks.recipe import MaskRecipe
+from calm_pl.masks.settings import MaskRecipe
 from calm_pl.masks.state import MaskState
 from calm_pl.masks.texts import TextBatch
 from calm_pl.models import FrozenLALM

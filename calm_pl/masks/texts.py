@@ -19,7 +19,7 @@ from calm_pl.data.own.manifest_paths import ManifestPaths
 from calm_pl.data.questions.clips import Clip, Query
 from calm_pl.data.questions.draws import stable_number
 from calm_pl.errors import DataError
-from calm_pl.masks.text_settings import TextSettings
+from calm_pl.masks.settings import TextSettings
 from calm_pl.models.preparer import Preparer
 
 TEXT_COLUMNS = ("text", "target", "answer", "transcript", "sentence", "label")

@@ -164,8 +164,7 @@ def test_two_ranks_average_their_gradients(settings, tmp_path, lalm, manifest, e
 
     from calm_pl.functional.masks import annealed_tau, left_gumbel, sample_masks, warmed_cosine
     from calm_pl.masks.module import MaskModule
-    from calm_pl.masks.recipe import MaskRecipe
-    from calm_pl.masks.text_settings import TextSettings
+    from calm_pl.masks.settings import MaskRecipe, TextSettings
     from calm_pl.masks.texts import StepBatches, TextDataModule
     from calm_pl.models.gates import HeadGates
 

@@ -30,6 +30,7 @@ def test_no_label_below_a_probability(call, fitted, esc_root):
     for row, was in zip(rows, sure, strict=True):
         confident = was["probabilities"][was["label"]] >= limit
         assert row["label"] == (was["label"] if confident else None)
+        assert (row["abstained"], row["method"]) == (not confident, "calm_auto")
         assert row["probabilities"] == was["probabilities"]
     assert 0 < sum(row["label"] is None for row in rows) < len(rows)
     text = call("predict", "--classifier", fitted, "--csv", "--abstain", limit, folder).stdout

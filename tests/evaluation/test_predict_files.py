@@ -25,6 +25,7 @@ def test_files_are_labelled_as_by_the_command(fitted, call, tmp_path):
     rows = predict_files(classifier, lalm, [*map(str, files), absent], "calm", batch_size=3)
     assert [row.path for row in rows] == [str(path) for path in [*files, absent]]
     assert rows[-1].label is None
+    assert not rows[-1].abstained
     assert str(absent) in rows[-1].error
     args = ("--classifier", tmp_path / "run" / "classifier.safetensors", "--method", "calm", "--json", *files)
     printed = json.loads(call("predict", *args).stdout)
@@ -32,7 +33,7 @@ def test_files_are_labelled_as_by_the_command(fitted, call, tmp_path):
     for row, one in zip(rows, printed, strict=False):
         assert row.probabilities == pytest.approx(one["probabilities"], abs=1e-6)
     unsure = predict_files(classifier, lalm, files, "calm", abstain=1.0)
-    assert [row.label for row in unsure] == [None] * 5
+    assert [(row.label, row.abstained, row.method) for row in unsure] == [(None, True, "calm")] * 5
     sets = predict_files(classifier, lalm, files, coverage=0.9)  # CALM-Auto, which is preferred
     assert all(row.label in row.candidates for row in sets if row.candidates)
     with pytest.raises(ModelError, match="has the methods sav, calm, calm_auto, not 'gda'"):

@@ -13,8 +13,7 @@ from lightning.pytorch import Trainer
 from calm_pl import FrozenLALM
 from calm_pl.functional.masks import random_mask, trained_mask
 from calm_pl.masks.module import MaskModule
-from calm_pl.masks.recipe import MaskRecipe
-from calm_pl.masks.text_settings import TextSettings
+from calm_pl.masks.settings import MaskRecipe, TextSettings
 from calm_pl.masks.texts import TextDataModule
 from calm_pl.models.identity import parameters_hash
 from calm_pl.models.masks import HeadMask

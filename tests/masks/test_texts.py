@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from calm_pl.errors import DataError
-from calm_pl.masks.text_settings import TextSettings
+from calm_pl.masks.settings import TextSettings
 from calm_pl.masks.texts import StepBatches, TextDataModule
 
 

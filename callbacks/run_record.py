@@ -165,14 +165,12 @@ class RunRecord(Callback):
 
 
 def classifier(module: FitFreeModule, data: FewShotDataModule | None) -> Classifier | None:
-    """Return the first round's voters, with their prompt and model.
+    """Return the module's stored voters, with their prompt and model.
 
     None if no voter can be stored, or the prompt is unknown because there is no data module.
     """
-    first = {
-        name: rounds[0] for name, rounds in module.fitted.items() if method_of(name, rounds[0]) is not None
-    }
-    return _with_prompt(first, module.task.classes, module, data)
+    voters = {name: voter for name, voter in module.stored.items() if method_of(name, voter) is not None}
+    return _with_prompt(voters, module.task.classes, module, data)
 
 
 def pseudo_classifier(module: FitFreeModule, data: FewShotDataModule | None) -> Classifier | None:

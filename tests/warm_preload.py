@@ -29,6 +29,7 @@ import calm_pl.commands.fit_free
 import calm_pl.commands.fit_mask
 import calm_pl.commands.predict
 import calm_pl.commands.sweep
+import calm_pl.commands.train
 import calm_pl.data.benchmarks.esc50
 import calm_pl.evaluation.module
 import calm_pl.figures.folder

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 from calm_pl.commands.arguments import add_config_arguments, add_limit_argument, parser, read_config
 from calm_pl.config.compose import load_config
-from calm_pl.config.schema import PRIOR_METHOD, Config
-from calm_pl.jobs.opened import opened
-from calm_pl.jobs.parts import build_pseudo, refuse_no_options, voters_of
+from calm_pl.jobs.fit_free import fit_free
 
 _EXAMPLES = """\
   {program} --config demo.yaml
@@ -34,28 +32,3 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         return 0
     fit_free(config, quiet=not debug)
     return 0
-
-
-def fit_free(config: Config, quiet: bool = True) -> None:
-    """Run a job on this process, or on the ranks that Lightning starts.
-
-    Raises:
-        CalmError: anything the user can fix.
-    """
-    with opened(config, quiet, prepare=lambda data: refuse_no_options(config, data)) as job:
-        from calm_pl.evaluation.lineup import contenders
-        from calm_pl.evaluation.module import FitFreeModule
-        from calm_pl.report.terminal import print_results
-
-        task = job.data.task()
-        evaluated = contenders(
-            voters_of(config),
-            task,
-            zero_shot=config.zero_shot if "zero_shot" in config.methods else None,
-            oracle=config.voter.select == "oracle",
-            pseudo=build_pseudo(config, job.data, task, voters_of(config)),
-            prior=PRIOR_METHOD in config.methods,
-        )
-        module = FitFreeModule(job.lalm, evaluated, task, job.policy)
-        if job.run(module):
-            print_results(module, job.data, job.record)

@@ -25,6 +25,7 @@ COMMANDS = {
     "extract": ("calm_pl.commands.extract", "encode clips into the head bank, for later runs"),
     "pseudo-label": ("calm_pl.commands.pseudo_label", "label clips with the model's own sampled answers"),
     "doctor": ("calm_pl.commands.doctor", "check data, disk and model before a long run"),
+    "train": ("calm_pl.commands.train", "make a classifier from your own sounds"),
     "predict": ("calm_pl.commands.predict", "classify audio files with a fitted classifier"),
     "report": ("calm_pl.commands.report", "rewrite a run's report page, or compare runs"),
     "table": ("calm_pl.commands.table", "show many runs in one table, for a terminal or a paper"),
@@ -33,7 +34,7 @@ COMMANDS = {
     "bank": ("calm_pl.commands.bank", "inspect, check, prune or export a head bank"),
     "list": ("calm_pl.commands.list_things", "list benchmarks, models and sweeps"),
 }
-_RUNS = ("fit-free", "sweep", "fit-mask", "extract", "pseudo-label")
+_RUNS = ("fit-free", "train", "sweep", "fit-mask", "extract", "pseudo-label")
 """Commands whose results are files, so that losing what they print is not an error."""
 _HELP = """\
 usage: {program} COMMAND [options]
@@ -48,7 +49,8 @@ examples:
   {program} fit-free --config esc50.yaml data.root=/data/ESC-50 trainer.devices=8
   {program} sweep --config esc50.yaml --config sweeps/table2.yaml data.root=/data/ESC-50
   {program} doctor --config esc50.yaml data.root=/data/ESC-50
-  {program} predict --classifier runs/x/classifier.safetensors clip.wav
+  {program} train birds/
+  {program} predict --classifier runs/birds/classifier.safetensors clip.wav
   {program} list models
 
 {program} COMMAND --help shows its options. --debug shows the traceback of an error.

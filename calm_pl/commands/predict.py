@@ -1,4 +1,4 @@
-"""`predict`: classify audio files with a classifier fitted by `fit-free`."""
+"""`predict`: classify audio files with a classifier fitted by `train` or `fit-free`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
   {program} --classifier runs/x/classifier.safetensors clip.wav
-  {program} --classifier runs/x/classifier.safetensors --top 3 recordings/
+  {program} --classifier runs/x --top 3 recordings/
   {program} --classifier runs/x/classifier.safetensors --method sav --json *.flac
   {program} --classifier runs/x/classifier.safetensors --csv recordings/ > labels.csv
 """
@@ -31,18 +31,24 @@ _EXAMPLES = """\
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
     """Run the command; see `main`."""
     args = _parser(program).parse_args(_files_before_flags(argv))
-    if not Path(args.classifier).is_file():
-        raise ModelError(f"{args.classifier}: cannot be read as a classifier: no such file.")
+    file = _classifier_file(args.classifier)
     for flag, share in (("--abstain", args.abstain), ("--coverage", args.coverage)):
         if share is not None and not 0 <= share < 1:
             raise ConfigError([f"{flag}: must be 0 or more and below 1, but is {share}"])
     files = list(find_files(args.clips))
     # Imports torch, which takes seconds, only now.
-    from calm_pl.evaluation.predict import choose_method, matching_model, predict_files, require_prompt
+    from calm_pl.evaluation.predict import (
+        choose_method,
+        matching_model,
+        predict_files,
+        refuse_unknown_options,
+        require_prompt,
+    )
     from calm_pl.methods.classifier import load_classifier
 
-    classifier = load_classifier(args.classifier)
-    require_prompt(classifier, args.classifier)
+    classifier = load_classifier(file)
+    require_prompt(classifier, str(file))
+    refuse_unknown_options(classifier, args.random_options)
     method = choose_method(classifier, args.method, args.coverage is not None)
     if args.question not in (None, classifier.prompt["question"]):
         raise ModelError(
@@ -58,14 +64,26 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         batch_size=args.batch_size,
         coverage=args.coverage,
         abstain=args.abstain,
+        random_options=args.random_options,
     )
     if not args.skip_bad:
         bad = next((row.error for row in rows if row.error), None)
         if bad:
             raise BadClipError(f"{bad} (--skip-bad continues without such clips.)")
-    _warn_of_options(classifier)
     {"json": _print_json, "csv": _print_csv, "table": _print_table}[args.format](rows, args.top)
     return 0
+
+
+def _classifier_file(text: str) -> Path:
+    """Return a classifier's file, given by itself or by its run folder.
+
+    Raises:
+        ModelError: there is none.
+    """
+    path = Path(text) / "classifier.safetensors" if Path(text).is_dir() else Path(text)
+    if not path.is_file():
+        raise ModelError(f"{path}: cannot be read as a classifier: no such file.")
+    return path
 
 
 def _files_before_flags(argv: Sequence[str]) -> list[str]:
@@ -79,7 +97,10 @@ def _files_before_flags(argv: Sequence[str]) -> list[str]:
 def _parser(program: str) -> argparse.ArgumentParser:
     command = parser(program, "Print labels and probabilities of audio files.", _EXAMPLES)
     command.add_argument(
-        "--classifier", required=True, metavar="FILE", help="classifier.safetensors of a run folder"
+        "--classifier",
+        required=True,
+        metavar="FILE",
+        help="classifier.safetensors, or its run folder",
     )
     command.add_argument("clips", nargs="+", help="audio files, or folders of them")
     best = ", ".join(METHODS.preferred())
@@ -94,6 +115,12 @@ def _parser(program: str) -> argparse.ArgumentParser:
         "--mask",
         metavar="FILE",
         help="safeguard: stop unless the classifier, which stores its mask, was fitted with this one",
+    )
+    command.add_argument(
+        "--random-options",
+        action="store_true",
+        help="also accept a classifier fitted with some classes as options, the right one among them: options"
+        " are drawn at random",
     )
     command.add_argument("--top", type=int, default=1, help="labels per file, most probable first")
     command.add_argument(
@@ -141,18 +168,6 @@ def _refuse_other_mask(classifier: Classifier, path: str | None) -> None:
     if load_mask(path, len(fitted.on_LA)).code() != code:
         raise ModelError(
             f"The classifier was fitted with another mask than {path}: fit one with model.mask=."
-        )
-
-
-def _warn_of_options(classifier: Classifier) -> None:
-    """Warn if the prompt used for fitting cannot be reproduced."""
-    options, classes = classifier.prompt["n_options"], len(classifier.classes)
-    if 0 < options < classes:
-        print(
-            f"note: this classifier was fitted on questions with {options} of {classes} classes as options,"
-            " including the correct one. Here the correct class is unknown, so options are drawn at random."
-            f" For your own recordings, fit with data.n_options={classes} or data.n_options=0.",
-            file=sys.stderr,
         )
 
 

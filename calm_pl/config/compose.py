@@ -101,7 +101,12 @@ def config_hash(config: Config) -> str:
     for section, names in unimportant.items():
         for name in names:
             del kept[section][name]
-    for section, name in (("model", "mask"), ("data", "limit")):
+    for section, name in (
+        ("model", "mask"),
+        ("data", "limit"),
+        ("data", "cv_folds"),
+        ("data", "group_pattern"),
+    ):
         if kept[section][name] is None:
             del kept[section][name]
     kept["bank_dtype"] = plain["bank"]["dtype"]

@@ -16,6 +16,11 @@ def cross_faults(config: Config) -> list[str]:
             "data.heldout_shots: must be 1 or more if and only if voter.reliability_split is heldout, but is"
             f" {config.data.heldout_shots} with {config.voter.reliability_split}"
         )
+    if config.run.refit and config.voter.reliability_split == "heldout":
+        faults.append(
+            "run.refit: must be false where voter.reliability_split is heldout: of all rounds together no"
+            " clip is held out"
+        )
     if config.voter.select == "oracle" and config.bank.dir is None:
         faults.append("voter.select: oracle reads the query twice and needs a bank; bank.dir is null")
     if (config.data.video.num_frames is None) == (config.data.video.fps is None):

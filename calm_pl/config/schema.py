@@ -127,6 +127,9 @@ class RunConfig:
     """The run folder; null is `runs/<name>`."""
     name: Optional[str] = None
     """Name of the run; null builds it from benchmark, model and the configuration's hash."""
+    refit: bool = False
+    """Store a classifier fitted on the support of all folds and draws, not of the first alone; the results
+    stay those of held-out clips."""
     overwrite: bool = False
     """Replace the results of another configuration in `dir`."""
 

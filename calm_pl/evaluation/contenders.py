@@ -175,6 +175,7 @@ class Contender(Source):
         scored_by: how options must be scored for it; None if it does not read their scores.
         searches_query: whether it needs a first pass over the query to choose settings.
         fitted: the fitted voters by round, if a classifier file can store them.
+        refitted: a voter fitted on the support of all rounds, where one was asked for.
     """
 
     source: Source | None = None
@@ -186,10 +187,14 @@ class Contender(Source):
     def __init__(self, name: str) -> None:
         self.name = name
         self.fitted: list[HeadVoter] = []
+        self.refitted: HeadVoter | None = None
 
     def start(self) -> None:
         """Forget everything."""
-        self.fitted = []
+        self.fitted, self.refitted = [], None
+
+    def refit(self, part: RoundSupport) -> None:
+        """Fit a further voter on the support of all rounds; every rank must call this."""
 
     def predict(self, query: RoundQuery) -> BatchPrediction:
         """Return classes and probabilities, as fitted in the query's round."""
@@ -242,12 +247,23 @@ class FittedVoter(Contender):
             RunError: the voter cannot be fitted on the support.
         """
         voter = self.voter if not self.fitted else copy.copy(self.voter)
+        self.fitted.append(self._fit(voter, part))
+
+    def refit(self, part: RoundSupport) -> None:
+        """Fit a further copy of the voter, on the support of all rounds.
+
+        Raises:
+            RunError: the voter cannot be fitted on it.
+        """
+        self.refitted = self._fit(copy.copy(self.voter), part)
+
+    def _fit(self, voter: HeadVoter, part: RoundSupport) -> HeadVoter:
         with explained("The support cannot be fitted"):
             support = part.support(self.reads_hidden)
             judged = None
             if voter.get_params().get("reliability_split") == "heldout":
                 judged = part.heldout(self.reads_hidden)
-            self.fitted.append(voter.fit_support(support, judged).to(part.device))
+            return voter.fit_support(support, judged).to(part.device)
 
     def predict(self, query: RoundQuery) -> BatchPrediction:
         """Return the voter's winners and probabilities."""
@@ -281,6 +297,9 @@ class Oracle(FittedVoter):
         assert isinstance(voter, CalmBase)
         with explained("The support cannot be fitted"):
             self._searches.append(OracleSearch(voter, part.support(self.reads_hidden)))
+
+    def refit(self, part: RoundSupport) -> None:
+        """Do nothing: a classifier file stores no oracle."""
 
     def search(self, query: RoundQuery, label_n: Tensor) -> None:
         """Count the correct predictions of each setting."""

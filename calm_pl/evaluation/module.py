@@ -9,6 +9,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from calm_pl.data.loading.batches import Batch
+from calm_pl.data.questions.clips import Round
 from calm_pl.data.questions.task import Task
 from calm_pl.errors import RunError
 from calm_pl.evaluation.batch_prediction import confidence, explained, metric_sizes
@@ -36,6 +37,7 @@ class FitFreeModule(LightningModule):
         keep_hidden: encode hidden states even if no contender reads them; the bank's identity must agree.
         scored_by: how options are scored if no contender decides; see `option_scores`.
         sources: further sources to fit, besides those of the contenders.
+        refit: also fit every voter on the support of all rounds together, for the classifier that is stored.
 
     Attributes:
         contenders: the contenders, in the order of the table.
@@ -55,10 +57,12 @@ class FitFreeModule(LightningModule):
         keep_hidden: bool = False,
         scored_by: str = "letters",
         sources: Sequence[Source] = (),
+        refit: bool = False,
     ) -> None:
         super().__init__()
         self.lalm = lalm
         self.task = task
+        self.refit = refit and len(task.rounds) > 1
         self.contenders = list(contenders(methods, task) if isinstance(methods, Mapping) else methods)
         self.methods = [one.name for one in self.contenders]
         own = [one.source for one in self.contenders if one.source is not None]
@@ -101,6 +105,20 @@ class FitFreeModule(LightningModule):
         """Fitted voters that a classifier file can store, by method name, then by round."""
         return {one.name: one.fitted for one in self.contenders if one.fitted}
 
+    @property
+    def stored(self) -> dict[str, HeadVoter]:
+        """Voters of the classifier that is stored: fitted on all rounds' support, or on that of the first."""
+        return {name: self._of(name).refitted or rounds[0] for name, rounds in self.fitted.items()}
+
+    @property
+    def stored_support(self) -> tuple[int, ...]:
+        """Positions of the support questions that `stored` was fitted on."""
+        rounds = self.task.rounds if self.refit else self.task.rounds[:1]
+        return tuple(sorted({position for one in rounds for position in one.support}))
+
+    def _of(self, name: str) -> Contender:
+        return next(one for one in self.contenders if one.name == name)
+
     # Support
 
     def on_validation_epoch_start(self) -> None:
@@ -128,6 +146,10 @@ class FitFreeModule(LightningModule):
             part = RoundSupport(number, of_task, self.support, self.device)
             for one in self._fitting:
                 one.fit(part)
+        if self.refit:
+            whole = RoundSupport(0, Round("", 0, self.stored_support, (), ()), self.support, self.device)
+            for contender in self.contenders:
+                contender.refit(whole)
         self.support.close()
 
     # Query

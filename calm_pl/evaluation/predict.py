@@ -68,6 +68,29 @@ def require_prompt(classifier: Classifier, where: str = "the classifier") -> Non
         )
 
 
+def refuse_unknown_options(classifier: Classifier, random_options: bool = False) -> None:
+    """Check that clips can be asked the question that the classifier was fitted with.
+
+    With some of the classes as options, the right one among them, the question gives away part of the answer.
+    Of an unlabelled clip nobody knows it, so its vectors are not those of the support.
+
+    Args:
+        classifier: with its prompt.
+        random_options: accept options drawn at random instead.
+
+    Raises:
+        ModelError: it was fitted on such questions.
+    """
+    options, classes = classifier.prompt["n_options"], len(classifier.classes)
+    if not random_options and 0 < options < classes:
+        raise ModelError(
+            f"This classifier was fitted on questions with {options} of {classes} classes as options, the"
+            " right one among them, which nobody knows of an unlabelled clip. Fit one without options"
+            " (data.n_options=0, as `train` does), or have options drawn at random (--random-options;"
+            " random_options=True in Python): it is then less accurate than its results say."
+        )
+
+
 def choose_method(classifier: Classifier, method: str | None = None, coverage: bool = False) -> str:
     """Return the method to predict with: the requested one, or the preferred one that is available.
 
@@ -130,6 +153,7 @@ def predict_files(
     batch_size: int = 8,
     coverage: float | None = None,
     abstain: float = 0.0,
+    random_options: bool = False,
 ) -> list[Prediction]:
     """Classify files, in their order.
 
@@ -141,18 +165,20 @@ def predict_files(
         batch_size: clips per forward pass.
         coverage: also return prediction sets that contain the true label with this probability.
         abstain: return no label if its probability is lower than this.
+        random_options: see `refuse_unknown_options`.
 
     Returns:
-            One prediction per file; a file that cannot be read has an error instead of a label.
+        One prediction per file; a file that cannot be read has an error instead of a label.
 
     Raises:
-        ModelError: the classifier lacks the method, its prediction sets, or the prompt it was fitted with;
-            or `files` is a single path.
+        ModelError: the classifier lacks the method, its prediction sets, or the prompt it was fitted with, or
+            was fitted on questions that give away the answer; or `files` is a single path.
     """
     if isinstance(files, (str, Path)):
         raise ModelError(f"`files` must be a list of paths, but is {str(files)!r}: write [path].")
     method = choose_method(classifier, method, coverage is not None)
     require_prompt(classifier)
+    refuse_unknown_options(classifier, random_options)
     import torch
     from torch.utils.data import DataLoader
     from tqdm import tqdm

@@ -38,6 +38,12 @@ def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[st
         "n_query": query.used,
         "n_skipped": len(support.failures) + len(query.failures),
         **clip_counts(module),
+        "n_classifier_clips": len(
+            clip_ids(
+                module.task.support,
+                set(module.stored_support) - {failure.position for failure in support.failures},
+            )
+        ),
         "n_odd": len(kinds_of(odd)),
         "odd_sound": counts(odd),
         "n_missing": 0 if data is None else len(data.missing),

@@ -57,6 +57,8 @@ def test_help_imports_little(tmp_path, command):
         (["fit-free", "--config", "demo.yaml", "model.path=/nope"], "model.path is '/nope'"),
         (["fit-free", "--config", "demo.yaml", "model.mask=nope"], "model.mask is 'nope'"),
         (["fit-free", "--config", "manifest.yaml", "data.manifest=nope.csv"], "data.manifest is 'nope.csv'"),
+        (["train", "nope"], "nope: no such folder"),
+        (["train", str(REPO), "data.shot=3"], "data.shots"),
         (["extract", "--config", "demo.yaml", "data.root=/nope"], "data.root is '/nope'"),
         (["pseudo-label", "--config", "demo.yaml", "data.root=/nope"], "data.root is '/nope'"),
         (["sweep", "--config", "demo.yaml", "sweep.gird=1"], "sweep.grid"),

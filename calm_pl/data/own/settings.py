@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Optional
 
-from calm_pl.validation import between_zero_and_one, setting
+from calm_pl.validation import Rule, at_least, between_zero_and_one, setting
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        return text == "auto" or re.compile(text).groups > 0
+    except re.error:
+        return False
+
+
+_PATTERN = Rule("auto, or a regular expression with a group in parentheses", _is_pattern)
 
 
 @dataclass
@@ -47,6 +58,12 @@ class OwnDataSettings:
     """For `manifest`: allow paths outside `root`."""
     query_fraction: float = setting(0.5, between_zero_and_one())
     """For your own data without splits: the share of each class that becomes the query set."""
+    cv_folds: Optional[int] = setting(None, at_least(2))
+    """For your own data without splits: cross-validation over so many folds (or the list's own), so that
+    every clip is evaluated once; clips of one group stay together. null divides once, by `query_fraction`."""
+    group_pattern: Optional[str] = setting(None, _PATTERN)
+    """For your own data: guess the source recording of clips without a group from their file names: `auto`
+    (the name up to its last `-`, `_`, dot or blank), or a regular expression, whose first group is it."""
     cache_dir: Optional[str] = None
     """For `huggingface`: where clips are written as files; null is `calm_pl` in your cache folder."""
     columns: ColumnSettings = field(default_factory=ColumnSettings)

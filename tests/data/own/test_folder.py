@@ -112,3 +112,26 @@ def test_a_class_of_the_query_alone_stops(tmp_path):
     make(tmp_path, ("cat", "dog", "owl"), part="test")
     with pytest.raises(DataError, match="Class 'owl' has no clip to take support from"):
         prepared("folder", tmp_path)
+
+
+def test_cross_validation_asks_about_every_clip_once(tmp_path):
+    data = prepared("folder", make(tmp_path), shots=None, cv_folds=4)
+    asked = [position for one in data.rounds for position in one.query]
+    assert sorted(asked) == list(range(12)) == list(range(len(data.support)))
+    for one in data.rounds:
+        assert {data.support[n].clip.id for n in one.support}.isdisjoint(
+            data.query[n].clip.id for n in one.query
+        )
+    assert prepared("folder", tmp_path, cv_folds=4, fold="2").rounds[0].fold == "2"
+
+
+def test_names_tell_which_clips_are_of_one_recording(tmp_path):
+    for label in ("cat", "dog"):
+        for n in range(6):
+            touch(tmp_path / label / f"{label}{n // 2}_{n % 2}.wav")
+    data = prepared("folder", tmp_path, shots=None, cv_folds=3, group_pattern="auto")
+    for one in data.rounds:
+        assert len({data.query[n].clip.path.stem.split("_")[0] for n in one.query}) == 2
+    assert data.notes[0] == "recordings guessed from file names: 6 of 12 clips, such as 'dog2' with 2"
+    with pytest.raises(DataError, match="no class has two recordings"):
+        prepared("folder", tmp_path, cv_folds=3, group_pattern="^(.).*")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from calm_pl.data.own.own_clips import Found, join_rows, with_split
+from calm_pl.data.own.own_clips import Found, join_rows, with_folds, with_guessed_groups, with_split
 from calm_pl.data.questions.clips import Asked, Clip
 from calm_pl.errors import DataError
 
@@ -106,3 +106,69 @@ def test_a_division_of_some_rows_alone_is_refused(part):
     some = [Found("line 1", clip("x", "a", **{part: "1"})), Found("line 2", clip("y", "a"))]
     with pytest.raises(DataError, match=f"line 2: {part} is empty, but other rows have one"):
         join_rows(some)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(clip_lists, st.integers(2, 6), st.randoms())
+def test_folds_keep_groups_together_whatever_the_order(clips, num_folds, random):
+    try:
+        folds = {one.id: one.fold for one in with_folds(clips, num_folds)[0]}
+    except DataError:
+        return
+    shuffled = list(clips)
+    random.shuffle(shuffled)
+    assert {one.id: one.fold for one in with_folds(shuffled, num_folds)[0]} == folds
+    assert set(folds.values()) - {""} == {str(n + 1) for n in range(len(set(folds.values()) - {""}))}
+    assert 2 <= len(set(folds.values()) - {""}) <= num_folds
+    for one in clips:
+        for group in one.groups:
+            assert len({folds[other.id] for other in clips if group in other.groups}) == 1
+
+
+@given(st.integers(2, 30), st.integers(2, 6))
+def test_each_class_is_spread_evenly_over_the_folds(n, num_folds):
+    clips = [clip(f"{label}{i}", label) for label in "abc" for i in range(n)]
+    folded, note = with_folds(clips, num_folds)
+    num_folds = min(num_folds, n)
+    for label in "abc":
+        counts = [sum(c.fold == str(f + 1) for c in folded if label in c.labels) for f in range(num_folds)]
+        assert max(counts) - min(counts) <= 1
+    sizes = [sum(c.fold == str(f + 1) for c in folded) for f in range(num_folds)]
+    assert max(sizes) - min(sizes) <= 1  # what is left over of each class goes to the smallest folds
+    assert note == f"{num_folds}-fold cross-validation over {3 * n} recordings of {3 * n} clips"
+
+
+def test_a_class_with_a_single_recording_is_never_evaluated():
+    clips = [
+        *(clip(f"a{i}", "a") for i in range(4)),
+        *(clip(f"b{i}", "b", group="tape") for i in range(3)),
+    ]
+    folded, note = with_folds(clips, 5)
+    assert {one.fold for one in folded if "b" in one.labels} == {""}
+    assert note.endswith("classes with a single recording are fitted, but not evaluated: b")
+    with pytest.raises(DataError, match="no class has two recordings"):
+        with_folds(clips[4:], 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "group"),
+    [
+        ("tape7_03.wav", "auto", "tape7"),
+        ("1-172649-B-40.ogg", "auto", "1-172649-B"),
+        ("night 2.flac", "auto", "night"),
+        ("bark.wav", "auto", None),
+        ("_1.wav", "auto", None),
+        ("1-172649-B-40.ogg", r"^\d-(\d+)-", "172649"),
+        ("other.ogg", r"^\d-(\d+)-", None),
+    ],
+)
+def test_recordings_guessed_from_names(name, pattern, group):
+    (one,), _ = with_guessed_groups([clip(name, "a")], pattern)
+    assert one.groups == (() if group is None else (group,))
+
+
+def test_a_clip_with_a_group_keeps_it():
+    clips = [clip("x_1", "a", group="mine"), clip("x_2", "a"), clip("x_3", "a"), clip("y", "a")]
+    guessed, note = with_guessed_groups(clips, "auto")
+    assert [one.groups for one in guessed] == [("mine",), ("x",), ("x",), ()]
+    assert note == "recordings guessed from file names: 3 of 4 clips, such as 'x' with 2"

@@ -1,0 +1,37 @@
+"""A fit-free job from its configuration: `fit-free` and `train` run it."""
+
+from __future__ import annotations
+
+from calm_pl.config.schema import PRIOR_METHOD, Config
+from calm_pl.jobs.opened import Job, opened
+from calm_pl.jobs.parts import build_pseudo, refuse_no_options, voters_of
+
+
+def fit_free(config: Config, quiet: bool = True) -> Job | None:
+    """Run a job on this process, or on the ranks that Lightning starts, and print its table.
+
+    Returns:
+        the job, on the rank that prints; else None.
+
+    Raises:
+        CalmError: anything the user can fix.
+    """
+    with opened(config, quiet, prepare=lambda data: refuse_no_options(config, data)) as job:
+        from calm_pl.evaluation.lineup import contenders
+        from calm_pl.evaluation.module import FitFreeModule
+        from calm_pl.report.terminal import print_results
+
+        task = job.data.task()
+        evaluated = contenders(
+            voters_of(config),
+            task,
+            zero_shot=config.zero_shot if "zero_shot" in config.methods else None,
+            oracle=config.voter.select == "oracle",
+            pseudo=build_pseudo(config, job.data, task, voters_of(config)),
+            prior=PRIOR_METHOD in config.methods,
+        )
+        module = FitFreeModule(job.lalm, evaluated, task, job.policy, refit=config.run.refit)
+        if not job.run(module):
+            return None
+        print_results(module, job.data, job.record)
+        return job

@@ -21,7 +21,7 @@ from calm_pl.evaluation import odd_clips
 from calm_pl.evaluation.module import FitFreeModule
 from calm_pl.evaluation.pseudo_labelled import pseudo_fit
 from calm_pl.evaluation.results import results_of
-from calm_pl.jobs.hardware import device_facts
+from calm_pl.jobs.provenance import machine_facts, now, project_commit
 from calm_pl.jobs.record import JobRecord
 from calm_pl.methods.classifier import Classifier, method_of
 from calm_pl.methods.table import PSEUDO_SUFFIX
@@ -35,7 +35,10 @@ from calm_pl.voters import HeadVoter
 from .predictions import PredictionWriter
 from .showing import only_shows
 
-_PACKAGES = ("torch", "transformers", "lightning", "torchmetrics", "torchaudio", "numpy")
+_PACKAGES = (
+    *("torch", "transformers", "lightning", "torchmetrics", "torchaudio", "numpy"),
+    *("soundfile", "soxr", "av"),
+)
 
 
 class RunRecord(Callback):
@@ -48,6 +51,7 @@ class RunRecord(Callback):
         config_yaml: the resolved configuration; `config.yaml` is only written if given.
         config_hash: hash of the settings that can change results.
         load_seconds: time spent before this callback was created.
+        command: the command line; None from Python.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class RunRecord(Callback):
         config_yaml: str = "",
         config_hash: str = "",
         load_seconds: float = 0.0,
+        command: str | None = None,
     ) -> None:
         self.run_dir = Path(run_dir)
         self.benchmark = benchmark
@@ -65,6 +70,7 @@ class RunRecord(Callback):
         self.config_yaml = config_yaml
         self.config_hash = config_hash
         self.load_seconds = load_seconds
+        self.command = command
         self._seconds: dict[str, float] = {}
         self._made = self._stage_started = time.perf_counter()
 
@@ -107,7 +113,7 @@ class RunRecord(Callback):
         for name in ("figures/index.json", "results.md"):  # from an earlier run
             (folder / name).unlink(missing_ok=True)
         path = folder / "results.json"
-        results = self._results(pl_module, data) | self._belonging(trainer)
+        results = self._results(trainer, pl_module, data) | self._belonging(trainer)
         results = with_earlier(path, results | {"encodings": self._encodings(trainer, pl_module, data)})
         _write(path, json.dumps(results, indent=2) + "\n")
         self._show(trainer, pl_module)
@@ -138,15 +144,14 @@ class RunRecord(Callback):
             {
                 "questions": sum(encoded.values()),
                 "seconds": round(sum(self._seconds[name] for name in encoded), 3),
-                "host": platform.node(),
-                "device": str(module.device),
-                **device_facts(),
-                "ranks": trainer.world_size,
-                "date": time.strftime("%Y-%m-%d %H:%M:%S"),
+                **machine_facts(str(module.device), trainer.world_size),
+                "date": now(),
             }
         ]
 
-    def _results(self, module: FitFreeModule, data: FewShotDataModule | None) -> dict[str, Any]:
+    def _results(
+        self, trainer: Trainer, module: FitFreeModule, data: FewShotDataModule | None
+    ) -> dict[str, Any]:
         total = self.load_seconds + time.perf_counter() - self._made
         return {
             "benchmark": self.benchmark or type(data if data is None else data.benchmark).__name__,
@@ -159,6 +164,13 @@ class RunRecord(Callback):
                 "total": round(total, 3),
             },
             "versions": _versions(),
+            "provenance": {
+                "date": now(),
+                **machine_facts(str(module.device), trainer.world_size),
+                "command": self.command,
+                "commit": project_commit(),
+                "model_commit": module.lalm.commit(),
+            },
             "config_hash": self.config_hash,
             **{key: module.lalm.identity()[key] for key in ("weights", "dtype", "attn")},
         }
@@ -258,4 +270,5 @@ def from_record(record: JobRecord) -> RunRecord:
         record.config_yaml,
         record.config_hash,
         record.load_seconds,
+        record.command,
     )

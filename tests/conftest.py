@@ -1,5 +1,6 @@
 """Fixtures that several tests share."""
 
+import json
 import os
 
 # One thread a process: tests run side by side, and threads that wait for each other take all the time.
@@ -94,7 +95,23 @@ def command_line(folder, *args):
     """Run a command line to its end in a process and folder of its own; it must succeed."""
     done = launched(folder, args, outside())
     assert done.returncode == 0, done.stdout + done.stderr
+    check_results(folder, args)
     return done
+
+
+def check_results(folder, args):
+    """Compare what a finished `fit-free` wrote with the JSON Schema of results.json."""
+    if args[0] == "fit-free":
+        from calm_pl.runs import results_schema
+        from calm_pl.runs.json_rules import Rules
+
+        schema = results_schema()
+        for path in folder.glob("**/results.json"):
+            results = json.loads(path.read_text())
+            parts = {name: results[name] for name in schema["properties"] if name in results}
+            faults = [n for n, part in parts.items() if not Rules(schema).fits(schema["properties"][n], part)]
+            lacking = [name for name in schema["required"] if name not in results]
+            assert not faults + lacking, (path, faults, lacking)
 
 
 @pytest.fixture
@@ -117,6 +134,8 @@ def launch(tmp_path):
             result = launched(tmp_path, args, whole)
         if check:
             assert result.returncode == 0, result.stdout + result.stderr
+        if result.returncode == 0:
+            check_results(tmp_path, args)
         return result
 
     return run
@@ -133,6 +152,8 @@ def call(tmp_path, monkeypatch, capfd):
         monkeypatch.setattr(sys, "argv", ["launch.py"])
         capfd.readouterr()
         status = main([str(arg) for arg in args])
+        if status == 0:
+            check_results(tmp_path, args)
         return Finished(status, *capfd.readouterr())
 
     return run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import shlex
 import sys
 import traceback
 import warnings
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 
 from calm_pl.commands.streams import lenient_streams
 from calm_pl.errors import CalmError, StoppedRunError
+from calm_pl.jobs.provenance import COMMAND
 
 # name: (module, what it does); a module is imported only when its command is called
 COMMANDS = {
@@ -92,6 +94,7 @@ def _run(argv: Sequence[str] | None) -> int:
     rest = [arg for arg in args[1:] if arg != "--debug"]
     if not debug and not sys.warnoptions:
         _hide_deprecations()
+    started = COMMAND.set(f"{program} {shlex.join(args)}")
     try:
         rest = _load_plugins(rest)
         command = importlib.import_module(COMMANDS[args[0]][0])
@@ -112,6 +115,8 @@ def _run(argv: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted. No results were written; encoded clips stay in the bank.", file=sys.stderr)
         return 130
+    finally:
+        COMMAND.reset(started)
 
 
 def _load_plugins(args: list[str]) -> list[str]:

@@ -48,6 +48,7 @@ def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[st
         "odd_sound": counts(odd),
         "n_missing": 0 if data is None else len(data.missing),
         "limited": None if data is None else data.settings.limit,
+        "setting": _setting(module.task, data),
         "notes": [] if data is None else list(data.notes),
         "differences": [
             {
@@ -64,6 +65,24 @@ def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[st
         "self_check": _self_check(module),
         **_breakdown(module),
         **({} if pseudo is None else {"pseudo_labels": summary(pseudo)}),
+    }
+
+
+def _setting(task: Task, data: FewShotDataModule | None) -> dict[str, Any]:
+    """Return what was evaluated, as far as it is known."""
+    found = {"n_classes": len(task.classes), "n_folds": len(task.folds), "n_draws": task.num_draws}
+    if data is None:
+        return found
+    settings, facts = data.settings, data.benchmark.facts
+    full = {"full_classes": facts.classes, "full_clips": facts.clips} if facts.clips else {}
+    return {
+        "title": facts.title,
+        **found,
+        "n_clips": len(data.read().clips),
+        **full,
+        "shots": settings.shots,
+        "n_options": settings.n_options,
+        "fold": settings.fold,
     }
 
 

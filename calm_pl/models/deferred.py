@@ -21,7 +21,7 @@ from calm_pl.models.checkpoint_files import content_of
 from calm_pl.models.checks import HearingReport, InvarianceReport, hearing_check, invariance_check
 from calm_pl.models.heads import HeadLayout
 from calm_pl.models.lalm import FrozenLALM, LalmOutput, Sampled
-from calm_pl.models.loading import checkpoint_folder, load_preparer
+from calm_pl.models.loading import checkpoint_folder, hub_commit, load_preparer
 from calm_pl.models.masks import load_mask
 from calm_pl.models.preparer import Preparer
 from calm_pl.models.remembered import PromptMemory, RememberedPreparer, SoundFormat
@@ -139,6 +139,10 @@ class DeferredLALM:
         if self.mask is not None:
             self.mask.check(self.layout, portrait.checkpoint, self.path)
             self._identity = self._identity | {"mask": self.mask.code()}
+
+    def commit(self) -> str | None:
+        """Return the commit on the hub that its files are of; see `FrozenLALM.commit`."""
+        return hub_commit(self.path, self.arguments.revision)
 
     def identity(self) -> dict[str, Any]:
         """Return the identity; see `FrozenLALM.identity`."""

@@ -260,6 +260,11 @@ class FrozenLALM(nn.Module):
         """
         return answer_scores(self.model, self.family, self.preparer, self._placed(inputs), answers)
 
+    def commit(self) -> str | None:
+        """Return the commit on the Hugging Face hub that it was loaded from; None of a local folder."""
+        found: str | None = getattr(self.model.config, "_commit_hash", None)
+        return found
+
     def checkpoint(self) -> str:
         """Return the fingerprint of the weights, independent of the dtype they are loaded in."""
         return self._fingerprint(whatever_dtype=True)

@@ -72,6 +72,15 @@ def checkpoint_folder(path: str, revision: str | None = None) -> Path | None:
     return Path(cached).parent if isinstance(cached, str) else None
 
 
+def hub_commit(path: str, revision: str | None = None) -> str | None:
+    """Return the commit on the Hugging Face hub that a checkpoint's files here are of; None if unknown."""
+    folder = checkpoint_folder(path, revision)
+    if folder is None:
+        return None
+    snapshot = folder.resolve()
+    return snapshot.name if snapshot.parent.name == "snapshots" else None
+
+
 def load_checkpoint(
     path: str,
     *,

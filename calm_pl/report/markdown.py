@@ -6,6 +6,7 @@ import re
 
 from calm_pl.report.overview import Mark, Overview, Value, overview
 from calm_pl.report.overview_cells import NEAR, one_line, told
+from calm_pl.runs.entries import heading_of
 from calm_pl.runs.folder import RunFolder
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~$#&])")
@@ -34,7 +35,8 @@ def run_markdown(run: RunFolder) -> str:
     """Return the contents of `results.md`: every metric with its interval, and the run's remarks."""
     table = markdown_text(overview([run], detailed=True))
     remarks = _listed([escaped(remark) for remark in run.results.get("remarks", ())])
-    return "\n".join([f"# {escaped(run.title)}", "", table, *remarks]) + "\n"
+    heading = escaped(heading_of(run))
+    return "\n".join([f"# {escaped(run.title)}", "", heading, "", table, *remarks]) + "\n"
 
 
 def _line(cells: list[str]) -> str:

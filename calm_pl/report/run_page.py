@@ -14,6 +14,7 @@ from calm_pl.report.page import Section, page
 from calm_pl.report.results import coverage_section, results_section
 from calm_pl.report.setting import again_section, setting_section
 from calm_pl.report.views import SoundRule, classes_view, heads_view
+from calm_pl.runs.entries import heading_of
 from calm_pl.runs.folder import RunFolder
 
 SILENT = SoundRule()
@@ -59,9 +60,7 @@ def run_page(run: RunFolder, rule: SoundRule, paths: Mapping[str, Path], why_sil
         Section("setting", "Settings", setting_section(run)),
         Section("again", "Reproduce this run", again_section(run)),
     ]
-    subtitle = (
-        f"Run {run.name} · {len(run.predictions.classes)} classes · training-free evaluation with calm_pl"
-    )
+    subtitle = f"{heading_of(run)} · run {run.name}, training-free evaluation with calm_pl"
     return page(run.title, subtitle, sections, data, ("tables.js", "heads.js", "classes.js"))
 
 

@@ -11,8 +11,11 @@ import yaml
 
 from calm_pl.config.schema import Config
 from calm_pl.report.html import Html, join, tag
-from calm_pl.report.tables import table
+from calm_pl.report.tables import Cell, table
 from calm_pl.runs.folder import RunFolder
+
+_GPU = {"gpu": "", "driver": "driver", "cuda": "CUDA"}
+_CODE = ("model's commit on the hub", "weights", "calm_pl's commit", "command")
 
 
 def flattened(section: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
@@ -66,9 +69,7 @@ def _encoded(one: Mapping[str, Any]) -> str:
 
 
 def again_section(run: RunFolder) -> Html:
-    """Show the command, its configuration, and versions."""
-    versions = run.results.get("versions", {})
-    seconds = run.results.get("seconds", {})
+    """Show the command, its configuration, and when, where and with what the run was made."""
     again = None
     if run.config:
         uri = f"data:text/yaml;base64,{base64.b64encode(run.config_yaml.encode()).decode()}"
@@ -85,16 +86,37 @@ def again_section(run: RunFolder) -> Html:
                 ),
             ]
         )
-    rows = [
-        *versions.items(),
-        *((f"seconds: {name}", f"{value:g}") for name, value in seconds.items()),
+    made = table("How this run was made", ["what", "value"], _provenance(run), words=2)
+    seconds = [
+        *((name, f"{value:g} s") for name, value in run.results.get("seconds", {}).items()),
         *(("encoded", _encoded(one)) for one in run.results.get("encodings", ())),
     ]
+    versions = [[name, str(version)] for name, version in run.results.get("versions", {}).items()]
     return join(
         [
             again,
-            table(
-                "Versions and time", ["what", "version or seconds"], [[k, str(v)] for k, v in rows], words=2
-            ),
+            made,
+            table("Time", ["what", "time"], [list(pair) for pair in seconds], words=2) if seconds else None,
+            table("Versions", ["package", "version"], versions, words=2),
         ]
     )
+
+
+def _provenance(run: RunFolder) -> list[list[str | Cell]]:
+    """Return when, where and with what a run was made, as far as it says."""
+    made = run.results.get("provenance", {})
+    ranks = f" x {made['ranks']}" if made.get("ranks", 1) > 1 else ""
+    gpu = "".join(f", {name} {made[key]}" for key, name in _GPU.items() if made.get(key))
+    rows: list[tuple[str, str | None]] = [
+        ("date", made.get("date")),
+        ("machine", made.get("host")),
+        ("device", made and f"{made['device']}{ranks}{gpu}"),
+        ("model", run.results["model"]),
+        ("model's commit on the hub", made.get("model_commit")),
+        ("weights", run.results.get("weights")),
+        ("number format", run.results.get("dtype")),
+        ("attention", run.results.get("attn")),
+        ("calm_pl's commit", made.get("commit")),
+        ("command", made.get("command")),
+    ]
+    return [[name, Cell(tag("code", value) if name in _CODE else value)] for name, value in rows if value]

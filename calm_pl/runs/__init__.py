@@ -2,6 +2,7 @@
 
 from calm_pl.runs.folder import RunFolder, find_runs, read_results, read_run
 from calm_pl.runs.predictions import PredictionTable, Question, read_predictions
+from calm_pl.runs.result_rules import results_schema
 
 __all__ = [
     "PredictionTable",
@@ -11,4 +12,5 @@ __all__ = [
     "read_predictions",
     "read_results",
     "read_run",
+    "results_schema",
 ]

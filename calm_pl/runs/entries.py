@@ -31,14 +31,42 @@ def setting_of(run: RunFolder) -> tuple[str, ...]:
     """Return the settings on which a benchmark's numbers depend, in words; those that are known."""
     data = run.config.get("data", {})
     told = [f"{len(run.results['classes'])} classes"] if run.results.get("classes") else []
-    if "shots" in data:
-        told.append("all support clips" if data["shots"] is None else f"{data['shots']} shots")
+    told += _shots(data)
     if "n_options" in data:
         told.append(f"{data['n_options']} options" if data["n_options"] else "no options")
     if data.get("candidates") == "options":
         told.append("voters choose among the options")
-    if data.get("fold") is not None:
-        told.append("all folds" if data["fold"] == "all" else f"fold {data['fold']}")
+    told += _fold(data)
     if run.results.get("limited") is not None:
         told.append(LIMITED)
     return tuple(told)
+
+
+def heading_of(run: RunFolder) -> str:
+    """Return what was evaluated, as in "ESC-50 subset, 10 of 50 classes, 20 shots, fold 1"."""
+    setting = run.results.get("setting", {})
+    if "title" not in setting:  # of an earlier version, or from Python
+        return ", ".join([run.results["benchmark"], *setting_of(run)])
+    parts = [setting["title"], f"{setting['n_classes']:,} classes"]
+    for what in ("clips", "classes"):
+        here, full = setting.get(f"n_{what}", 0), setting.get(f"full_{what}", 0)
+        if here < full:
+            parts = [f"{setting['title']} subset", f"{here:,} of {full:,} {what}"]
+    parts += [*_shots(setting), *_fold(setting)]
+    if setting["n_draws"] > 1:
+        parts.append(f"{setting['n_draws']} draws")
+    if run.results.get("limited") is not None:
+        parts.append(LIMITED)
+    return ", ".join(parts)
+
+
+def _shots(setting: Mapping[str, Any]) -> list[str]:
+    if "shots" not in setting:
+        return []
+    return ["all support clips" if setting["shots"] is None else f"{setting['shots']} shots"]
+
+
+def _fold(setting: Mapping[str, Any]) -> list[str]:
+    if setting.get("fold") is None:
+        return []
+    return ["all folds" if setting["fold"] == "all" else f"fold {setting['fold']}"]

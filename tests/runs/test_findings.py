@@ -1,6 +1,7 @@
 """The same command again keeps what the run that encoded found out."""
 
 import json
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -43,6 +44,16 @@ def test_a_second_run_of_the_command_keeps_check_time_host_and_one_board(call, s
         results.append(json.loads((tmp_path / "run" / "results.json").read_text()))
     first, second = results
     assert first["self_check"]["silence_change"] > 0
+    made = first["provenance"]
+    assert made["command"].startswith("python launch.py fit-free data.benchmark=esc50 data.root=")
+    assert (made["device"], made["ranks"], made["model_commit"]) == ("cpu", 1, None)
+    assert made["host"] == first["encodings"][0]["host"]
+    assert datetime.fromisoformat(made["date"]).utcoffset() == timedelta(0)
+    assert first["setting"] == {
+        **{"title": "ESC-50", "n_classes": 3, "full_classes": 50, "n_clips": 45, "full_clips": 2000},
+        **{"shots": 4, "n_options": 3, "fold": None, "n_folds": 1, "n_draws": 1},
+    }
+    assert "ESC-50 subset, 3 of 50 classes, 4 shots\n" in (tmp_path / "run" / "results.md").read_text()
     assert second["self_check"] == first["self_check"]
     assert second["encodings"] == first["encodings"]
     (one,) = first["encodings"]

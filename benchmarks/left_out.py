@@ -35,7 +35,7 @@ def accuracies(x, y, queries, truth) -> list[float]:
     gram_NN = clip_gram(support, places, torch.full((heads,), 1 / heads, dtype=torch.float64))
     dual = gda_dual(gram_NN, y, len(support.classes), heads * dim)
     alone, balanced = torch.arange(len(y)), folded_clips(support, places).fold_N
-    found = [(gda_left_out(dual, 1.0, fold_N).argmax(-1) == y) for fold_N in (alone, balanced)]
+    found = [(gda_left_out(dual, [1.0], fold_N)[0].argmax(-1) == y) for fold_N in (alone, balanced)]
     fit = gda_weights(dual, 1.0)
     products = unit(queries).flatten(1).double() @ unit(x).flatten(1).double().T / heads
     found.append((products @ fit.coefficients_NC + fit.bias_C).argmax(-1) == truth)

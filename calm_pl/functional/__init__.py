@@ -31,7 +31,14 @@ from calm_pl.functional.sampling import hashed_uniforms, nucleus, sample_tokens
 from calm_pl.functional.scores import HeadScorer, candidate_scores, head_scores, posteriors, unit
 from calm_pl.functional.votes import majority_vote, posterior_votes, weighted_vote, weighted_votes
 from calm_pl.functional.weights import head_weights, top_heads
-from calm_pl.functional.whitening import ScatterSums, apply_whitening, scatter_sums, whitening, without
+from calm_pl.functional.whitening import (
+    ScatterSums,
+    apply_whitening,
+    scatter_sums,
+    whitened_cosines,
+    whitening,
+    without,
+)
 
 __all__ = [
     "NO_ANSWER",
@@ -81,6 +88,7 @@ __all__ = [
     "unit",
     "weighted_vote",
     "weighted_votes",
+    "whitened_cosines",
     "whitening",
     "without",
 ]

@@ -8,6 +8,7 @@ By Woodbury's identity P is never formed: the scores only need inner products of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -111,32 +112,32 @@ def gda_weights(dual: GdaDual, rho: float) -> GdaWeights:
     return GdaWeights(coefficients_NC, -0.5 * (means_CN * coefficients_NC.T).sum(1))
 
 
-def gda_left_out(dual: GdaDual, rho: float, fold_N: Tensor) -> Tensor:
-    """Score each support clip by the classifier fitted without its fold, (N, C) float64.
+def gda_left_out(dual: GdaDual, rhos: Sequence[float], fold_N: Tensor) -> Tensor:
+    """Score each support clip by classifiers fitted without its fold, one per ρ, (R, N, C) float64.
 
     Scores are multiplied by λ_without/λ: the precision scales with 1/λ, and λ depends on the number of clips.
     A gain that calibrates these scores then suits those of the full fit.
 
     Holding out clips S moves μ_c to μ_c - Σ z/n', with z the held-out clips of the class and n' the number
     that remain, and subtracts Σ z·zᵀ + Σ_c (Σ z)(Σ z)ᵀ/n' from W, a change of rank |S| (Woodbury). λ follows
-    from the rest. O(N·(|S| + C)²) per fold.
+    from the rest. O(N·(|S| + C)²) per fold and ρ.
 
     Args:
         dual: from `gda_dual`.
-        rho: ρ > 0.
+        rhos: each ρ > 0.
         fold_N: folds from 0; no fold may contain a whole class. Clips with a negative fold are never held
             out: their rows come from the full fit, and the caller ignores them.
     """
     one_hot_NC = torch.nn.functional.one_hot(dual.y_N, len(dual.counts_C)).to(torch.float64)
-    means_NC = dual.gram_NN @ one_hot_NC / dual.counts_C  # x·μ
+    means_NC = dual.gram_NN @ (one_hot_NC / dual.counts_C)  # x·μ
     means_CC = (one_hot_NC / dual.counts_C).T @ means_NC  # μ·μ
     energy_N = dual.gram_NN.diagonal()
-    full_lam = _ridge(dual.values_N.sum(), energy_N.sum(), len(dual.y_N), rho)
-    scores_NC = torch.zeros_like(means_NC)
+    scores_RNC = torch.zeros(len(rhos), *means_NC.shape).to(means_NC)
     never_N = fold_N < 0
     if bool(never_N.any()):
-        full = gda_weights(dual, rho)
-        scores_NC[never_N] = dual.gram_NN[never_N] @ full.coefficients_NC + full.bias_C
+        for scores_NC, rho in zip(scores_RNC, rhos, strict=True):
+            full = gda_weights(dual, rho)
+            scores_NC[never_N] = dual.gram_NN[never_N] @ full.coefficients_NC + full.bias_C
     for fold in fold_N[fold_N >= 0].unique().tolist():
         s = (fold_N == fold).nonzero()[:, 0]
         y_SC = one_hot_NC[s]
@@ -153,21 +154,25 @@ def gda_left_out(dual: GdaDual, rho: float, fold_N: Tensor) -> Tensor:
         taken_SS = torch.eye(len(s)).to(y_SC) + (y_SC / left_C) @ y_SC.T
         trace = (dual.values_N.sum() - (taken_SS * (z_SE @ plain_EE @ z_SE.T)).sum()).clamp(min=0)
         trace = trace * (left_C.max() > 1)
-        lam = _ridge(trace, energy_N.sum() - energy_N[s].sum(), len(dual.y_N) - len(s), rho)
-        if int(left_C.max()) == 1:  # nothing is left of W, which a difference would show to rounding only
-            form_EE = plain_EE
-        else:
-            # The same inner products through λ·(W + λ·I)^(-1), then without the fold.
-            form_EE = plain_EE - in_basis_KE.T @ (in_basis_KE / (lam + dual.values_N)[:, None])
-            z_form_SE = z_SE @ form_EE / lam
-            rest_SS = torch.eye(len(s)).to(y_SC) - taken_SS @ z_form_SE @ z_SE.T
-            form_EE = form_EE + lam * z_form_SE.T @ torch.linalg.solve(rest_SS, taken_SS @ z_form_SE)
         mean_CE = torch.cat([torch.zeros_like(y_SC.T), torch.eye(len(left_C)).to(y_SC)], 1)
         mean_CE = mean_CE - (y_SC / left_C).T @ z_SE
-        mean_form_CE = mean_CE @ form_EE
-        lengths_C = (mean_form_CE * mean_CE).sum(1)
-        scores_NC[s] = (dual.num_features / full_lam) * (mean_form_CE[:, : len(s)].T - 0.5 * lengths_C)
-    return scores_NC
+        for scores_NC, rho in zip(scores_RNC, rhos, strict=True):
+            full_lam = _ridge(dual.values_N.sum(), energy_N.sum(), len(dual.y_N), rho)
+            lam = _ridge(trace, energy_N.sum() - energy_N[s].sum(), len(dual.y_N) - len(s), rho)
+            if int(left_C.max()) == 1:  # nothing is left of W, which a difference would show to rounding only
+                form_EE = plain_EE
+            else:
+                # The same inner products through λ·(W + λ·I)^(-1), then without the fold.
+                root_K1 = (lam + dual.values_N).rsqrt()[:, None]
+                scaled_KE = in_basis_KE * root_K1
+                form_EE = plain_EE - scaled_KE.T @ scaled_KE
+                z_form_SE = z_SE @ form_EE / lam
+                rest_SS = torch.eye(len(s)).to(y_SC) - taken_SS @ z_form_SE @ z_SE.T
+                form_EE = form_EE + lam * z_form_SE.T @ torch.linalg.solve(rest_SS, taken_SS @ z_form_SE)
+            mean_form_CE = mean_CE @ form_EE
+            lengths_C = (mean_form_CE * mean_CE).sum(1)
+            scores_NC[s] = (dual.num_features / full_lam) * (mean_form_CE[:, : len(s)].T - 0.5 * lengths_C)
+    return scores_RNC
 
 
 def _ridge(trace: Tensor, energy: Tensor, num_clips: int, rho: float) -> Tensor:

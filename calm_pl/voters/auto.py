@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -17,6 +17,7 @@ from calm_pl.functional import (
     calibrate_left_out,
     centred,
     class_sums,
+    clip_chunks,
     clip_reliability,
     evidence_shares,
     head_weights,
@@ -26,6 +27,7 @@ from calm_pl.functional import (
     simplest_likely,
     sum_by_class,
     unit,
+    whitened_cosines,
     whitening,
     without,
 )
@@ -48,22 +50,36 @@ from calm_pl.voters.support import Support
 
 POWERS = (0, 1, 2, 4)
 """Head weights to try, w ∝ r^power; 0 weights all equally."""
-HELD_SCORES = 2**27
-"""Held-out scores up to this size (512 MiB) are kept for their second use; larger ones are computed twice."""
+_BLOCK = 2**20
+"""Values of the heads whose clips are scored at once: 8 MiB in float64, which the allocator reuses."""
 
 
-class ScoredClips(NamedTuple):
-    """Scores of some of this rank's support clips.
+class LeftOutVotes(NamedTuple):
+    """What whitened heads say about support clips, each scored by a fit without its fold.
 
     Attributes:
-        rows_n: their positions.
-        s_nHC: whitened cosines with the class means, float32.
-        is_left_out: whether these clips were held out of the fit that scored them.
+        votes_NPC: votes of this rank's clips for each power of `POWERS`, float64. A clip's head weights come
+            from the margins of the other classes only. Clips that are never held out are scored by the full
+            fit.
+        margins: clamped margins of the clips that can be held out, summed by class over all ranks.
+        whitening_HDD: of the full fit, float32.
     """
 
-    rows_n: Tensor
-    s_nHC: Tensor
-    is_left_out: bool
+    votes_NPC: Tensor
+    margins: ReliabilitySums
+    whitening_HDD: Tensor
+
+
+class ScoredHeads(NamedTuple):
+    """Scores of this rank's clips in some heads.
+
+    Attributes:
+        s_NHC: whitened cosines with the class means, float32.
+        whitening_HDD: of the full fit, float32.
+    """
+
+    s_NHC: Tensor
+    whitening_HDD: Tensor
 
 
 @dataclass
@@ -144,10 +160,9 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
             raise ValueError("Expected no `heldout`: CALM-Auto holds out support clips itself.")
         places = clip_places(support)
         clips = folded_clips(support, places)
-        scatter = _scatter(support)
-        scores = self._left_out(support, scatter, clips, places)
-        margins = self._left_out_margins(support, clips, scores)
-        votes_NPC = over_ranks(support, places, self._left_out_votes(support, margins, scores))
+        voted = self._left_out_votes(support, clips, places)
+        margins = voted.margins
+        votes_NPC = over_ranks(support, places, voted.votes_NPC)
         by_power = [calibrate_left_out(votes_NC, clips) for votes_NC in votes_NPC.unbind(1)]
         place = simplest_likely([one.log_p_N for one in by_power]) if clips.num_folds else 0
         mean_1H = margins.sums_CH.sum(0, keepdim=True) / margins.counts_C.sum().clamp(min=1)
@@ -167,7 +182,7 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
         self._keep_left_out(gain * mix_NC, clips)
         self.reliability_ = mean_1H[0].to(torch.float32)
         self.weights_ = weights_H.to(torch.float32)
-        self.whitening_ = whitening(scatter, self.whitening_shrinkage)
+        self.whitening_ = voted.whitening_HDD
         whitened_CHD = unit(apply_whitening(support.centroids_CHD, self.whitening_))
         factor = gain * float(shares_K[0]) * vote.gain
         self.whitened_ = (factor * weights_H[:, None] * whitened_CHD).to(torch.float32)
@@ -177,82 +192,76 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
         rho = math.prod(rho**share for rho, share in zip(RHOS, shares_R.tolist(), strict=False))
         self.choices_ = torch.tensor([POWERS[place], rho, 1 - float(shares_K[0])], dtype=torch.float64)
 
-    def _left_out(
-        self, support: Support, scatter: ScatterSums, clips: FoldedClips, places: Places
-    ) -> Callable[[], Iterable[ScoredClips]]:
-        """Return a function that yields held-out scores of this rank's clips, kept or recomputed."""
-        num_classes, heads, _ = support.centroids_CHD.shape
+    def _left_out_votes(self, support: Support, clips: FoldedClips, places: Places) -> LeftOutVotes:
+        """Score all clips, a few heads at a time: what a head says depends on no other head."""
+        num_classes, heads, dim = support.centroids_CHD.shape
+        # Clips of one fold next to each other, those that are never held out first.
+        fold_n, order_n = clips.fold_N[places.own].sort(stable=True)
+        y_n = support.y_N[order_n]
+        also_n1C = None if support.also_NC is None else support.also_NC[order_n][:, None]
+        can_n = fold_n != NEVER
+        counts_C = torch.bincount(clips.y_N[clips.can_N], minlength=num_classes).to(torch.float64)
+        others_C1 = (counts_C.sum() - counts_C).clamp(min=1)[:, None]
+        sums_CH = torch.zeros(num_classes, heads, dtype=torch.float64, device=y_n.device)
+        votes_nPC = torch.zeros(len(y_n), len(POWERS), num_classes).to(sums_CH)
+        totals_PC = torch.zeros(len(POWERS), num_classes).to(sums_CH)
+        parts = []
+        # Decided by the clips of all ranks, so that all ranks take the same heads: they exchange sums.
+        per_head = max(len(places.y_N) * max(num_classes, dim), clips.num_folds * dim**2)
+        for some in clip_chunks(heads, per_head, _BLOCK):
+            scored = self._scored_heads(support, clips, some, fold_n, order_n)
+            judged_nHC = scored.s_NHC[can_n]
+            if also_n1C is not None:
+                judged_nHC = judged_nHC.masked_fill(also_n1C[can_n], -torch.inf)
+            m_nH = clip_reliability(posteriors(judged_nHC, self.tau_p), y_n[can_n])
+            sums_CH[:, some] = support.all_reduce(sum_by_class(m_nH, y_n[can_n], num_classes))
+            r_CH = ((sums_CH[:, some].sum(0) - sums_CH[:, some]) / others_C1).clamp(min=0)
+            w_PCH = torch.stack([r_CH**power for power in POWERS])
+            totals_PC += w_PCH.sum(-1)
+            votes_nPC += torch.bmm(w_PCH[:, y_n].transpose(0, 1), scored.s_NHC.to(torch.float64))
+            parts.append(scored.whitening_HDD)
+        # Where no head tells the other classes apart, all heads are weighted equally.
+        none_nP1 = (totals_PC == 0).T[y_n][..., None]
+        votes_nPC /= totals_PC.clamp(min=torch.finfo(torch.float64).tiny).T[y_n][..., None]
+        votes_NPC = torch.empty_like(votes_nPC)
+        votes_NPC[order_n] = torch.where(none_nP1, votes_nPC[:, :1], votes_nPC)
+        return LeftOutVotes(votes_NPC, ReliabilitySums(sums_CH, counts_C), torch.cat(parts))
 
-        def made() -> Iterator[ScoredClips]:
-            return self._left_out_scores(support, scatter, clips, places)
+    def _scored_heads(
+        self, support: Support, clips: FoldedClips, heads: slice, fold_n: Tensor, order_n: Tensor
+    ) -> ScoredHeads:
+        """Score this rank's clips in some heads.
 
-        # Decided by the clips of all ranks, so that all ranks agree: computing the scores is a collective.
-        if len(places.y_N) * heads * num_classes > HELD_SCORES:
-            return made
-        held = list(made())
-        return lambda: held
-
-    def _left_out_scores(
-        self, support: Support, scatter: ScatterSums, clips: FoldedClips, places: Places
-    ) -> Iterator[ScoredClips]:
-        """Yield chunks of this rank's clips, one fold each, scored by a fit without that fold.
-
-        Clips that are never held out come last, with scores of the full fit.
+        Args:
+            support: the clips.
+            clips: the clips of all ranks.
+            heads: the heads.
+            fold_n: the folds of this rank's clips, sorted.
+            order_n: the clips in that order.
         """
-        own_fold_N, own_y_N = clips.fold_N[places.own], support.y_N
         num_classes = len(support.classes)
-        for fold in [*range(clips.num_folds), NEVER]:
-            rows_n = (own_fold_N == fold).nonzero()[:, 0]
-            means_CHD, sums = support.means_CHD, scatter
-            if fold != NEVER:
-                x_nHD, y_n = support.x_NHD[rows_n], own_y_N[rows_n]
-                gone_CHD, _ = class_sums(x_nHD, y_n, num_classes)
-                gone_C = torch.bincount(clips.y_N[clips.fold_N == fold], minlength=num_classes)
-                left_C = support.counts_C - gone_C
-                gone_CHD = support.all_reduce(gone_CHD) - gone_C[:, None, None] * means_CHD
-                gone = ScatterSums(*map(support.all_reduce, scatter_sums(x_nHD, y_n, means_CHD)))
-                means_CHD = means_CHD - gone_CHD / left_C[:, None, None]
-                sums = without(scatter, gone, gone_CHD, left_C)
-            whitening_HDD = whitening(sums, self.whitening_shrinkage)
-            unit_CHD = unit(apply_whitening(means_CHD, whitening_HDD))
-            for chunk, x_nHD in self._chunks(support.x_NHD[rows_n]):
-                v_nHD = unit(apply_whitening(x_nHD, whitening_HDD))
-                s_nHC = torch.einsum("nhd,chd->nhc", v_nHD, unit_CHD).to(torch.float32)
-                yield ScoredClips(rows_n[chunk], s_nHC, fold != NEVER)
-
-    def _left_out_margins(
-        self, support: Support, clips: FoldedClips, scores: Callable[[], Iterable[ScoredClips]]
-    ) -> ReliabilitySums:
-        """Return clamped margins of the clips that can be held out, summed by class over all ranks."""
-        sums_CH = torch.zeros(
-            support.centroids_CHD.shape[:2], dtype=torch.float64, device=support.x_NHD.device
+        x_nHD, y_n = support.x_NHD[:, heads][order_n].to(torch.float64), support.y_N[order_n]
+        means_CHD = support.means_CHD[:, heads]
+        sizes = torch.bincount(fold_n - NEVER, minlength=clips.num_folds + 1).tolist()
+        parts = list(zip(x_nHD.split(sizes), y_n.split(sizes), strict=True))
+        # With one clip per class there is no scatter; the second moment Σ x xᵀ replaces it, so that
+        # directions common to all clips count for little.
+        around_CHD = means_CHD if bool((support.counts_C > 1).any()) else torch.zeros_like(means_CHD)
+        sums = [scatter_sums(x, y, around_CHD) for x, y in parts]
+        scatter_FHDD, energy_FH = (
+            support.all_reduce(torch.stack(column)) for column in zip(*sums, strict=True)
         )
-        for rows_n, s_nHC, is_left_out in scores():
-            if not is_left_out:
-                continue
-            y_n = support.y_N[rows_n]
-            if support.also_NC is not None:
-                s_nHC = s_nHC.masked_fill(support.also_NC[rows_n][:, None], -torch.inf)
-            m_nH = clip_reliability(posteriors(s_nHC, self.tau_p), y_n)
-            sums_CH += sum_by_class(m_nH, y_n, len(sums_CH))
-        counts_C = torch.bincount(clips.y_N[clips.can_N], minlength=len(sums_CH)).to(torch.float64)
-        return ReliabilitySums(support.all_reduce(sums_CH), counts_C)
-
-    def _left_out_votes(
-        self, support: Support, margins: ReliabilitySums, scores: Callable[[], Iterable[ScoredClips]]
-    ) -> Tensor:
-        """Return votes of this rank's clips for each power of `POWERS`, (n, P, C) float64.
-
-        The head weights for a clip come from the margins of the other classes only.
-        """
-        others_C = (margins.counts_C.sum() - margins.counts_C).clamp(min=1)
-        r_CH = (margins.sums_CH.sum(0) - margins.sums_CH) / others_C[:, None]
-        w_PCH = torch.stack([_weights(r_CH, power) for power in POWERS])
-        votes_NPC = torch.zeros(len(support.y_N), len(POWERS), len(r_CH)).to(r_CH)
-        for rows_n, s_nHC, _ in scores():
-            w_PnH = w_PCH[:, support.y_N[rows_n]]
-            votes_NPC[rows_n] = torch.einsum("pnh,nhc->npc", w_PnH, s_nHC.to(torch.float64))
-        return votes_NPC
+        gone_FCHD = support.all_reduce(torch.stack([class_sums(x, y, num_classes)[0] for x, y in parts]))
+        whole = ScatterSums(scatter_FHDD.sum(0), energy_FH.sum(0))
+        scores = [whitened_cosines(parts[0][0], means_CHD, whole, self.whitening_shrinkage)]
+        for fold, (x, _) in enumerate(parts[1:]):
+            gone_C = torch.bincount(clips.y_N[clips.fold_N == fold], minlength=num_classes)[:, None, None]
+            left_C = support.counts_C - gone_C[:, 0, 0]
+            gone_CHD = gone_FCHD[fold + 1] - gone_C * means_CHD
+            rest = without(whole, ScatterSums(scatter_FHDD[fold + 1], energy_FH[fold + 1]), gone_CHD, left_C)
+            rest_CHD = means_CHD - gone_CHD / left_C[:, None, None]
+            scores.append(whitened_cosines(x, rest_CHD, rest, self.whitening_shrinkage))
+        return ScoredHeads(torch.cat(scores), whitening(whole, self.whitening_shrinkage))
 
     def check_values(self, state: Mapping[str, Tensor]) -> None:
         """Raise ValueError for weights, reliabilities, probabilities or choices outside their range."""
@@ -276,19 +285,6 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
             scores_NC = scores_NC.masked_fill(~candidates_NC, -torch.inf)
         scores_NC = torch.log_softmax(scores_NC, -1).to(torch.float32)
         return Decision(scores_NC, scores_NC.argmax(-1))
-
-
-def _scatter(support: Support) -> ScatterSums:
-    """Return the within-class scatter of each head over the clips of all ranks.
-
-    With one clip per class there is no scatter; the second moment Σ x xᵀ replaces it, so that directions
-    common to all clips count for little.
-    """
-    means_CHD = support.means_CHD
-    if not bool((support.counts_C > 1).any()):
-        means_CHD = torch.zeros_like(means_CHD)
-    own = scatter_sums(support.x_NHD, support.y_N, means_CHD)
-    return ScatterSums(*(support.all_reduce(part) for part in own))
 
 
 def _weights(r_CH: Tensor, power: int) -> Tensor:

@@ -8,12 +8,16 @@ import torch
 from torch import Tensor
 
 from calm_pl.functional import FoldedClips, balanced_folds, clip_chunks, unit
-from calm_pl.functional.chunks import MAX_BLOCK
 from calm_pl.voters.support import Support
 
 MAX_CLIPS = 10_000
 """Maximum number of support clips over all ranks: the dual needs a few (N, N) float64 matrices, of 0.8 GB
 each at this size."""
+
+_BLOCK = 2**20
+"""Values of unit vectors at once: 8 MiB in float64, which the allocator reuses."""
+_LEAST_HEADS = 8  # of a block whose products are summed over many clips
+_PANELS = 8
 
 
 class Places(NamedTuple):
@@ -60,14 +64,12 @@ def clip_places(support: Support) -> Places:
 def folded_clips(support: Support, places: Places) -> FoldedClips:
     """Return the clips of all ranks with their folds, independent of the order of clips and heads."""
     heads, dim = support.x_NHD.shape[1:]
-    total_HD = torch.zeros(heads, dim, dtype=torch.float64, device=support.x_NHD.device)
-    for chunk in clip_chunks(len(support.x_NHD), heads * dim):
-        total_HD += unit(support.x_NHD[chunk]).to(torch.float64).sum(0)
-    total_HD = support.all_reduce(total_HD)
-    likeness_N = torch.zeros(len(support.y_N), dtype=torch.float64, device=total_HD.device)
-    for chunk in clip_chunks(len(support.x_NHD), heads * dim):
-        likeness_N[chunk] = (unit(support.x_NHD[chunk]).to(torch.float64) * total_HD).sum((1, 2))
-    fold_N = balanced_folds(places.y_N, over_ranks(support, places, likeness_N), len(support.classes))
+    likeness_n = torch.zeros(len(support.y_N), dtype=torch.float64, device=support.x_NHD.device)
+    # Decided by the clips of all ranks, so that all ranks take the same heads.
+    for some in clip_chunks(heads, len(places.y_N) * dim, _BLOCK):
+        u_nF = unit(support.x_NHD[:, some]).flatten(1)
+        likeness_n += u_nF @ support.all_reduce(u_nF.sum(0))
+    fold_N = balanced_folds(places.y_N, over_ranks(support, places, likeness_n), len(support.classes))
     also_NC = support.also_NC
     if also_NC is not None:
         also_NC = over_ranks(support, places, also_NC.to(torch.int64)).bool()
@@ -76,6 +78,8 @@ def folded_clips(support: Support, places: Places) -> FoldedClips:
 
 def over_ranks(support: Support, places: Places, rows: Tensor) -> Tensor:
     """Place this rank's rows (n, ...) among those of all ranks, (N, ...)."""
+    if support.num_ranks == 1:
+        return rows
     full = torch.zeros(len(places.y_N), *rows.shape[1:], dtype=rows.dtype, device=rows.device)
     full[places.own] = rows
     return support.all_reduce(full)
@@ -84,18 +88,20 @@ def over_ranks(support: Support, places: Places, rows: Tensor) -> Tensor:
 def clip_gram(support: Support, places: Places, weights_H: Tensor) -> Tensor:
     """Return inner products Σ_h w_h·<u_mh, u_nh> of unit head vectors of all clips, (N, N) float64.
 
-    Ranks exchange vectors a few heads at a time, in blocks of at most 128 MiB, so no rank ever holds all
-    vectors of another.
+    Ranks exchange vectors a few heads at a time, so no rank ever holds all vectors of another.
     """
     total = len(places.y_N)
     _, heads, dim = support.x_NHD.shape
     gram_NN = torch.zeros(total, total, dtype=torch.float64, device=support.x_NHD.device)
-    step = max(1, MAX_BLOCK // (total * dim))
-    for first in range(0, heads, step):
-        some = slice(first, min(first + step, heads))
+    panels = list(clip_chunks(total, 1, -(-total // _PANELS)))
+    step = max(_LEAST_HEADS, _BLOCK // (total * dim))
+    for some in clip_chunks(heads, 1, step):
         root_h1 = weights_H[some].to(torch.float64).sqrt()[:, None]
-        block = over_ranks(support, places, (unit(support.x_NHD[:, some]) * root_h1).flatten(1))
-        gram_NN += block @ block.T
+        block_NF = over_ranks(support, places, (unit(support.x_NHD[:, some]) * root_h1).flatten(1))
+        for rows in panels:  # the products are symmetric: those up to the diagonal are enough
+            gram_NN[rows, : rows.stop].addmm_(block_NF[rows], block_NF[: rows.stop].T)
+    for rows in panels:
+        gram_NN[: rows.start, rows] = gram_NN[rows, : rows.start].T
     return gram_NN
 
 
@@ -110,9 +116,9 @@ def class_weights(support: Support, weights_H: Tensor, coefficients_NC: Tensor) 
         weights_H: as for `clip_gram`.
         coefficients_NC: those of this rank's clips.
     """
-    sums_CHD = torch.zeros_like(support.centroids_CHD, dtype=torch.float64)
-    _, heads, dim = support.x_NHD.shape
-    for chunk in clip_chunks(len(support.x_NHD), heads * dim):
-        x_NHD = unit(support.x_NHD[chunk]) * weights_H.to(torch.float64)[:, None]
-        sums_CHD += (coefficients_NC[chunk].T @ x_NHD.flatten(1)).view_as(sums_CHD)
+    sums_CHD = torch.empty_like(support.centroids_CHD, dtype=torch.float64)
+    num_clips, heads, dim = support.x_NHD.shape
+    for some in clip_chunks(heads, num_clips * dim, _BLOCK):
+        x_nhD = unit(support.x_NHD[:, some]) * weights_H[some].to(torch.float64)[:, None]
+        sums_CHD[:, some] = (coefficients_NC.T @ x_nhD.flatten(1)).unflatten(1, (-1, dim))
     return support.all_reduce(sums_CHD)

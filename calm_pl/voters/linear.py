@@ -78,9 +78,9 @@ def discriminants(
     """
     dual = gda_dual(gram_NN, clips.y_N, num_classes, num_features)
     found = []
-    for rho in rhos if clips.num_folds else rhos[:1]:
+    used = rhos if clips.num_folds else rhos[:1]
+    for rho, left_out_NC in zip(used, gda_left_out(dual, used, clips.fold_N), strict=True):
         fit = gda_weights(dual, rho)
-        left_out_NC = gda_left_out(dual, rho, clips.fold_N)
         found.append(_candidate(fit.coefficients_NC, fit.bias_C, left_out_NC, clips))
     return found
 

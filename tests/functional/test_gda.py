@@ -82,7 +82,7 @@ def that_leave_every_class(fold, y):
 def test_left_out_is_a_refit_without_the_fold(counts, folds, rho):
     x, y = clips(counts)
     fold = that_leave_every_class(folds(y), y)
-    found = gda_left_out(dual_of(x, y, counts), rho, torch.from_numpy(fold)).numpy()
+    found = gda_left_out(dual_of(x, y, counts), [rho], torch.from_numpy(fold))[0].numpy()
     full, bias = primal(x, y, len(counts), rho)
     for n in range(len(x)):
         if fold[n] < 0:
@@ -111,5 +111,5 @@ def test_copies_of_one_clip_have_no_scatter_and_are_told_apart():
     scores = x @ x.T @ found.coefficients_NC.numpy() + found.bias_C.numpy()
     assert np.isfinite(scores).all()
     assert scores.argmax(1).tolist() == y.tolist()
-    left_out = gda_left_out(dual_of(x, y, (3, 3)), 1.0, torch.tensor([0, 1, 2] * 2))
+    left_out = gda_left_out(dual_of(x, y, (3, 3)), [1.0], torch.tensor([0, 1, 2] * 2))[0]
     assert left_out.argmax(1).tolist() == y.tolist()

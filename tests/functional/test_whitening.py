@@ -8,6 +8,7 @@ from calm_pl.functional import (
     class_sums,
     head_scores,
     scatter_sums,
+    whitened_cosines,
     whitening,
     without,
 )
@@ -44,6 +45,27 @@ def test_whitened_cosines(counts, shrink):
     for n, h in np.ndindex(len(queries), HEADS):
         expected = slow_cosines(x[:, h], y, len(counts), queries[n, h], shrink)
         np.testing.assert_allclose(found[n, h], expected, atol=2e-6)
+
+
+@pytest.mark.parametrize(("shrink", "tolerance"), [(0.001, 1e-7), (0.13, 1e-5), (0.3, 2e-6), (1.0, 2e-6)])
+@pytest.mark.parametrize("size", [1e-14, 1, 1e14])
+@pytest.mark.parametrize("dim", [3, 64, 130])
+def test_whitened_cosines_are_those_of_whitened_vectors(dim, size, shrink, tolerance):
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(3), 30)
+    x = rng.standard_normal((90, 2, dim)) * np.linspace(0.05, 3, dim) + rng.standard_normal((3, 2, dim))[y]
+    sums, centroids, _ = fitted(size * x, y, 3)
+    found = whitened_cosines(torch.from_numpy(size * x[:7]), centroids, sums, shrink)
+    for n, h in np.ndindex(7, 2):
+        expected = slow_cosines(x[:, h], y, 3, x[n, h], shrink)
+        np.testing.assert_allclose(found[n, h], expected, rtol=0, atol=tolerance)
+
+
+def test_whitened_cosines_with_nothing_to_say():
+    x = torch.zeros(2, HEADS, DIM, dtype=torch.float64)
+    sums, centroids, _ = fitted(np.ones((4, HEADS, DIM)), np.array([0, 0, 1, 1]), 2)
+    assert torch.equal(whitened_cosines(x, centroids, sums, 0.3), torch.zeros(2, HEADS, 2))
+    assert whitened_cosines(x[:0], centroids, sums, 0.3).shape == (0, HEADS, 2)
 
 
 @pytest.mark.parametrize("counts", [(3, 4, 2), (2, 2, 2), (9, 8, 7)])

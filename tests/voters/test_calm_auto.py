@@ -10,7 +10,7 @@ from test_sums_over_ranks import CLASSES, SPLITS, Ranks
 
 from calm_pl.methods.classifier import Classifier, load_classifier
 from calm_pl.voters import CalmAuto, CalmGlobal, Gda, Sav, gather_support
-from calm_pl.voters.auto import POWERS, _scatter
+from calm_pl.voters.auto import POWERS
 from calm_pl.voters.gram import clip_places, folded_clips
 from calm_pl.voters.linear import RHOS
 
@@ -169,10 +169,7 @@ def test_left_out_votes_against_loops(counts):
     rivals = np.where(np.eye(3, dtype=bool)[y][:, None], 0, p).max(-1)
     margins = np.maximum(0, own - rivals)
     auto.fit_support(support)
-    scatter = _scatter(support)
-    scores = auto._left_out(support, scatter, clips, places)
-    sums = auto._left_out_margins(support, clips, scores)
-    votes = auto._left_out_votes(support, sums, scores)
+    votes = auto._left_out_votes(support, clips, places).votes_NPC
     np.testing.assert_allclose(auto.reliability_, margins[can].mean(0), rtol=1e-4)
     for n, (place, power) in itertools.product(range(len(x)), enumerate(POWERS)):
         r = margins[can & (y != y[n])].mean(0) ** power
@@ -180,13 +177,16 @@ def test_left_out_votes_against_loops(counts):
         np.testing.assert_allclose(votes[n, place], expected, rtol=1e-4, atol=1e-6)
 
 
-def test_scores_that_are_too_many_to_hold_are_made_again(monkeypatch):
+@each_voter
+def test_heads_one_at_a_time(voter, monkeypatch):
     x, y = noisy_clips(7, (4, 3, 5), noise=1.2)
-    held = CalmAuto().fit(x, y)
-    monkeypatch.setattr("calm_pl.voters.auto.HELD_SCORES", 0)
-    again = CalmAuto().fit(x, y)
-    for name in CalmAuto.fitted_forms:
-        torch.testing.assert_close(getattr(again, name), getattr(held, name), rtol=0, atol=0)
+    together = clone(voter).fit(x, y)
+    for module in ("auto", "gram"):
+        monkeypatch.setattr(f"calm_pl.voters.{module}._BLOCK", 1)
+    monkeypatch.setattr("calm_pl.voters.gram._LEAST_HEADS", 1)
+    alone = clone(voter).fit(x, y)
+    for name in voter.fitted_forms:
+        torch.testing.assert_close(getattr(alone, name), getattr(together, name), rtol=1e-6, atol=1e-7)
 
 
 @each_voter

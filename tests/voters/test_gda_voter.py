@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 from head_vectors import noisy_clips
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -131,11 +130,3 @@ def test_too_many_clips_are_refused(monkeypatch):
 def test_bad_parameters_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         Gda(**options)
-
-
-def test_the_gram_matrix_is_the_same_in_small_blocks(monkeypatch):
-    x, y = noisy_clips(1, (4, 4))
-    whole = Gda().fit(x, y)
-    monkeypatch.setattr("calm_pl.voters.gram.MAX_BLOCK", 40)
-    blocks = Gda().fit(x, y)
-    torch.testing.assert_close(blocks.discriminant_, whole.discriminant_)

@@ -30,7 +30,13 @@ class FakePreparer:
     def __init__(self) -> None:
         self.questions: list[list[str]] = []
 
-    def __call__(self, waveforms: Sequence[np.ndarray], questions: Sequence[str]) -> dict[str, torch.Tensor]:
+    def __call__(
+        self,
+        waveforms: Sequence[np.ndarray],
+        questions: Sequence[str],
+        videos: None = None,
+        any_level: bool = False,
+    ) -> dict[str, torch.Tensor]:
         assert len(waveforms) == len(questions) > 0
         self.questions.append(list(questions))
         sounds = [torch.from_numpy(w) for w in waveforms]

@@ -127,6 +127,7 @@ def _answer(args: argparse.Namespace) -> int:
     import torch
     from tqdm import tqdm
 
+    from calm_pl.data.loading.batches import any_loud
     from calm_pl.jobs.paths import find_files
     from calm_pl.media import load_audio
     from calm_pl.models import FrozenLALM
@@ -148,8 +149,9 @@ def _answer(args: argparse.Namespace) -> int:
     preparer = lalm.preparer
     for start in tqdm(range(0, len(files), args.batch_size), disable=len(files) < 2 * args.batch_size):
         part = files[start : start + args.batch_size]
-        sound = [load_audio(path, preparer.sample_rate, preparer.max_seconds).windows[0] for path in part]
-        inputs = preparer(sound, [question] * len(part))
+        heard = [load_audio(path, preparer.sample_rate, preparer.max_seconds) for path in part]
+        sound = [one.windows[0] for one in heard]
+        inputs = preparer(sound, [question] * len(part), any_level=any_loud(heard))
         for path, text in zip(part, lalm.generate(inputs, args.max_new_tokens), strict=True):
             tqdm.write(f"{path}\t{text}")
     return 0

@@ -12,7 +12,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from calm_pl.data.loading.batches import ClipDataset, Failure, Item, Media, MediaRule, raise_faults
+from calm_pl.data.loading.batches import ClipDataset, Failure, Item, Media, MediaRule, any_loud, raise_faults
 from calm_pl.data.own.columns import PATH_COLUMNS, column_of, one_text
 from calm_pl.data.own.manifest import read_rows
 from calm_pl.data.own.manifest_paths import ManifestPaths
@@ -225,5 +225,6 @@ class TextCollator:
         heard = {index: item.sound for index, item in items if isinstance(item, Media)}
         sound = [heard[index].windows[0] for index, _ in items if index in heard]
         odd = {self.clips[index].clip.id: one.odd for index, one in heard.items() if one.odd}
-        inputs = {} if failures else self.preparer(sound, [self.question] * len(sound))
+        asked = [self.question] * len(sound)
+        inputs = {} if failures else self.preparer(sound, asked, any_level=any_loud(heard.values()))
         return TextBatch(inputs, texts, failures, odd)

@@ -11,13 +11,13 @@ MIN_SECONDS = 0.1  # shorter clips give a model no audio token
 ODD_SOUND = {
     SILENT: "digitally silent",
     CANCELLING: "silent once the channels are averaged (opposite phase)",
-    TOO_LOUD: "more than 10 times above full scale",
+    TOO_LOUD: "more than 10 times above full scale (floats in 16-bit units?)",
     SHORT: f"shorter than {MIN_SECONDS} s and padded with silence",
 }
 """What each kind of oddness is, behind "the clip is"."""
 _LEAST_SWING = 2.0**-15  # peak to peak: one step of 16 bits
 _LEAST_POWER_LEFT = 1e-3  # of the channels' mean power
-_LOUDEST = 10.0  # full scale is 1; what is above 100 is refused
+_LOUDEST = 10.0  # full scale is 1; floats in 16-bit units reach 32,768
 _SHOWN = 3
 
 

@@ -19,7 +19,7 @@ from calm_pl.media.truncation import lacks_size, refuse_truncated
 
 _CONVERT = "to convert it: ffmpeg -i {name} -ar 16000 -ac 1 out.wav"
 
-_LOUDEST = 100.0  # 40 dB over full scale
+_LOUDEST = 2.0**32  # beyond the units of any integer coding; squares of louder samples overflow
 
 
 class Sound(NamedTuple):
@@ -76,8 +76,7 @@ def read_sound(path: str | Path) -> Sound:
     loudest = float(max(samples_T.max(), -samples_T.min()))
     if loudest > _LOUDEST:
         raise BadClipError(
-            f"{path}: holds samples up to {loudest:,.0f}, but full scale is 1: divide its samples by"
-            f" {'32768' if loudest <= 2**15 else 'their full scale'}."
+            f"{path}: holds samples up to {loudest:.3g}, but full scale is 1: that is no sound in any unit."
         )
     return Sound(samples_T, rates.pop(), cancels(samples_T, sum(b.channels_energy for b in blocks)))
 

@@ -115,11 +115,12 @@ class ChatPreparer:
         waveforms: Sequence[Waveform],
         questions: Sequence[str],
         videos: Sequence[Video] | None = None,
+        any_level: bool = False,
     ) -> dict[str, Tensor]:
         """Return token ids, mask and features of N clips; see `Preparer.__call__`."""
         if videos is not None and "video" not in self.modalities:
             raise ModelError("This model takes no video: choose an audio benchmark, or a model that sees.")
-        waveforms = waveforms_given(waveforms, self.sample_rate, self.max_seconds)
+        waveforms = waveforms_given(waveforms, self.sample_rate, self.max_seconds, any_level)
         questions = texts_given("questions", questions, len(waveforms))
         if videos is not None and len(videos) != len(waveforms):
             raise ModelError(f"`videos` must be one per clip, {len(waveforms)}, but are {len(videos)}.")

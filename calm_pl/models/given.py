@@ -41,7 +41,9 @@ def texts_given(name: str, texts: Any, number: int) -> list[str]:
     return texts
 
 
-def waveforms_given(given: Any, sample_rate: int, max_seconds: float) -> list[np.ndarray]:
+def waveforms_given(
+    given: Any, sample_rate: int, max_seconds: float, any_level: bool = False
+) -> list[np.ndarray]:
     """Return waveforms that a program gives, mono float32 (samples,).
 
     Args:
@@ -49,6 +51,7 @@ def waveforms_given(given: Any, sample_rate: int, max_seconds: float) -> list[np
             any device; or paths of files, which are read and resampled.
         sample_rate: Hz that the model takes. Of arrays it cannot be seen.
         max_seconds: the longest that it hears.
+        any_level: take samples far above full scale too.
 
     Raises:
         ModelError: names the first that is no mono waveform of finite samples about -1 to 1, or too long.
@@ -64,7 +67,7 @@ def waveforms_given(given: Any, sample_rate: int, max_seconds: float) -> list[np
     return [
         _read(one, sample_rate, max_seconds)
         if isinstance(one, (str, os.PathLike))
-        else _checked(f"waveforms[{n}]", one, sample_rate, max_seconds)
+        else _checked(f"waveforms[{n}]", one, sample_rate, max_seconds, any_level)
         for n, one in enumerate(given)
     ]
 
@@ -76,7 +79,7 @@ def _read(path: str | os.PathLike[str], sample_rate: int, max_seconds: float) ->
     return samples_T
 
 
-def _checked(name: str, one: Any, sample_rate: int, max_seconds: float) -> np.ndarray:
+def _checked(name: str, one: Any, sample_rate: int, max_seconds: float, any_level: bool) -> np.ndarray:
     samples = np.asarray(one.detach().float().cpu() if _is_narrow(one) else one)
     if samples.ndim == 2 and 1 in samples.shape and samples.shape != (1, 1):
         samples = samples.reshape(-1)
@@ -96,7 +99,7 @@ def _checked(name: str, one: Any, sample_rate: int, max_seconds: float) -> np.nd
         first = int(np.argmin(np.isfinite(samples)))
         raise ModelError(f"{name}: must be finite, but sample {first} is {samples[first]}.")
     loudest = float(np.abs(samples).max())
-    if loudest > _LOUDEST:
+    if loudest > _LOUDEST and not any_level:
         raise ModelError(
             f"{name}: must lie between -1 and 1, but reaches {loudest:,.0f}. Divide 16-bit samples by 32768."
         )

@@ -41,6 +41,7 @@ class Preparer(Protocol):
         waveforms: Sequence[Waveform],
         questions: Sequence[str],
         videos: Sequence[Video] | None = None,
+        any_level: bool = False,
     ) -> dict[str, Tensor]:
         """Return input tensors of N clips, padded to one length.
 
@@ -49,6 +50,7 @@ class Preparer(Protocol):
                 `max_seconds` long; or paths of files, which are read and resampled.
             questions: N questions, one a clip.
             videos: N videos whose sound the waveforms are; None without pictures.
+            any_level: take arrays far above full scale too; for clips of files, of which it is counted.
 
         Raises:
             ModelError: waveforms, questions or videos that cannot be, named by their position; or the

@@ -118,9 +118,10 @@ class RememberedPreparer:
         waveforms: Sequence[Waveform],
         questions: Sequence[str],
         videos: Sequence[Video] | None = None,
+        any_level: bool = False,
     ) -> dict[str, Tensor]:
         """See `Preparer.__call__`."""
-        return self.own(waveforms, questions, videos)
+        return self.own(waveforms, questions, videos, any_level)
 
     def prompt(self, question: str) -> str:
         """See `Preparer.prompt`."""

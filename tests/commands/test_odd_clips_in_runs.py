@@ -18,7 +18,8 @@ RATE = 16_000
 
 @pytest.fixture
 def odd_root(tmp_path):
-    """The query is fold 1: a silent clip and a short one there, one whose channels cancel in the support."""
+    """The query is fold 1: a silent clip and a short one there; in the support one whose channels cancel, and
+    one in 16-bit units."""
     root = make_esc50(tmp_path / "esc", per_cell=1)
     voice = np.sin(np.arange(RATE // 2) / 9)
     for name, samples in (
@@ -27,6 +28,7 @@ def odd_root(tmp_path):
         ("2-2000-A-0.wav", np.stack([voice, -voice], 1)),
     ):
         soundfile.write(root / "audio" / name, samples, RATE)
+    soundfile.write(root / "audio" / "2-2010-A-10.wav", 2e4 * voice, RATE, subtype="FLOAT")
     return root
 
 
@@ -37,11 +39,12 @@ def test_a_run_its_page_and_a_run_from_the_bank(call, small_job, odd_root, monke
         monkeypatch.setattr("calm_pl.media.Decoder.audio", None)  # the second run has no use for it
         assert "padded with silence: 1-1010-A-10.wav (odd_clips.csv)." in " ".join(ended.stdout.split())
         results = json.loads(Path(f"{turn}/results.json").read_text())
-        assert (results["n_odd"], results["n_skipped"], results["n_query"]) == (3, 0, 3)
-        assert results["odd_sound"] == {"silent": 1, "cancelling": 1, "short": 1}
+        assert (results["n_odd"], results["n_skipped"], results["n_query"]) == (4, 0, 3)
+        assert results["odd_sound"] == {"silent": 1, "cancelling": 1, "too_loud": 1, "short": 1}
         assert "1 clip is digitally silent: 1-1000-A-0.wav (odd_clips.csv)." in results["remarks"]
         assert read_run(str(turn)).rows("odd_clips.csv") == [
             ["support", "2-2000-A-0.wav", "dog", "cancelling", f"{odd_root}/audio/2-2000-A-0.wav"],
+            ["support", "2-2010-A-10.wav", "rain", "too_loud", f"{odd_root}/audio/2-2010-A-10.wav"],
             ["query", "1-1000-A-0.wav", "dog", "silent", f"{odd_root}/audio/1-1000-A-0.wav"],
             ["query", "1-1010-A-10.wav", "rain", "short", f"{odd_root}/audio/1-1010-A-10.wav"],
         ]

@@ -52,7 +52,8 @@ def test_only_the_first_of_many_are_named():
     found = odd_clips(task, coverage(*((n, ("too_loud",)) for n in range(1_200))))
     (line,) = sentences(found, file="")
     assert line == (
-        "1,200 clips are more than 10 times above full scale: 0.wav, 1.wav, 2.wav and 1,197 more."
+        "1,200 clips are more than 10 times above full scale (floats in 16-bit units?): 0.wav, 1.wav, 2.wav"
+        " and 1,197 more."
     )
 
 

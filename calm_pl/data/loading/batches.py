@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -15,6 +15,7 @@ from calm_pl.cells import joined
 from calm_pl.data.questions.clips import Query
 from calm_pl.errors import BadClipError, RunError
 from calm_pl.media import FrameRule, Frames, Waveform, shared_decoder
+from calm_pl.media.odd_sound import TOO_LOUD
 from calm_pl.models.preparer import Preparer
 
 
@@ -210,6 +211,11 @@ class ClipDataset(Dataset[Item]):
             return error
 
 
+def any_loud(sounds: Iterable[Waveform]) -> bool:
+    """Return whether a clip is far above full scale, which is counted as odd, but heard as it is."""
+    return any(TOO_LOUD in sound.odd for sound in sounds)
+
+
 class Collator:
     """Collator that makes a `Batch` of decoded clips.
 
@@ -270,7 +276,8 @@ class Collator:
             part = rows[start : start + size]
             sound, questions = [window for _, window in part], [asked[n] for n, _ in part]
             frames = [one for n, _ in part if (one := media[n].frames) is not None]
-            inputs = self.preparer(sound, questions, frames) if frames else self.preparer(sound, questions)
+            loud = any_loud(media[n].sound for n, _ in part)
+            inputs = self.preparer(sound, questions, frames or None, any_level=loud)
             passes.append(ModelPass(inputs, torch.tensor([n for n, _ in part], dtype=torch.int64)))
         return passes
 

@@ -126,10 +126,10 @@ def check_data(patient: Patient) -> Iterator[Finding]:
     if data.missing:
         yield Finding(None, f"missing: {_few([str(clip.path) for clip in data.missing])}")
     yield Finding(True, f"labels: {len(listing.classes)} classes, {_few(listing.classes)}")
-    # The labels of a public set are what they are.
-    if data.benchmark.own_data and (alike := alike_labels(listing.classes)):
+    if alike := alike_labels(listing.classes):
         pairs = _few([f"{first!r} and {second!r}" for first, second in alike])
-        yield Finding(None, f"labels: these may be one class: {pairs}")
+        what = "these may be one class" if data.benchmark.own_data else "alike, but the set's own classes"
+        yield Finding(None, f"labels: {what}: {pairs}")
     for line in class_counts(listing):
         yield Finding(True, line)
 

@@ -73,6 +73,10 @@ _STRANGERS = {
 }
 
 
+NO_SOUND = b"calm_pl: no sound here: "
+"""Begins a file in place of a clip that a table does not hold, and says why not; no decoder takes it."""
+
+
 class Kind(NamedTuple):
     """What a file is.
 
@@ -92,7 +96,8 @@ def identify(path: Path) -> Kind:
     """Inspect a file's first bytes; the suffix only tells Ogg's two uses apart, and MP3 that begins midway.
 
     Raises:
-        BadClipError: missing, unreadable, empty, not a regular file, or of a name that no decoder takes.
+        BadClipError: missing, unreadable, empty, not a regular file, a `NO_SOUND` note, or of a name that no
+            decoder takes.
     """
     try:
         str(path).encode()
@@ -113,6 +118,8 @@ def identify(path: Path) -> Kind:
         raise BadClipError(f"{path}: cannot be read: its name is not UTF-8; rename it.") from error
     if not head:
         raise BadClipError(f"{path}: is empty (0 bytes).")
+    if head.startswith(NO_SOUND):
+        raise BadClipError(head[len(NO_SOUND) :].decode(errors="replace"))
     suffix = path.suffix.lower()
     container = _container(head, suffix)
     if container is not None:

@@ -25,7 +25,7 @@ from calm_pl.data.own.splits import split_name
 from calm_pl.data.own.table_clips import TableClips, default_cache
 from calm_pl.data.questions.clips import Clip, Listing
 from calm_pl.data.tables import Row
-from calm_pl.errors import DataError
+from calm_pl.errors import BadClipError, DataError
 
 AUDIO_COLUMNS = ("audio", *(name for name in PATH_COLUMNS if name not in ("audio", "video")))
 RATE_COLUMNS = ("sampling_rate", "sample_rate")
@@ -92,7 +92,7 @@ class HuggingFace(Benchmark):
         wanted = (audio, label, rate, c.split, c.fold, c.group)
         kept = [name for name in table.column_names if name in wanted]
         for here, values in _numbered(plain_audio(table, audio).select_columns(kept), where):
-            path, name = files.find(values[audio], values[rate] if rate else None, f"{here}, {audio}")
+            path, name = self._file(files, values[audio], values[rate] if rate else None, f"{here}, {audio}")
             group = one_text(values, c.group, here)
             if class_names:  # whole labels, whatever is in them
                 labels = several_texts(_named(values[label], class_names, here), here, label)
@@ -107,6 +107,19 @@ class HuggingFace(Benchmark):
                 fold=one_text(values, c.fold, here),
             )
             yield Found(here, clip)
+
+    def _file(self, files: TableClips, cell: Any, rate: Any, where: str) -> tuple[Path, str]:
+        """Return the file and the id of a cell's clip.
+
+        Raises:
+            DataError: it holds none, and such clips stop the job (`data.on_bad_clip`).
+        """
+        try:
+            return files.find(cell, rate, where)
+        except BadClipError as error:
+            if self.settings.on_bad_clip == "skip":
+                return files.noted(error)
+            raise DataError(str(error)) from error
 
 
 def _numbered(table: Iterable[dict[str, Any]], where: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from calm_pl.data.own.hf_tables import wav_of
-from calm_pl.errors import DataError
+from calm_pl.errors import BadClipError, DataError
 from calm_pl.media import MEDIA_SUFFIXES
+from calm_pl.media.signatures import NO_SOUND
+
+_LONGEST_NOTE = 400  # bytes; the first bytes of a file are looked at
 
 
 class TableClips:
@@ -35,7 +38,8 @@ class TableClips:
             where: the row and column, for errors.
 
         Raises:
-            DataError: none of these.
+            BadClipError: none of these.
+            DataError: the cache cannot be written.
         """
         fields = cell if isinstance(cell, Mapping) else {}
         content = cell if isinstance(cell, (bytes, bytearray)) else fields.get("bytes")
@@ -45,15 +49,19 @@ class TableClips:
             try:
                 content = wav_of(array, fields.get("sampling_rate", rate))
             except ValueError as error:
-                raise DataError(f"{where}: {error}.") from error
+                raise BadClipError(f"{where}: {error}.") from error
             name = str(Path(name).with_suffix(".wav")) if name else ""
         if content is not None:
             return self._written(bytes(content), name)
         if name:
             return self._named(name)
-        raise DataError(
+        raise BadClipError(
             f"{where}: must be a path, bytes, or samples with their sampling_rate, but is {_short(cell)}."
         )
+
+    def noted(self, fault: BadClipError) -> tuple[Path, str]:
+        """Return a file that says why `find` refused a clip, in place of the clip, and its id."""
+        return self._written(NO_SOUND + str(fault).encode()[:_LONGEST_NOTE], "no_sound")
 
     def _named(self, name: str) -> tuple[Path, str]:
         path = Path(name)

@@ -1,6 +1,7 @@
 """Data sets in the form of the package `datasets`."""
 
 import io
+import re
 import sys
 
 import numpy as np
@@ -10,7 +11,8 @@ from tiny_layouts import labels, module, prepared
 
 from calm_pl.data.own.hf_tables import wav_of
 from calm_pl.data.own.settings import ColumnSettings
-from calm_pl.errors import DataError
+from calm_pl.errors import BadClipError, DataError
+from calm_pl.media import load_audio
 
 RATE = 8_000
 
@@ -249,6 +251,21 @@ def test_a_row_without_label_or_clip_is_named(datasets, tmp_path, cache):
     rows.save_to_disk(str(tmp_path / "two"))
     with pytest.raises(DataError, match=r"row 1, audio: must be a path, bytes, or samples .* but is None"):
         module("huggingface", tmp_path / "two", **cache).benchmark.read()
+
+
+def test_a_row_without_a_clip_can_be_skipped_as_a_bad_file(datasets, tmp_path, cache):
+    rows = datasets.Dataset.from_dict({"audio": [None, None, [0.1]], "label": ["a", "b", "a"]})
+    rows.save_to_disk(str(tmp_path / "two"))
+    clips = module("huggingface", tmp_path / "two", on_bad_clip="skip", **cache).benchmark.read().clips
+    assert len({clip.id for clip in clips}) == 3
+    found = []
+    for clip in clips:
+        with pytest.raises(BadClipError) as error:
+            load_audio(clip.path, RATE, 1.0)
+        found.append(str(error.value).partition(", ")[2])
+    messages = ("row 0, audio: must be", "row 1, .* but is None", "row 2, audio: .*rate")
+    for text, message in zip(sorted(found), messages, strict=True):
+        assert re.search(message, text)
 
 
 def test_files_that_a_table_names_are_read_where_they_are(datasets, tmp_path, cache):

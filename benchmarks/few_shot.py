@@ -76,7 +76,7 @@ def encode(lalm: FrozenLALM, question: str, split: Split, n_options: int, batch:
     queries = [ask(clip, clip.labels[0]) for clip in clips]
     preparer = lalm.preparer
     data = ClipDataset(queries, MediaRule(preparer.sample_rate, preparer.max_seconds))
-    collate = Collator(queries, preparer, batch)
+    collate = Collator(queries, preparer, torch.tensor([batch]))
     pooled: list[torch.Tensor] = []
     handle = lalm.model.model.audio_tower.register_forward_hook(
         lambda module, args, output: pooled.append(output.last_hidden_state)

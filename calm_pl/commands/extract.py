@@ -10,7 +10,7 @@ from calm_pl.config.compose import load_config
 from calm_pl.config.schema import Config
 from calm_pl.errors import ConfigError
 from calm_pl.jobs.opened import opened, with_callbacks
-from calm_pl.jobs.parts import keeps_hidden, scored_by
+from calm_pl.jobs.parts import kept, scored_by
 
 _EXAMPLES = """\
   {program} --config esc50.yaml data.root=/data/ESC-50
@@ -56,8 +56,8 @@ def extract(config: Config, quiet: bool = True) -> None:
         from calm_pl.evaluation.module import FitFreeModule
         from calm_pl.evaluation.odd_clips import num_unjudged, odd_clips, sentences
 
-        hidden, scored = keeps_hidden(config), scored_by(config)
-        module = FitFreeModule(job.lalm, [], job.data.task(), job.policy, hidden, scored)
+        keep, scored = kept(config), scored_by(config)
+        module = FitFreeModule(job.lalm, [], job.data.task(), job.policy, keep, scored)
         if not job.run(module):
             return
         known = sum(loader.num_banked for loader in job.data.loaders.values())

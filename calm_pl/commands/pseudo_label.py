@@ -12,7 +12,7 @@ from calm_pl.commands.arguments import add_config_arguments, add_limit_argument,
 from calm_pl.config.compose import load_config
 from calm_pl.config.schema import Config
 from calm_pl.jobs.opened import opened, with_callbacks
-from calm_pl.jobs.parts import build_pseudo, keeps_hidden, scored_by, voters_of
+from calm_pl.jobs.parts import build_pseudo, kept, scored_by, voters_of
 from calm_pl.jobs.paths import find_files
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet:
         pseudo = build_pseudo(config, job.data, task, voters)
         assert pseudo is not None
         # Scores are stored with the vectors, so they must be those that the bank's keys stand for.
-        hidden, scored = keeps_hidden(config), scored_by(config)
+        keep, scored = kept(config), scored_by(config)
         sources = [PseudoLabelled(pseudo)]
-        module = FitFreeModule(job.lalm, [], task, job.policy, hidden, scored, sources)
+        module = FitFreeModule(job.lalm, [], task, job.policy, keep, scored, sources)
         if job.run(module, evaluate=False):
             print_labels(pseudo, job.data, job.record)
             support = module.support_coverage

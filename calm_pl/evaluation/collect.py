@@ -12,6 +12,7 @@ from calm_pl.data.questions.task import Task
 from calm_pl.distributed import concatenate_over_ranks
 from calm_pl.evaluation.clip_counts import STOP, Account, Coverage, SkipPolicy
 from calm_pl.evaluation.encoding import Encoded, Encoder, encode, without_bad
+from calm_pl.evaluation.kept import HEADS_ONLY, Kept
 from calm_pl.evaluation.labelled import Labelled, label_clips
 from calm_pl.evaluation.support_store import SupportStore
 from calm_pl.models import DeferredLALM, FrozenLALM
@@ -28,10 +29,11 @@ class Collector:
         split: `support` or `query`.
         scored_by: how options are scored in each pass; see `option_scores`.
         policy: for clips that cannot be read.
-        keep_hidden: encode hidden states too.
+        keep: what to encode besides head vectors.
         sampler: also samples answers in each pass; None samples none.
 
     Attributes:
+        keeps: what is encoded besides head vectors.
         index: positions of the clips whose vectors are kept on this rank.
     """
 
@@ -42,14 +44,15 @@ class Collector:
         split: str,
         scored_by: str = "letters",
         policy: SkipPolicy = STOP,
-        keep_hidden: bool = False,
+        keep: Kept = HEADS_ONLY,
         sampler: RolloutSampler | None = None,
     ) -> None:
         self.lalm = lalm
         self.task = task
         self.split = split
         self.policy = policy
-        self._how = (scored_by, task.shown, keep_hidden, sampler)
+        self.keeps = keep
+        self._how = (scored_by, task.shown, keep, sampler)
         self._data: Any = None
         self._account = Account((), policy)
         self._store = SupportStore(None)
@@ -106,7 +109,7 @@ class Collector:
         return self._store.index
 
     def rows(self, rows: Sequence[int]) -> torch.Tensor:
-        """Return kept vectors by their places in `index`, (n, H, D); hidden states follow the heads."""
+        """Return kept vectors by their places in `index`, (n, H, D); what else is kept follows the heads."""
         nothing = torch.empty(0, self._num_rows, self.lalm.layout.head_dim, device=self._device)
         return self._store.vectors(rows, nothing)
 

@@ -18,9 +18,9 @@ from calm_pl.data.questions.task import Task
 from calm_pl.distributed import rank_and_size, sum_over_ranks
 from calm_pl.evaluation.batch_prediction import BatchPrediction, explained, listed, zero_shot_prediction
 from calm_pl.evaluation.collect import Collector
-from calm_pl.evaluation.encoding import Encoded, hidden_states
+from calm_pl.evaluation.encoding import Encoded
 from calm_pl.evaluation.labelled import Labelled
-from calm_pl.methods.table import ORACLE_SUFFIX
+from calm_pl.methods.table import ORACLE_SUFFIX, Reads
 from calm_pl.pseudo.fitting import Held
 from calm_pl.pseudo.sampling import RolloutSampler
 from calm_pl.voters import HeadVoter, Support, gather_support
@@ -46,44 +46,44 @@ class RoundSupport:
         self.device = device
         self._collected = collected
         self._labelled: Labelled | None = None
-        self._supports: dict[bool, Support] = {}
+        self._supports: dict[Reads, Support] = {}
 
-    def support(self, hidden: bool) -> Support:
+    def support(self, reads: Reads = Reads.HEADS) -> Support:
         """Return the support on which voters are fitted; every rank must call this.
 
         Args:
-            hidden: with hidden states instead of heads.
+            reads: what the voters read of each clip.
 
         Raises:
             ValueError: voters cannot be fitted on it.
         """
-        if hidden not in self._supports:
+        if reads not in self._supports:
             self._labelled = self._labelled or self._collected.labelled(self.round.support)
             vectors_NHD, labels, also_NC = self._labelled
-            self._supports[hidden] = gather_support(
-                self._read(vectors_NHD, hidden),
+            self._supports[reads] = gather_support(
+                self._read(vectors_NHD, reads),
                 labels,
                 self._collected.task.classes,
                 sum_over_ranks,
                 *rank_and_size(),
                 also_NC,
             )
-        return self._supports[hidden]
+        return self._supports[reads]
 
-    def heldout(self, hidden: bool) -> tuple[Tensor, list[str]] | None:
+    def heldout(self, reads: Reads) -> tuple[Tensor, list[str]] | None:
         """Return this rank's held-out clips with their labels; None if the round has none."""
         if not self.round.heldout:
             return None
         found = self._collected.labelled(self.round.heldout)
-        return self._read(found.vectors_NHD, hidden), found.labels
+        return self._read(found.vectors_NHD, reads), found.labels
 
     def heads(self, positions: Sequence[int]) -> Held:
         """Return head vectors of those of the given support questions that are on this rank."""
         held = self._collected.held(positions)
-        return held._replace(vectors_NHD=self._read(held.vectors_NHD, hidden=False))
+        return held._replace(vectors_NHD=self._read(held.vectors_NHD, Reads.HEADS))
 
-    def _read(self, vectors_NHD: Tensor, hidden: bool) -> Tensor:
-        return read_by(hidden, vectors_NHD, self._collected.lalm.layout.num_heads)
+    def _read(self, vectors_NHD: Tensor, reads: Reads) -> Tensor:
+        return self._collected.keeps.read(reads, vectors_NHD, self._collected.lalm)
 
 
 class RoundQuery:
@@ -95,7 +95,7 @@ class RoundQuery:
         batch: the batch.
         encoded: results of the forward pass.
         task: classes and questions.
-        num_heads: H.
+        collected: what encoded the batch.
         voters: the voters fitted in this round; those with the same support are scored together.
     """
 
@@ -106,7 +106,7 @@ class RoundQuery:
         batch: Batch,
         encoded: Encoded,
         task: Task,
-        num_heads: int,
+        collected: Collector,
         voters: Sequence[HeadVoter],
     ) -> None:
         self.number = number
@@ -115,27 +115,22 @@ class RoundQuery:
         self.num_classes = len(task.classes)
         self.candidates_nC = listed(self.options_nO, self.num_classes) if task.only_options else None
         self._vectors_nHD = encoded.vectors_NHD[rows]
-        self._num_heads = num_heads
+        self._collected = collected
         self._voters = voters
         self._decisions: dict[int, Decision] = {}
 
-    def vectors(self, hidden: bool = False) -> Tensor:
-        """Return head vectors, (n, H, D), or hidden states."""
-        return read_by(hidden, self._vectors_nHD, self._num_heads)
+    def vectors(self, reads: Reads = Reads.HEADS) -> Tensor:
+        """Return head vectors, (n, H, D), or what else a method reads; see `Kept.read`."""
+        return self._collected.keeps.read(reads, self._vectors_nHD, self._collected.lalm)
 
     def decision(self, voter: HeadVoter) -> Decision:
         """Return a fitted voter's decision; voters with the same centroids share their scores."""
         if id(voter) not in self._decisions:
             alike = [one for one in self._voters if one.centroids_ is voter.centroids_]
             together = alike if any(one is voter for one in alike) else [voter]
-            found = vote_many(together, self.vectors(voter.reads_hidden), self.candidates_nC)
+            found = vote_many(together, self.vectors(Reads(voter.reads)), self.candidates_nC)
             self._decisions |= {id(one): decision for one, decision in zip(together, found, strict=True)}
         return self._decisions[id(voter)]
-
-
-def read_by(hidden: bool, vectors_NHD: Tensor, num_heads: int) -> Tensor:
-    """Return what a voter reads from kept vectors: the heads, or the hidden states that follow them."""
-    return hidden_states(vectors_NHD, num_heads) if hidden else vectors_NHD[:, :num_heads]
 
 
 class Source:
@@ -170,7 +165,7 @@ class Contender(Source):
 
     Attributes:
         source: the source that it depends on, besides the support; None if there is none.
-        reads_hidden: whether it reads hidden states.
+        reads: what it reads of each clip.
         may_abstain: whether it may predict class C, which means no prediction.
         scored_by: how options must be scored for it; None if it does not read their scores.
         searches_query: whether it needs a first pass over the query to choose settings.
@@ -179,7 +174,7 @@ class Contender(Source):
     """
 
     source: Source | None = None
-    reads_hidden: bool = False
+    reads: Reads = Reads.HEADS
     may_abstain: bool = False
     scored_by: str | None = None
     searches_query: bool = False
@@ -238,7 +233,7 @@ class FittedVoter(Contender):
     def __init__(self, name: str, voter: HeadVoter) -> None:
         super().__init__(name)
         self.voter = voter
-        self.reads_hidden = voter.reads_hidden
+        self.reads = Reads(voter.reads)
 
     def fit(self, part: RoundSupport) -> None:
         """Fit a voter on the round's support.
@@ -259,10 +254,10 @@ class FittedVoter(Contender):
 
     def _fit(self, voter: HeadVoter, part: RoundSupport) -> HeadVoter:
         with explained("The support cannot be fitted"):
-            support = part.support(self.reads_hidden)
+            support = part.support(self.reads)
             judged = None
             if voter.get_params().get("reliability_split") == "heldout":
-                judged = part.heldout(self.reads_hidden)
+                judged = part.heldout(self.reads)
             return voter.fit_support(support, judged).to(part.device)
 
     def predict(self, query: RoundQuery) -> BatchPrediction:
@@ -296,7 +291,7 @@ class Oracle(FittedVoter):
         voter = self._base.fitted[part.number]
         assert isinstance(voter, CalmBase)
         with explained("The support cannot be fitted"):
-            self._searches.append(OracleSearch(voter, part.support(self.reads_hidden)))
+            self._searches.append(OracleSearch(voter, part.support(self.reads)))
 
     def refit(self, part: RoundSupport) -> None:
         """Do nothing: a classifier file stores no oracle."""

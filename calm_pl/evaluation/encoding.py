@@ -13,8 +13,9 @@ from calm_pl.bank import LostRecords, Records
 from calm_pl.data.loading.banked import BankLink
 from calm_pl.data.loading.batches import Batch
 from calm_pl.errors import BadClipError, RunError
+from calm_pl.evaluation.kept import HEADS_ONLY, Kept
 from calm_pl.evaluation.zero_shot import mean_over_orders, option_scores, turned_options
-from calm_pl.models import DeferredLALM, FrozenLALM, LalmOutput
+from calm_pl.models import DeferredLALM, FrozenLALM
 from calm_pl.pseudo.sampling import RolloutSampler
 
 _NOT_FINITE = "the model's head vectors are not finite (NaN or infinite); is model.dtype=float16 too narrow?"
@@ -33,8 +34,8 @@ class Encoded(NamedTuple):
     """Encoded clips.
 
     Attributes:
-        vectors_NHD: head vectors, in the model's dtype or the bank's; the mean over a clip's windows. If
-            hidden states are kept, they follow as further rows of length D, the last one padded with zeros.
+        vectors_NHD: head vectors, in the model's dtype or the bank's; the mean over a clip's windows. What
+            else is kept follows as further rows of length D, see `Kept`.
         options_NO: logarithm of each option's score, float32, see `option_scores`; -inf beyond a question's
             last option.
         notes: notes on each clip, as in `Batch.notes`; those of cached clips are from when they were encoded.
@@ -55,7 +56,7 @@ class Encoder:
         link: connection to the bank; None without one.
         mode: how options are scored, see `option_scores`.
         shown: labels as the model reads them, in class order.
-        keep_hidden: append hidden states to the head vectors; the bank's identity must say so too.
+        keep: what to append to the head vectors; the bank's identity must say so too.
         sampler: also samples answers; None samples none.
     """
 
@@ -65,14 +66,14 @@ class Encoder:
         link: BankLink | None = None,
         mode: str = "letters",
         shown: Sequence[str] = (),
-        keep_hidden: bool = False,
+        keep: Kept = HEADS_ONLY,
         sampler: RolloutSampler | None = None,
     ) -> None:
         self.lalm = lalm
         self.link = link
         self.mode = mode
         self.shown = shown
-        self.keep_hidden = keep_hidden
+        self.keep = keep
         self.sampler = sampler
 
     def __call__(self, batch: Batch, remake: Remake) -> Encoded:
@@ -105,7 +106,7 @@ class Encoder:
         while True:
             rows = max(len(one.clip_R) for one in batch.passes)
             try:
-                encoded = encode(self.lalm, batch, self.mode, self.shown, self.keep_hidden, self.sampler)
+                encoded = encode(self.lalm, batch, self.mode, self.shown, self.keep, self.sampler)
                 break
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
@@ -198,7 +199,7 @@ def encode(
     batch: Batch,
     mode: str = "letters",
     shown: Sequence[str] = (),
-    keep_hidden: bool = False,
+    keep: Kept = HEADS_ONLY,
     sampler: RolloutSampler | None = None,
 ) -> Encoded:
     """Run the model on a decoded batch with at least one clip.
@@ -208,7 +209,7 @@ def encode(
         batch: the clips.
         mode: how options are scored, see `option_scores`.
         shown: labels as the model reads them, in class order; not needed for `letters`.
-        keep_hidden: append hidden states to the head vectors.
+        keep: what to append to the head vectors.
         sampler: also samples answers, for the first order of the options; None samples none.
     """
     clip_R = torch.cat([one.clip_R for one in batch.passes])
@@ -221,14 +222,14 @@ def encode(
         done = 0
         for one in passes:
             if turn == 0 and draws is not None:
-                output, said = lalm.sample(one.inputs, draws.rows(done, len(one.clip_R)))
+                output, said = lalm.sample(one.inputs, draws.rows(done, len(one.clip_R)), keep.tower)
                 done += len(one.clip_R)
                 for n, texts in zip(one.clip_R.tolist(), said, strict=True):
                     answers[n] += texts
             else:
-                output = lalm(one.inputs)
+                output = lalm(one.inputs, tower=True) if keep.tower and turn == 0 else lalm(one.inputs)
             if turn == 0:
-                vectors.append(_with_hidden(output) if keep_hidden else output.vectors_NHD)
+                vectors.append(keep.rows(output))
             scores.append(option_scores(lalm, mode, one, output, options_NO[one.clip_R], shown))
         orders.append(torch.cat(scores))
     vectors_RHD, scores_RO = torch.cat(vectors), mean_over_orders(orders)
@@ -237,17 +238,6 @@ def encode(
         vectors_RHD = _mean_by_clip(vectors_RHD, clip_R, num_clips).to(vectors_RHD.dtype)
         scores_RO = _mean_by_clip(scores_RO, clip_R, num_clips)
     return Encoded(vectors_RHD, scores_RO, batch.notes, answers)
-
-
-def hidden_states(vectors_NHD: Tensor, num_heads: int) -> Tensor:
-    """Return the hidden states that follow the head vectors, as (N, 1, E) with zeros at the end."""
-    return vectors_NHD[:, num_heads:].flatten(1)[:, None]
-
-
-def _with_hidden(output: LalmOutput) -> Tensor:
-    dim = output.vectors_NHD.shape[2]
-    padded_NE = torch.nn.functional.pad(output.hidden_NE, (0, -output.hidden_NE.shape[1] % dim))
-    return torch.cat([output.vectors_NHD, padded_NE.view(len(padded_NE), -1, dim)], 1)
 
 
 def _again(

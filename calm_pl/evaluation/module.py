@@ -17,6 +17,7 @@ from calm_pl.evaluation.clip_counts import STOP, Coverage, SkipPolicy
 from calm_pl.evaluation.collect import Collector
 from calm_pl.evaluation.contenders import Contender, RoundQuery, RoundSupport, Source
 from calm_pl.evaluation.encoding import Encoded
+from calm_pl.evaluation.kept import HEADS_ONLY, Kept
 from calm_pl.evaluation.lineup import contenders
 from calm_pl.evaluation.predictions import Predictions, method_differences, predicted_by
 from calm_pl.methods.table import ORACLE_SUFFIX
@@ -34,7 +35,8 @@ class FitFreeModule(LightningModule):
             any contenders, see `calm_pl.evaluation.lineup.contenders`.
         task: classes, questions and rounds; see `FewShotDataModule.task`.
         policy: for clips that cannot be read.
-        keep_hidden: encode hidden states even if no contender reads them; the bank's identity must agree.
+        keep: what to encode besides head vectors even if no contender reads it; the bank's identity must
+            agree.
         scored_by: how options are scored if no contender decides; see `option_scores`.
         sources: further sources to fit, besides those of the contenders.
         refit: also fit every voter on the support of all rounds together, for the classifier that is stored.
@@ -54,7 +56,7 @@ class FitFreeModule(LightningModule):
         methods: Mapping[str, HeadVoter] | Sequence[Contender],
         task: Task,
         policy: SkipPolicy = STOP,
-        keep_hidden: bool = False,
+        keep: Kept = HEADS_ONLY,
         scored_by: str = "letters",
         sources: Sequence[Source] = (),
         refit: bool = False,
@@ -71,7 +73,7 @@ class FitFreeModule(LightningModule):
         how = (
             next((one.scored_by for one in self.contenders if one.scored_by), scored_by),
             policy,
-            keep_hidden or any(one.reads_hidden for one in self.contenders),
+            keep | Kept.for_reads(one.reads for one in self.contenders),
         )
         sampler = next((one.sampler for one in self._fitting if one.sampler), None)
         self.support = Collector(lalm, task, "support", *how, sampler)
@@ -210,12 +212,11 @@ class FitFreeModule(LightningModule):
     def round_queries(self, batch: Batch, encoded: Encoded) -> Iterator[tuple[Tensor, RoundQuery]]:
         """Yield the rounds that a query batch belongs to, each with its rows."""
         fold_N = torch.from_numpy(self.task.fold_Q[batch.index_N.cpu().numpy()]).to(batch.index_N.device)
-        heads = self.lalm.layout.num_heads
         for number, one in enumerate(self.task.rounds):
             rows = (fold_N == self.task.folds.index(one.fold)).nonzero().squeeze(1)
             if len(rows):
                 voters = [rounds[number] for rounds in self.fitted.values()]
-                yield rows, RoundQuery(number, rows, batch, encoded, self.task, heads, voters)
+                yield rows, RoundQuery(number, rows, batch, encoded, self.task, self.query, voters)
 
     @property
     def differences(self) -> list[Difference]:

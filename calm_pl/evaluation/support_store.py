@@ -43,7 +43,7 @@ class SupportStore:
 
     @property
     def num_rows(self) -> int:
-        """Rows per clip: H, or more if hidden states are kept; 0 before the first clip."""
+        """Rows per clip: H, or more if other parts are kept; 0 before the first clip."""
         return int(self._held[0].shape[1]) if self._held else 0
 
     def add(self, index_N: Tensor, vectors_NHD: Tensor) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from calm_pl.data.loading.banked import BankLink
     from calm_pl.data.loading.base import FewShotDataModule
     from calm_pl.data.questions.task import Task
+    from calm_pl.evaluation.kept import Kept
     from calm_pl.models.deferred import DeferredLALM, LoadArguments
     from calm_pl.pseudo.fitting import PseudoFit
     from calm_pl.voters import HeadVoter
@@ -60,8 +61,11 @@ def open_bank(config: Config, lalm: DeferredLALM) -> BankLink | None:
     mode = scored_by(config)
     if mode != "letters" or config.data.option_orders > 1:
         identity = identity | {"options": [mode, config.data.option_orders]}
-    if keeps_hidden(config):
+    parts = kept(config)
+    if parts.hidden:
         identity = identity | {"hidden": True}
+    if parts.tower:
+        identity = identity | {"tower": "mean, standard deviation"}
     return BankLink(HeadBank(folder, dtype), ContentIndex(folder / "content"), identity)
 
 
@@ -84,9 +88,11 @@ def scored_by(config: Config) -> str:
     return config.zero_shot if "zero_shot" in config.methods else "letters"
 
 
-def keeps_hidden(config: Config) -> bool:
-    """Return whether a configured method reads the hidden states of the last layer."""
-    return any(METHODS[name].reads is Reads.HIDDEN for name in config.methods)
+def kept(config: Config) -> Kept:
+    """Return what configured methods read besides head vectors."""
+    from calm_pl.evaluation.kept import Kept
+
+    return Kept.for_reads(METHODS[name].reads for name in config.methods)
 
 
 def voters_of(config: Config) -> dict[str, HeadVoter]:
@@ -105,7 +111,7 @@ def build_pseudo(
 ) -> PseudoFit | None:
     """Build the pseudo-labeller of the support, if configured; its answers are cached in the bank.
 
-    Voters on hidden states are left out: pseudo-labels are for heads.
+    Voters on anything else are left out: pseudo-labels are for heads.
 
     Raises:
         DataError: a support question without options.
@@ -125,5 +131,5 @@ def build_pseudo(
     if data.bank is not None:
         folder = data.bank.bank.folder / "answers"
         data.answers = AnswerLink(folder, sampling_settings(config.pseudo), data.bank.identity)
-    on_heads = {name: voter for name, voter in voters.items() if not voter.reads_hidden}
+    on_heads = {name: voter for name, voter in voters.items() if voter.reads == Reads.HEADS.value}
     return PseudoFit(config.pseudo, task, on_heads, data.answers)

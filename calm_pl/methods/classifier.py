@@ -16,7 +16,7 @@ from calm_pl.cells import control_character
 from calm_pl.errors import ModelError
 from calm_pl.methods import METHODS
 from calm_pl.methods.classifier_header import FORMAT, IDENTITY, MODEL, PROMPT, Header, fault
-from calm_pl.methods.table import ORACLE_SUFFIX
+from calm_pl.methods.table import ORACLE_SUFFIX, Reads
 from calm_pl.voters import HeadVoter
 from calm_pl.voters.base import CENTROIDS
 from calm_pl.voters.state import check_names, check_shape
@@ -144,13 +144,14 @@ def method_of(name: str, voter: HeadVoter) -> str | None:
     """Return the key of a voter's method; None if a classifier file cannot store it.
 
     Python code may name its voters freely; their class then determines the method. Oracles cannot be stored,
-    because their settings were selected on the query set.
+    because their settings were selected on the query set; nor can voters that read anything but heads, since
+    their centroids differ.
 
     Args:
         name: the voter's name.
         voter: fitted or not.
     """
-    if name.endswith(ORACLE_SUFFIX):
+    if name.endswith(ORACLE_SUFFIX) or voter.reads != Reads.HEADS.value:
         return None
     rows = [row for row in METHODS if row.stored and row.voter is not None]
     own = [row.key for row in rows if row.key == name and isinstance(voter, row.voter_class())]

@@ -29,6 +29,10 @@ class Reads(Enum):
     """Head vectors."""
     HIDDEN = "hidden"
     """Hidden states of the last layer, as vectors (N, 1, E)."""
+    TOWER = "tower"
+    """Mean and standard deviation of the audio tower's states, as vectors (N, 2, E)."""
+    HEADS_AND_TOWER = "heads_and_tower"
+    """Head vectors, then the tower's two vectors cut into further ones, (N, H + 2·⌈E/D⌉, D)."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ def _comparison(key: str, title: str, description: str, classifier: str, feature
         key,
         title,
         description,
-        Reads.HIDDEN if features == "hidden" else Reads.HEADS,
+        Reads.HEADS if features == "best_head" else Reads(features),
         "calm_pl.voters:Comparison",
         MappingProxyType({"classifier": classifier, "features": features}),
         package="sklearn",
@@ -237,6 +241,39 @@ METHODS = MethodTable(
         _comparison(
             *("logistic_regression_hidden", "logistic, hidden state"),
             *("Logistic regression on the last hidden state.", "logistic_regression", "hidden"),
+        ),
+        _comparison(
+            *("nearest_centroid_tower", "centroid, audio tower"),
+            *("Nearest centroid of the pooled audio tower.", "nearest_centroid", "tower"),
+        ),
+        _comparison(
+            *("logistic_regression_tower", "logistic, audio tower"),
+            *("Logistic regression on the pooled audio tower.", "logistic_regression", "tower"),
+        ),
+        _comparison(
+            *("knn_tower", "k-NN, audio tower", "Five nearest neighbours by the pooled audio tower."),
+            *("knn", "tower"),
+        ),
+        Method(
+            "gda_tower",
+            "GDA, audio tower",
+            "Gaussian discriminant analysis of the pooled audio tower.",
+            Reads.TOWER,
+            "calm_pl.voters:TowerGda",
+        ),
+        Method(
+            "gda_with_tower",
+            "GDA, heads and tower",
+            "GDA with the pooled audio tower as further heads.",
+            Reads.HEADS_AND_TOWER,
+            "calm_pl.voters:GdaWithTower",
+        ),
+        Method(
+            "calm_auto_with_tower",
+            "CALM-Auto, heads and tower",
+            "CALM-Auto with the pooled audio tower as further heads.",
+            Reads.HEADS_AND_TOWER,
+            "calm_pl.voters:CalmAutoWithTower",
         ),
     ]
 )

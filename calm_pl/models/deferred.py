@@ -29,7 +29,7 @@ from calm_pl.models.rollouts import Draws
 from calm_pl.models.weight_files import refuse_damaged_weights
 from calm_pl.regular_files import read_regular
 
-_NOTE_VERSION = 2  # to be raised with what an identity is made of
+_NOTE_VERSION = 3  # to be raised with what a portrait is made of
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Portrait(NamedTuple):
         checkpoint: see `FrozenLALM.checkpoint`.
         sound: what it takes.
         doubts: see `FrozenLALM.doubts`.
+        hidden_size: E, of its hidden states.
     """
 
     identity: dict[str, Any]
@@ -65,6 +66,7 @@ class Portrait(NamedTuple):
     checkpoint: str
     sound: SoundFormat
     doubts: tuple[str, ...]
+    hidden_size: int
 
 
 class SelfCheck(NamedTuple):
@@ -86,7 +88,7 @@ class DeferredLALM:
         self_check: run the checks of `calm_pl.models.checks` on the model's device before the first batch.
 
     Attributes:
-        preparer, layout, path, mask: as those of the model.
+        preparer, layout, hidden_size, path, mask: as those of the model.
         self_check: what the checks found; None before the first batch.
 
     Raises:
@@ -113,6 +115,7 @@ class DeferredLALM:
                 self._lalm.checkpoint(),
                 SoundFormat.of(self.preparer),
                 tuple(self._lalm.doubts()),
+                self._lalm.hidden_size,
             )
             note = note or _note_file(arguments, memory)  # its files may have come from the hub just now
             if note is not None:
@@ -134,6 +137,7 @@ class DeferredLALM:
             )
         self._portrait = portrait
         self.layout = portrait.layout
+        self.hidden_size = portrait.hidden_size
         self._identity = portrait.identity
         self.mask = None if arguments.mask is None else load_mask(arguments.mask, self.layout.num_layers)
         if self.mask is not None:
@@ -152,13 +156,13 @@ class DeferredLALM:
         """Return what a reader must know about the model's prompts; see `FrozenLALM.doubts`."""
         return list(self._portrait.doubts)
 
-    def __call__(self, inputs: dict[str, Tensor]) -> LalmOutput:
+    def __call__(self, inputs: dict[str, Tensor], tower: bool = False) -> LalmOutput:
         """Run `FrozenLALM.forward`; the first call loads the model to the inputs' device and checks it.
 
         Raises:
             ModelError: the model cannot be loaded, does not hear, or answers by its batch.
         """
-        return self._ready(inputs)(inputs)
+        return self._ready(inputs)(inputs, tower)
 
     def option_text_scores(self, inputs: dict[str, Tensor], options: Sequence[Sequence[str]]) -> Tensor:
         """Score option texts; see `FrozenLALM.option_text_scores`."""
@@ -168,9 +172,9 @@ class DeferredLALM:
         """Generate answers; see `FrozenLALM.generate`."""
         return self._ready(inputs).generate(inputs, max_new_tokens)
 
-    def sample(self, inputs: dict[str, Tensor], draws: Draws) -> Sampled:
+    def sample(self, inputs: dict[str, Tensor], draws: Draws, tower: bool = False) -> Sampled:
         """Sample answers; see `FrozenLALM.sample`."""
-        return self._ready(inputs).sample(inputs, draws)
+        return self._ready(inputs).sample(inputs, draws, tower)
 
     def _load(self, device: torch.device) -> FrozenLALM:
         """Load the model, which must be the one whose identity is known."""
@@ -240,9 +244,9 @@ def _note_file(arguments: LoadArguments, memory: Path | None) -> Path | None:
 
 def _recall(note: Path) -> Portrait | None:
     try:
-        identity, layout, checkpoint, (rate, seconds, modalities), doubts = json.loads(read_regular(note))
+        identity, layout, checkpoint, (rate, seconds, modalities), doubts, size = json.loads(read_regular(note))
         sound = SoundFormat(rate, seconds, tuple(modalities))
-        portrait = Portrait(identity, HeadLayout(*layout), checkpoint, sound, tuple(doubts))
+        portrait = Portrait(identity, HeadLayout(*layout), checkpoint, sound, tuple(doubts), size)
         return portrait if _can_be(portrait) else None
     except (OSError, ValueError, TypeError, RecursionError):  # not there; or damaged, which is as good
         return None
@@ -250,11 +254,11 @@ def _recall(note: Path) -> Portrait | None:
 
 def _can_be(portrait: Portrait) -> bool:
     """Return whether a note says what a model can be: the file may be anybody's."""
-    identity, layout, checkpoint, sound, doubts = portrait
+    identity, layout, checkpoint, sound, doubts, hidden_size = portrait
     if not isinstance(identity, dict):
         return False
     texts = [checkpoint, *doubts, *(identity.get(name) for name in ("weights", "class", "dtype", "attn"))]
-    numbers = [*layout, sound.sample_rate, identity.get("last_n_tokens")]
+    numbers = [*layout, hidden_size, sound.sample_rate, identity.get("last_n_tokens")]
     return (
         all(isinstance(text, str) and text for text in texts)
         and isinstance(identity.get("inputs"), dict)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
+from calm_pl.errors import ModelError
 from calm_pl.models import answering
 from calm_pl.models.doubts import template_doubts
 from calm_pl.models.families.table import Family, family_of, next_token_logits
@@ -22,6 +23,7 @@ from calm_pl.models.preparer import Preparer
 from calm_pl.models.refusals import refuse_other_tokens
 from calm_pl.models.rollouts import Draws, sample_answers
 from calm_pl.models.teacher import AnswerScores, answer_scores
+from calm_pl.models.tower import pooled_tower, tower_tapped
 
 
 class LalmOutput(NamedTuple):
@@ -32,11 +34,14 @@ class LalmOutput(NamedTuple):
         logits_NV: logits of the next token, float32.
         hidden_NE: hidden state of the last layer at the last prompt token, after the decoder's norm: what
             the logits are made of, in the model's dtype.
+        tower_N2E: mean and standard deviation of the audio tower's states, see `pooled_tower`, in the model's
+            dtype; None if not requested.
     """
 
     vectors_NHD: Tensor
     logits_NV: Tensor
     hidden_NE: Tensor
+    tower_N2E: Tensor | None = None
 
 
 class Sampled(NamedTuple):
@@ -140,6 +145,11 @@ class FrozenLALM(nn.Module):
         return lalm
 
     @property
+    def hidden_size(self) -> int:
+        """E, the size of the decoder's hidden states."""
+        return int(self.model.lm_head.in_features)
+
+    @property
     def decoder(self) -> Any:
         """The text decoder."""
         return self.model.get_decoder()
@@ -173,24 +183,31 @@ class FrozenLALM(nn.Module):
         return self if self.is_placed else super()._apply(fn, recurse)
 
     @torch.inference_mode()
-    def forward(self, inputs: dict[str, Tensor]) -> LalmOutput:
+    def forward(self, inputs: dict[str, Tensor], tower: bool = False) -> LalmOutput:
         """Compute head vectors and next-token logits of N prompts in one pass.
 
         Args:
             inputs: what `preparer` made.
+            tower: also pool the audio tower's states.
 
         Returns:
-            Both on the device of `inputs`.
+            All on the device of `inputs`.
+
+        Raises:
+            ModelError: `tower`, with a family whose states of sound cannot be told from those of padding.
         """
         home = inputs["attention_mask"].device
         inputs = self._placed(inputs)
         positions_NK = last_positions(inputs["attention_mask"], self.last_n_tokens)
-        with tapped(self.decoder, positions_NK) as caught:
+        with tapped(self.decoder, positions_NK) as caught, self._tower_tapped(tower) as seen:
             hidden_NTE = self._prefill(inputs).last_hidden_state
         rows_N = torch.arange(len(hidden_NTE), device=hidden_NTE.device)
         last_NE = hidden_NTE[rows_N, positions_NK[:, -1].to(hidden_NTE.device)]
         logits_NV = next_token_logits(self.model, last_NE)
-        return LalmOutput(stack_heads(caught, self.layout).to(home), logits_NV.to(home), last_NE.to(home))
+        vectors_NHD = stack_heads(caught, self.layout).to(home)
+        return LalmOutput(
+            vectors_NHD, logits_NV.to(home), last_NE.to(home), self._pooled(inputs, seen, vectors_NHD)
+        )
 
     @torch.inference_mode()
     def head_vectors(self, inputs: dict[str, Tensor]) -> Tensor:
@@ -232,20 +249,25 @@ class FrozenLALM(nn.Module):
         )
 
     @torch.inference_mode()
-    def sample(self, inputs: dict[str, Tensor], draws: Draws) -> Sampled:
+    def sample(self, inputs: dict[str, Tensor], draws: Draws, tower: bool = False) -> Sampled:
         """Compute head vectors, logits and M sampled answers of N prompts; audio and prompt are run once.
 
         Args:
             inputs: what `preparer` made of N clips.
             draws: temperatures and noise.
+            tower: see `forward`.
         """
         home = inputs["attention_mask"].device
         inputs = self._placed(inputs)
         positions_NK = last_positions(inputs["attention_mask"], self.last_n_tokens)
-        with tapped(self.decoder, positions_NK) as caught:
+        with tapped(self.decoder, positions_NK) as caught, self._tower_tapped(tower) as seen:
             prompt = answering.CachedPrompt(self.model, self.family, inputs)
+        vectors_NHD = stack_heads(caught, self.layout).to(home)
         output = LalmOutput(
-            stack_heads(caught, self.layout).to(home), prompt.logits_NV.to(home), prompt.hidden_NE.to(home)
+            vectors_NHD,
+            prompt.logits_NV.to(home),
+            prompt.hidden_NE.to(home),
+            self._pooled(inputs, seen, vectors_NHD),
         )
         return Sampled(output, sample_answers(self.model, self.preparer.tokenizer, prompt, draws))
 
@@ -295,6 +317,30 @@ class FrozenLALM(nn.Module):
         if whatever_dtype not in self._fingerprints:
             self._fingerprints[whatever_dtype] = weights_fingerprint(self.model, whatever_dtype)
         return self._fingerprints[whatever_dtype]
+
+    @contextmanager
+    def _tower_tapped(self, tower: bool) -> Iterator[list[Tensor]]:
+        """Keep the audio tower's states, if requested."""
+        if not tower:
+            yield []
+            return
+        if self.family.tower is None:
+            raise ModelError(
+                f"{type(self.model).__name__}: methods that read the audio tower cannot be evaluated with"
+                " models of this family, whose states of sound are not known apart from those of padding."
+                " Leave them out of methods."
+            )
+        with tower_tapped(self.family.tower.projector(self.model)) as seen:
+            yield seen
+
+    def _pooled(
+        self, inputs: dict[str, Tensor], seen: Sequence[Tensor], vectors_NHD: Tensor
+    ) -> Tensor | None:
+        """Pool the audio tower's states, to where and as the head vectors are; None if there are none."""
+        if self.family.tower is None or not seen:
+            return None
+        tokens_N = (inputs["input_ids"] == self.preparer.audio_token_id).sum(-1).tolist()
+        return pooled_tower(seen, tokens_N, self.family.tower.is_alone).to(vectors_NHD)
 
     def _prefill(self, inputs: dict[str, Tensor]) -> Any:
         positions = self.family.positions(self.model, inputs)

@@ -33,6 +33,11 @@ SWEPT = {
 """Columns of the table, and the setting that each one holds and that a sweep may vary."""
 _MAY_BE_ALL = ("shots", "top_k", "sav_top_k")
 _OF_HEADS = ("top_k", "sav_top_k")
+_UNKEPT = {
+    Reads.HIDDEN: "hidden states",
+    Reads.TOWER: "the audio tower",
+    Reads.HEADS_AND_TOWER: "the audio tower",
+}
 _INSTEAD = {
     "data.draws": "each draw already has a row in the table; set data.draws outside the sweep",
     "data.fold": "each fold already has a row in the table; set data.fold=all outside the sweep",
@@ -202,9 +207,10 @@ def _faults_together(job: SweepJob) -> list[str]:
         config = dataclasses.replace(config, methods=list(one.methods))
         faults |= dict.fromkeys(f"in the sweep: {fault}" for fault in cross_faults(config))
         faults |= dict.fromkeys(
-            f"methods: {name} reads hidden states, which a sweep does not keep; evaluate it with fit-free"
+            f"methods: {name} reads {_UNKEPT[METHODS[name].reads]}, which a sweep does not keep; evaluate it"
+            " with fit-free"
             for name in one.methods
-            if name in METHODS and METHODS[name].reads is Reads.HIDDEN
+            if name in METHODS and METHODS[name].reads in _UNKEPT
         )
         faults |= dict.fromkeys(
             f"methods: {name} reads zero-shot answers about the support, which a sweep does not keep;"

@@ -19,18 +19,22 @@ if TYPE_CHECKING:
     from calm_pl.voters.sav import Sav
     from calm_pl.voters.settings import CalmSettings, SavSettings, VoterSettings
     from calm_pl.voters.support import Support, gather_support
+    from calm_pl.voters.tower import CalmAutoWithTower, GdaWithTower, TowerGda
 
 __all__ = [
     "Calm",
     "CalmAuto",
+    "CalmAutoWithTower",
     "CalmGlobal",
     "CalmSettings",
     "Comparison",
     "Gda",
+    "GdaWithTower",
     "HeadVoter",
     "Sav",
     "SavSettings",
     "Support",
+    "TowerGda",
     "VoterSettings",
     "gather_support",
 ]
@@ -45,5 +49,6 @@ __getattr__ = lazy_names(
         "sav": ("Sav",),
         "settings": ("CalmSettings", "SavSettings", "VoterSettings"),
         "support": ("Support", "gather_support"),
+        "tower": ("CalmAutoWithTower", "GdaWithTower", "TowerGda"),
     },
 )

@@ -63,9 +63,9 @@ class HeadVoter(VoterSettings, ABC):
     fitted_forms: ClassVar[Mapping[str, Form]] = {}
 
     @property
-    def reads_hidden(self) -> bool:
-        """Whether it expects hidden states of the last layer, (N, 1, E), instead of head vectors."""
-        return False
+    def reads(self) -> str:
+        """What its vectors are: `heads`, or another value of `calm_pl.methods.Reads`."""
+        return "heads"
 
     # Fitting
 

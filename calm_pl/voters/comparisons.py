@@ -55,9 +55,10 @@ class ComparisonSettings(VoterSettings):
 
     classifier: str = setting("logistic_regression", one_of(*CLASSIFIERS))
     """Which of scikit-learn's classifiers."""
-    features: str = setting("heads", one_of("heads", "best_head", "hidden"))
+    features: str = setting("heads", one_of("heads", "best_head", "hidden", "tower"))
     """`heads`: all heads, scaled to unit length and concatenated; `best_head`: the one head with the highest
-    nearest-centroid accuracy on the support; `hidden`: the vectors are hidden states, (N, 1, E)."""
+    nearest-centroid accuracy on the support; `hidden`: the vectors are hidden states, (N, 1, E); `tower`:
+    they are mean and standard deviation of the audio tower's states, (N, 2, E)."""
 
 
 class Comparison(HeadVoter, ComparisonSettings):
@@ -78,9 +79,9 @@ class Comparison(HeadVoter, ComparisonSettings):
     heads_: list[int]
 
     @property
-    def reads_hidden(self) -> bool:
-        """Whether it expects hidden states."""
-        return bool(self.features == "hidden")
+    def reads(self) -> str:
+        """What its vectors are, see `HeadVoter.reads`."""
+        return "heads" if self.features == "best_head" else self.features
 
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
         if heldout is not None:

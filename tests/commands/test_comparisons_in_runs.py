@@ -10,7 +10,8 @@ from rank_processes import Job
 
 from calm_pl.methods import METHODS as TABLE
 
-METHODS = ["sav", "calm", *(row.key for row in TABLE if row.package == "sklearn")]
+TOWER = ["gda_tower", "gda_with_tower", "calm_auto_with_tower"]
+METHODS = [row.key for row in TABLE if row.key in ("sav", "calm", *TOWER) or row.package == "sklearn"]
 QUIET = ["callbacks=[predictions,run_record]", "wandb.mode=disabled", "trainer.enable_progress_bar=false"]
 
 
@@ -67,8 +68,29 @@ def test_hidden_states_tell_other_things_than_heads(by_ranks):
     assert heads != hidden
 
 
-def test_hidden_states_come_from_the_bank_too(call, small_job):
-    job = [*small_job, *QUIET, "bank.dir=bank", "methods=[calm,logistic_regression_hidden]"]
+def test_the_tower_tells_other_things_than_heads_and_hidden_states(by_ranks):
+    rows = by_ranks[1][0][1]
+    kinds = ("logistic_regression", "logistic_regression_hidden", "logistic_regression_tower")
+    assert len({tuple(row[f"{name}_confidence"] for row in rows) for name in kinds}) == 3
+    assert len({tuple(row[f"{name}_confidence"] for row in rows) for name in TOWER}) == 3
+
+
+def test_batches_of_one_give_the_tower_rows_of_larger_ones(call, small_job):
+    job = [*small_job, *QUIET, f"methods=[{','.join(TOWER)},nearest_centroid_tower]"]
+    rows = []
+    for size in (1, 8):
+        assert call("fit-free", *job, f"data.batch_size={size}", f"run.dir=run{size}").returncode == 0
+        rows.append(outcome(Path(f"run{size}"))[1])
+    for one, other in zip(*rows, strict=True):
+        for name in (*TOWER, "nearest_centroid_tower"):
+            assert one[name] == other[name]
+            confidences = [float(row[f"{name}_confidence"]) for row in (one, other)]
+            assert confidences[0] == pytest.approx(confidences[1], abs=1e-4)
+
+
+@pytest.mark.parametrize("own", ["logistic_regression_hidden", "gda_tower", "knn_tower,knn,gda_with_tower"])
+def test_what_is_not_heads_comes_from_the_bank_too(call, small_job, own):
+    job = [*small_job, *QUIET, "bank.dir=bank", f"methods=[calm,{own}]"]
     first = call("fit-free", *job, "run.dir=first")
     second = call("fit-free", *job, "run.dir=second")
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
@@ -79,7 +101,7 @@ def test_hidden_states_come_from_the_bank_too(call, small_job):
 def test_a_stored_classifier_leaves_them_out(call, small_job):
     from calm_pl import load_classifier
 
-    assert call("fit-free", *small_job, *QUIET, "methods=[calm,knn]").returncode == 0
+    assert call("fit-free", *small_job, *QUIET, "methods=[calm,knn,gda_with_tower]").returncode == 0
     assert list(load_classifier("run/classifier.safetensors").voters) == ["calm"]
 
 

@@ -29,7 +29,7 @@ class MostFrequent(Contender):
         assert len(encoded.vectors_NHD) == len(batch.index_N)
 
     def fit(self, part):
-        self.winners.append(int(part.support(hidden=False).counts_C.argmax()))
+        self.winners.append(int(part.support().counts_C.argmax()))
 
     def predict(self, query):
         proba_nC = torch.zeros(len(query.vectors()), query.num_classes)

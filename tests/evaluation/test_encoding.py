@@ -1,5 +1,7 @@
 """From batches to vectors and letters: windows, passes, options of different numbers."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import soundfile
@@ -7,9 +9,12 @@ import torch
 
 from calm_pl.data.loading.batches import ClipDataset, Collator, MediaRule, ModelPass
 from calm_pl.data.questions.clips import Clip, Query
-from calm_pl.evaluation.encoding import _with_hidden, encode, hidden_states
+from calm_pl.evaluation.encoding import encode
+from calm_pl.evaluation.kept import Kept
 from calm_pl.evaluation.zero_shot import class_probabilities, option_scores
+from calm_pl.methods import Reads
 from calm_pl.models import LalmOutput
+from calm_pl.models.heads import HeadLayout
 
 SECONDS = (0.5, 5.0, 3.0, 1.0)  # the tiny model hears two: one window, three, two, one
 
@@ -126,11 +131,11 @@ def test_zero_shot_is_the_class_of_the_likeliest_letter(lalm):
 
 def test_hidden_states_are_what_the_logits_are_made_of(queries, lalm):
     batch, media = batch_of(queries, lalm, range(2))
-    kept = encode(lalm, batch, keep_hidden=True)
+    kept = encode(lalm, batch, keep=Kept(hidden=True))
     plain = encode(lalm, batch)
     num_heads = lalm.layout.num_heads
     torch.testing.assert_close(kept.vectors_NHD[:, :num_heads], plain.vectors_NHD, rtol=0, atol=0)
-    hidden_N1E = hidden_states(kept.vectors_NHD, num_heads)
+    hidden_N1E = Kept(hidden=True).read(Reads.HIDDEN, kept.vectors_NHD, lalm)
     states = []
     handle = lalm.model.get_decoder().norm.register_forward_hook(lambda *call: states.append(call[2]))
     for n, one in enumerate(media):
@@ -145,8 +150,42 @@ def test_hidden_states_are_what_the_logits_are_made_of(queries, lalm):
     handle.remove()
 
 
-def test_hidden_states_of_an_odd_size_are_padded_with_zeros():
-    output = LalmOutput(torch.ones(2, 3, 4), torch.zeros(2, 5), torch.arange(12.0).view(2, 6))
-    rows = _with_hidden(output)
-    assert rows.shape == (2, 5, 4)
-    assert hidden_states(rows, 3)[1, 0].tolist() == [6, 7, 8, 9, 10, 11, 0, 0]
+def test_the_pooled_tower_of_a_clip_of_several_windows_is_their_mean(queries, lalm):
+    batch, media = batch_of(queries, lalm, range(4), max_rows=3)
+    keep = Kept(hidden=True, tower=True)
+    vectors_NHD = encode(lalm, batch, keep=keep).vectors_NHD
+    found = {reads: keep.read(reads, vectors_NHD, lalm) for reads in Reads}
+    for n, one in enumerate(media):
+        alone = [
+            lalm(lalm.preparer([window], [queries[n].question]), tower=True) for window in one.sound.windows
+        ]
+        for reads, values in (
+            (Reads.HEADS, [one.vectors_NHD[0] for one in alone]),
+            (Reads.HIDDEN, [one.hidden_NE for one in alone]),
+            (Reads.TOWER, [one.tower_N2E[0] for one in alone]),
+        ):
+            mean = torch.stack(values).mean(0)
+            torch.testing.assert_close(found[reads][n, :, : mean.shape[1]], mean, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("tower", [False, True])
+def test_parts_of_an_odd_size_are_padded_with_zeros(hidden, tower):
+    output = LalmOutput(
+        torch.ones(2, 3, 4),
+        torch.zeros(2, 5),
+        torch.arange(12.0).view(2, 6),
+        torch.arange(20.0).view(2, 2, 5) + 12,
+    )
+    sizes = SimpleNamespace(layout=HeadLayout(1, 3, 4), hidden_size=6)
+    keep = Kept(hidden, tower)
+    rows = keep.rows(output)
+    assert rows.shape == (2, 3 + 2 * hidden + 4 * tower, 4)
+    assert torch.equal(keep.read(Reads.HEADS, rows, sizes), torch.ones(2, 3, 4))
+    if hidden:
+        assert keep.read(Reads.HIDDEN, rows, sizes)[1].tolist() == [[6, 7, 8, 9, 10, 11, 0, 0]]
+    if tower:
+        mean, deviation = [22, 23, 24, 25, 26, 0, 0, 0], [27, 28, 29, 30, 31, 0, 0, 0]
+        assert keep.read(Reads.TOWER, rows, sizes)[1].tolist() == [mean, deviation]
+        pieces = [[1.0] * 4] * 3 + [mean[:4], mean[4:], deviation[:4], deviation[4:]]
+        assert keep.read(Reads.HEADS_AND_TOWER, rows, sizes)[1].tolist() == pieces

@@ -1,5 +1,6 @@
 """Every supported family, on a tiny model of its real classes: heads, padding, hearing, answers."""
 
+import dataclasses
 import importlib.util
 from pathlib import Path
 
@@ -91,6 +92,61 @@ def test_a_batch_of_mixed_lengths_equals_its_clips_alone(lalm, waves, side, monk
         alone = lalm(lalm.preparer(waves[n : n + 1], QUESTIONS[n : n + 1]))
         torch.testing.assert_close(together.vectors_NHD[n], alone.vectors_NHD[0], rtol=0, atol=1e-5)
         torch.testing.assert_close(together.logits_NV[n], alone.logits_NV[0], rtol=0, atol=1e-4)
+
+
+def states_of_sound(lalm, wave, question):
+    """What the projector gets of one clip in the whole model's own pass, (states, E), without padding."""
+    inputs, embedded, seen = plain_inputs(lalm, wave, question), [], []
+    projector = lalm.family.tower.projector(lalm.model)
+    handles = [
+        lalm.decoder.layers[0].register_forward_pre_hook(lambda layer, args: embedded.append(args[0])),
+        projector.register_forward_hook(lambda module, args, out: seen.append((args[0], out))),
+    ]
+    with torch.no_grad():
+        lalm.model(**inputs)
+    for handle in handles:
+        handle.remove()
+    states_TE = torch.cat([states.flatten(0, -2) for states, _ in seen])
+    projected_TE = torch.cat([projected.flatten(0, -2) for _, projected in seen])
+    tokens_TE = embedded[0][0, inputs["input_ids"][0] == lalm.preparer.audio_token_id]
+    if lalm.family.tower.is_alone or projected_TE.shape[1] != tokens_TE.shape[1]:
+        return states_TE.double().numpy()  # nothing is padded
+    # Those that are embedded, in the order of the audio tokens, which are fewer where there is padding.
+    places = torch.cdist(tokens_TE, projected_TE).argmin(1)
+    torch.testing.assert_close(projected_TE[places], tokens_TE, rtol=0, atol=1e-5)
+    return states_TE[places].double().numpy()
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_pooled_tower_is_of_the_sound_alone_in_any_batch(lalm, waves, side, monkeypatch):
+    if lalm.family.tower is None:
+        pytest.skip("this family has none")
+    monkeypatch.setattr(lalm.preparer.tokenizer, "padding_side", side)
+    inputs = lalm.preparer(waves, QUESTIONS)
+    output = lalm(inputs, tower=True)
+    assert torch.equal(output.vectors_NHD, lalm(inputs).vectors_NHD)  # it changes nothing else
+    assert lalm(inputs).tower_N2E is None
+    for n, (wave, question) in enumerate(zip(waves, QUESTIONS, strict=True)):
+        states_TE = states_of_sound(lalm, wave, question)
+        mean_E = sum(states_TE) / len(states_TE)
+        deviation_E = np.sqrt(sum((state_E - mean_E) ** 2 for state_E in states_TE) / len(states_TE))
+        found = output.tower_N2E[n].double().numpy()
+        np.testing.assert_allclose(found, [mean_E, deviation_E], rtol=0, atol=2e-5)
+        alone = lalm(lalm.preparer([wave], [question]), tower=True)
+        torch.testing.assert_close(output.tower_N2E[n], alone.tower_N2E[0], rtol=0, atol=1e-5)
+    sampled = lalm.sample(inputs, drawn(1.0, tokens=1), tower=True)
+    assert torch.equal(sampled.output.tower_N2E, output.tower_N2E)
+
+
+def test_a_family_whose_padding_is_among_its_states_is_refused_by_name(lalm, waves, monkeypatch):
+    monkeypatch.setattr(lalm, "family", dataclasses.replace(lalm.family, tower=None))
+    inputs = lalm.preparer(waves[:1], QUESTIONS[:1])
+    name = type(lalm.model).__name__
+    with pytest.raises(ModelError, match=f"{name}: methods that .* Leave them out of methods"):
+        lalm(inputs, tower=True)
+    with pytest.raises(ModelError, match="methods that read the audio tower"):
+        lalm.sample(inputs, drawn(1.0, tokens=1), tower=True)
+    assert lalm(inputs).tower_N2E is None
 
 
 def test_eager_equals_sdpa(folder, lalm, waves):

@@ -15,6 +15,11 @@ def prepare(processor: Any) -> ChatPreparer:
     return ChatPreparer(processor, processor.max_audio_len, whisper.token_rule, whisper.audio_settings)
 
 
-_prefill = partial(whisper.prefill, mask="input_features_mask")
-AUDIO_FLAMINGO_3 = Family("AudioFlamingo3ForConditionalGeneration", prepare, prefill=_prefill)
-MUSIC_FLAMINGO = Family("MusicFlamingoForConditionalGeneration", prepare, prefill=_prefill)
+_family = partial(
+    Family,
+    preparer=prepare,
+    prefill=partial(whisper.prefill, mask="input_features_mask"),
+    tower=whisper.PROJECTED,
+)
+AUDIO_FLAMINGO_3 = _family("AudioFlamingo3ForConditionalGeneration")
+MUSIC_FLAMINGO = _family("MusicFlamingoForConditionalGeneration")

@@ -6,7 +6,7 @@ from typing import Any
 
 from calm_pl.models.chat import ChatPreparer
 from calm_pl.models.families.table import Family
-from calm_pl.models.families.whisper import mel_frames
+from calm_pl.models.families.whisper import PROJECTED, mel_frames
 
 _MERGED = 4  # encoder frames to a token
 
@@ -21,4 +21,4 @@ def token_rule(extractor: Any, num_samples: int) -> int:
     return -(-mel_frames(extractor, num_samples) // 2) // _MERGED
 
 
-GLM_ASR = Family("GlmAsrForConditionalGeneration", prepare)
+GLM_ASR = Family("GlmAsrForConditionalGeneration", prepare, tower=PROJECTED)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from calm_pl.models.chat import ChatPreparer
 from calm_pl.models.families.table import Family, Inputs
+from calm_pl.models.tower import Tower
 
 _HOP = 160
 _BLOCK = 15  # encoder frames that the projector takes at once
@@ -65,6 +66,12 @@ def adapter_missing(model: Any) -> str | None:
     return "its adapter for sound (LoRA) was not loaded, which needs the package peft: pip install peft"
 
 
-_family = partial(Family, preparer=prepare, prefill=prefill, fault=adapter_missing)
+_family = partial(
+    Family,
+    preparer=prepare,
+    prefill=prefill,
+    fault=adapter_missing,
+    tower=Tower(lambda model: model.model.projector, is_alone=True),
+)
 GRANITE_SPEECH = _family("GraniteSpeechForConditionalGeneration")
 GRANITE_SPEECH_PLUS = _family("GraniteSpeechPlusForConditionalGeneration")

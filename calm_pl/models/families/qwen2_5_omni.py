@@ -8,6 +8,7 @@ from calm_pl.models.chat import sound_extractor
 from calm_pl.models.families import whisper
 from calm_pl.models.families.omni import OmniPreparer, prefill, rope_positions
 from calm_pl.models.families.table import Family
+from calm_pl.models.tower import Tower
 
 
 def prepare(processor: Any) -> OmniPreparer:
@@ -21,4 +22,5 @@ QWEN2_5_OMNI = Family(
     prepare,
     positions=rope_positions,
     prefill=prefill,
+    tower=Tower(lambda model: model.model.audio_tower.proj),
 )

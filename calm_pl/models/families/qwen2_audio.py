@@ -20,4 +20,5 @@ QWEN2_AUDIO = Family(
     "Qwen2AudioForConditionalGeneration",
     prepare,
     prefill=partial(whisper.prefill, mask="feature_attention_mask"),
+    tower=whisper.PROJECTED,
 )

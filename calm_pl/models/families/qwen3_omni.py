@@ -14,6 +14,7 @@ from calm_pl.models.chat import sound_extractor
 from calm_pl.models.families import omni
 from calm_pl.models.families.omni import OmniPreparer
 from calm_pl.models.families.table import Family, Inputs
+from calm_pl.models.tower import Tower
 
 _CHUNK = 100  # mel frames that the audio tower takes at once
 _CHUNK_TOKENS = 13
@@ -69,4 +70,5 @@ QWEN3_OMNI = Family(
     prepare,
     positions=omni.rope_positions,
     prefill=prefill,
+    tower=Tower(lambda model: model.model.audio_tower.proj1),
 )

@@ -15,6 +15,7 @@ from torch import Tensor
 from calm_pl.entry_points import described, load_point, points_of
 from calm_pl.errors import ModelError
 from calm_pl.models.preparer import Preparer
+from calm_pl.models.tower import Tower
 
 Inputs = dict[str, Tensor]
 
@@ -48,6 +49,8 @@ class Family:
         prefill: (model, inputs, positions, use_cache) to what the inner model returns: `last_hidden_state`
             (N, T, E) and, where asked for, the key-value cache (see `kv_cache`).
         fault: why a model that was loaded would give wrong results all the same; None where it would not.
+        tower: where the states of its audio tower are; None where those of sound cannot be told from those of
+            padding, or nobody has looked.
     """
 
     model_class: str | type[Any]
@@ -55,6 +58,7 @@ class Family:
     positions: Callable[[Any, Inputs], Tensor] = counted_positions
     prefill: Callable[[Any, Inputs, Tensor, bool], Any] = plain_prefill
     fault: Callable[[Any], str | None] = no_fault
+    tower: Tower | None = None
 
 
 _CATALOGUE = json.loads((Path(__file__).parent / "families.json").read_text(encoding="utf-8"))

@@ -15,6 +15,10 @@ import numpy as np
 from torch import Tensor, nn
 
 from calm_pl.models.families.table import Inputs
+from calm_pl.models.tower import Tower
+
+PROJECTED = Tower(lambda model: model.model.multi_modal_projector)
+"""Where the states of a tower with a projector behind it are."""
 
 
 def window_frames(frames: int) -> int:

@@ -244,7 +244,9 @@ def _note_file(arguments: LoadArguments, memory: Path | None) -> Path | None:
 
 def _recall(note: Path) -> Portrait | None:
     try:
-        identity, layout, checkpoint, (rate, seconds, modalities), doubts, size = json.loads(read_regular(note))
+        identity, layout, checkpoint, (rate, seconds, modalities), doubts, size = json.loads(
+            read_regular(note)
+        )
         sound = SoundFormat(rate, seconds, tuple(modalities))
         portrait = Portrait(identity, HeadLayout(*layout), checkpoint, sound, tuple(doubts), size)
         return portrait if _can_be(portrait) else None

@@ -42,7 +42,7 @@ class PseudoLabelled(Source):
             RunError: a voter cannot be fitted on the labels.
         """
         with explained("The pseudo-labels cannot be fitted"):
-            self.labels_and_voters.fit(part.round, part.heads)
+            self.labels_and_voters.fit(part.round, part.heads, part.device)
 
 
 class OnPseudoLabels(Contender):

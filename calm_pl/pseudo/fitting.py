@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from calm_pl.data.loading.answered import AnswerLink
@@ -88,6 +89,7 @@ class PseudoFit:
         self.task = task
         self.voters = dict(voters)
         self.sampler = RolloutSampler(settings, task.support, link)
+        self._device: torch.device | None = None
         self.methods = [f"{name}{PSEUDO_SUFFIX}" for name in voters]
         self.start()
 
@@ -107,17 +109,21 @@ class PseudoFit:
         said = dict(concatenate_over_ranks(list(self._said.items())))
         self.labels = count_votes(said, self.task, self.settings.min_agreement)
 
-    def fit(self, one: Round, held: Callable[[Sequence[int]], Held]) -> None:
+    def fit(
+        self, one: Round, held: Callable[[Sequence[int]], Held], device: torch.device | None = None
+    ) -> None:
         """Fit every voter on one round's labels, after any self-training; every rank must call this.
 
         Args:
             one: the round.
             held: returns the vectors of the given positions that this rank has.
+            device: where the fitted voters vote; None leaves them where the vectors are.
 
         Raises:
             RunError: the labels are of fewer than two classes.
             ValueError: a voter cannot be fitted on the labels or vectors.
         """
+        self._device = device
         labels, posteriors = self.labels.kept(one.support), dict[int, float]()
         steps = [self._quality(labels, one)]
         for _ in range(self.settings.rounds):
@@ -149,6 +155,8 @@ class PseudoFit:
             heldout = (vectors_NHD, [self.task.classes[voted[n]] for n in positions])
         support = support or self._support(labels, one, held)
         fitted = copy.copy(voter).fit_support(support, heldout)
+        if self._device is not None:  # vectors on disk are on the CPU
+            fitted = fitted.to(self._device)
         return CoveredVoter(fitted, covered, len(self.task.classes))
 
     def _support(

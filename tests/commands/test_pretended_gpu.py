@@ -1,0 +1,126 @@
+"""Whole jobs on a pretended GPU give what they give on the CPU: nothing is left on the wrong device."""
+
+import csv
+import importlib.util
+import io
+import json
+from pathlib import Path
+
+import pytest
+from pretended_gpu import pretended_gpu
+
+from calm_pl.evaluation import support_store
+from calm_pl.methods import METHODS
+
+COMPARED = ["knn", "nearest_centroid_best_head", "logistic_regression_hidden"]  # one of each kind
+EVERY = [row.key for row in METHODS if "Comparison" not in (row.voter or "")]
+if importlib.util.find_spec("sklearn") is not None:
+    EVERY += COMPARED
+JOB = ("model.path=bundled:tiny_lalm", "model.dtype=float32", "data.batch_size=4")
+PSEUDO = (
+    *("data.support_labels=pseudo", "pseudo.rollouts=6", "pseudo.min_agreement=0.34"),
+    *("pseudo.rounds=1", "pseudo.min_posterior=0.4"),
+)
+
+
+@pytest.fixture
+def on_gpu(call, monkeypatch):
+    """Run a command line on the pretended GPU; it must succeed."""
+
+    def run(*args):
+        with monkeypatch.context() as patch, pretended_gpu(patch):
+            done = call(*args, *(["trainer.accelerator=gpu"] if args[0] != "predict" else []))
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+def rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def alike(ours, theirs):
+    """Whether two tables have the same words, and numbers up to rounding."""
+    assert len(ours) == len(theirs) > 0
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.keys() == other.keys()
+        for name, value in one.items():
+            if "." in value and "." in other[name] and name not in ("clip", "file"):
+                assert float(value) == pytest.approx(float(other[name]), abs=2e-3), name
+            else:
+                assert value == other[name], name
+
+
+def test_every_method_in_several_rounds_spilled_and_not(call, on_gpu, small_job, monkeypatch):
+    job = ("fit-free", *small_job, *JOB, "data.draws=2", f"methods=[{','.join(EVERY)}]")
+    assert call(*job, "run.dir=cpu", "bank.dir=other").returncode == 0
+    on_gpu(*job, "run.dir=encoded")
+    monkeypatch.setattr(support_store, "SPILL_BYTES", 1)
+    on_gpu(*job, "run.dir=spilled")
+    expected = rows("cpu/predictions.csv")
+    assert {f"{key}_confidence" for key in EVERY} <= expected[0].keys()
+    alike(rows("encoded/predictions.csv"), expected)
+    alike(rows("spilled/predictions.csv"), expected)
+    (encoding,) = json.loads(Path("encoded/results.json").read_text())["encodings"]
+    assert (encoding["device"], encoding["gpu"]) == ("cuda:0", "Pretended GPU")
+    assert json.loads(Path("spilled/results.json").read_text())["encodings"] == []  # all from the bank
+
+
+def test_pseudo_labels_and_oracles_of_a_spilled_support(call, on_gpu, small_job, monkeypatch):
+    job = ("fit-free", *small_job, *JOB, "methods=[sav,calm]", "voter.select=oracle", *PSEUDO)
+    assert call(*job, "run.dir=cpu", "bank.dir=other").returncode == 0
+    monkeypatch.setattr(support_store, "SPILL_BYTES", 1)
+    on_gpu(*job, "run.dir=gpu")
+    expected = rows("cpu/predictions.csv")
+    assert {"calm_oracle", "sav+pl", "calm+pl"} <= expected[0].keys()
+    alike(rows("gpu/predictions.csv"), expected)
+
+
+def test_held_out_clips_and_candidates_of_a_spilled_support(call, on_gpu, small_job, monkeypatch):
+    held = ("voter.reliability_split=heldout", "data.heldout_shots=1", "data.candidates=options")
+    job = ("fit-free", *small_job, *JOB, "methods=[sav,calm,gda]", *held, "data.n_options=2")
+    assert call(*job, "run.dir=cpu", "bank.dir=other").returncode == 0
+    monkeypatch.setattr(support_store, "SPILL_BYTES", 1)
+    on_gpu(*job, "run.dir=gpu")
+    alike(rows("gpu/predictions.csv"), rows("cpu/predictions.csv"))
+
+
+def test_a_sweep_and_its_oracle(call, on_gpu, small_job, monkeypatch):
+    grid = (
+        "sweep.grid.voter.tau_p=[0.5,1]",
+        "sweep.grid.data.shots=[2,4]",
+        "methods=[zero_shot,sav,calm,calm_auto,gda]",
+    )
+    job = ("sweep", *small_job[:-1], *JOB, *grid)
+    assert call(*job, "run.dir=cpu", "bank.dir=other").returncode == 0
+    monkeypatch.setattr(support_store, "SPILL_BYTES", 1)
+    on_gpu(*job, "run.dir=gpu")
+    alike(rows("gpu/sweep.csv"), rows("cpu/sweep.csv"))
+
+
+@pytest.mark.parametrize("mode", ["text", "generate"])
+def test_zero_shot_in_words(call, on_gpu, small_job, mode):
+    job = (
+        "fit-free",
+        *small_job,
+        *JOB,
+        "methods=[zero_shot,sav]",
+        f"zero_shot={mode}",
+        "data.option_orders=2",
+    )
+    assert call(*job, "run.dir=cpu", "bank.dir=null").returncode == 0
+    on_gpu(*job, "run.dir=gpu", "bank.dir=null")
+    alike(rows("gpu/predictions.csv"), rows("cpu/predictions.csv"))
+
+
+def test_predict(call, on_gpu, small_job, esc_root):
+    job = ("fit-free", *small_job, *JOB, "methods=[sav,calm,gda,calm_auto]", "data.n_options=0")
+    assert call(*job).returncode == 0
+    files = sorted((esc_root / "audio").glob("1-*.wav"))
+    for method in ("sav", "calm", "gda", "calm_auto"):
+        ask = ("predict", "--classifier", "run/classifier.safetensors", "--method", method, "--csv", *files)
+        sets = ("--coverage", "0.9") if method in ("gda", "calm_auto") else ()
+        ours, theirs = (list(csv.DictReader(io.StringIO(run(*ask, *sets).stdout))) for run in (on_gpu, call))
+        alike(ours, theirs)

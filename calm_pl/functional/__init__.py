@@ -22,6 +22,7 @@ from calm_pl.functional.centroids import centroids_from_sums, class_sums, live_h
 from calm_pl.functional.chunks import clip_chunks
 from calm_pl.functional.conformal import conformal_sets, conformal_threshold
 from calm_pl.functional.consensus import NO_ANSWER, NO_ROLLOUT, Consensus, consensus
+from calm_pl.functional.discriminants import HeadDiscriminants, head_discriminants
 from calm_pl.functional.folds import FoldedClips, balanced_folds
 from calm_pl.functional.gda import gda_dual, gda_left_out, gda_weights
 from calm_pl.functional.leave_one_out import leave_one_out_scores
@@ -45,6 +46,7 @@ __all__ = [
     "NO_ROLLOUT",
     "Consensus",
     "FoldedClips",
+    "HeadDiscriminants",
     "HeadScorer",
     "LogisticFits",
     "ScatterSums",
@@ -66,6 +68,7 @@ __all__ = [
     "gda_left_out",
     "gda_weights",
     "hashed_uniforms",
+    "head_discriminants",
     "head_scores",
     "head_weights",
     "leave_one_out_scores",

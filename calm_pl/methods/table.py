@@ -139,7 +139,8 @@ _CALM_SETTINGS = MappingProxyType({one.name: f"voter.{one.name}" for one in fiel
 
 
 def _comparison(key: str, title: str, description: str, classifier: str, features: str) -> Method:
-    """Make the row of a scikit-learn classifier."""
+    """Make the row of a standard classifier."""
+    own = classifier == "tip_adapter"
     return Method(
         key,
         title,
@@ -147,8 +148,8 @@ def _comparison(key: str, title: str, description: str, classifier: str, feature
         Reads.HEADS if features == "best_head" else Reads(features),
         "calm_pl.voters:Comparison",
         MappingProxyType({"classifier": classifier, "features": features}),
-        package="sklearn",
-        extra="compare",
+        package="" if own else "sklearn",
+        extra="" if own else "compare",
     )
 
 
@@ -212,6 +213,14 @@ METHODS = MethodTable(
             rank=3,
         ),
         Method(
+            "head_gda",
+            "after HEC",
+            "Gaussian discriminants of single heads, ranked, the best ones together.",
+            voter="calm_pl.voters:HeadGda",
+            settings=MappingProxyType({"top_k": "voter.sav_top_k"}),
+            stored=True,
+        ),
+        Method(
             "calm_auto_zero_shot",
             "CALM-Auto, zero-shot",
             "CALM-Auto with the model's own answers as a prior.",
@@ -253,6 +262,14 @@ METHODS = MethodTable(
         _comparison(
             *("knn_tower", "k-NN, audio tower", "Five nearest neighbours by the pooled audio tower."),
             *("knn", "tower"),
+        ),
+        _comparison(
+            *("tip_adapter", "Tip-Adapter's cache", "Cache model of Tip-Adapter on all heads."),
+            *("tip_adapter", "heads"),
+        ),
+        _comparison(
+            *("tip_adapter_tower", "Tip-Adapter's cache, audio tower"),
+            *("Cache model of Tip-Adapter on the pooled audio tower.", "tip_adapter", "tower"),
         ),
         Method(
             "gda_tower",

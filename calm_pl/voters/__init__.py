@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from calm_pl.voters.calm import Calm, CalmGlobal
     from calm_pl.voters.comparisons import Comparison
     from calm_pl.voters.gda import Gda
+    from calm_pl.voters.head_gda import HeadGda
     from calm_pl.voters.sav import Sav
     from calm_pl.voters.settings import CalmSettings, SavSettings, VoterSettings
     from calm_pl.voters.support import Support, gather_support
@@ -30,6 +31,7 @@ __all__ = [
     "Comparison",
     "Gda",
     "GdaWithTower",
+    "HeadGda",
     "HeadVoter",
     "Sav",
     "SavSettings",
@@ -46,6 +48,7 @@ __getattr__ = lazy_names(
         "calm": ("Calm", "CalmGlobal"),
         "comparisons": ("Comparison",),
         "gda": ("Gda",),
+        "head_gda": ("HeadGda",),
         "sav": ("Sav",),
         "settings": ("CalmSettings", "SavSettings", "VoterSettings"),
         "support": ("Support", "gather_support"),

@@ -1,4 +1,4 @@
-"""Baselines from scikit-learn: standard classifiers on plain features."""
+"""Baselines: standard classifiers on plain features, most of them scikit-learn's."""
 
 from __future__ import annotations
 
@@ -42,10 +42,43 @@ def _nearest_neighbours() -> Any:
     return KNeighborsClassifier(n_neighbors=5)
 
 
+class TipCache:
+    """The cache model of Tip-Adapter (arXiv 2207.09519), with scikit-learn's methods.
+
+    The score of class c is Σ exp(-β·(1 - cos(x, x_n))) over its support clips n; probabilities
+    are the classes' shares. The model's zero-shot scores, which the paper adds, do not exist for features of
+    heads or of the tower alone.
+    """
+
+    beta = 5.5
+    """β, as published."""
+
+    def fit(self, rows_NF: np.ndarray, y_N: np.ndarray) -> TipCache:
+        """Keep the support clips."""
+        self.rows_NF, self.y_NC = _unit_rows(rows_NF), np.eye(int(y_N.max()) + 1)[y_N]
+        return self
+
+    def predict_proba(self, rows_NF: np.ndarray) -> np.ndarray:
+        """Return each class's share of the cache's scores, (N, C)."""
+        cosines_NM = _unit_rows(rows_NF) @ self.rows_NF.T
+        scores_NC = np.exp(-self.beta * (1 - cosines_NM)) @ self.y_NC
+        return np.asarray(scores_NC / scores_NC.sum(1, keepdims=True))
+
+    def predict(self, rows_NF: np.ndarray) -> np.ndarray:
+        """Return the class with the highest score; ties go to the lower class index."""
+        return np.asarray(self.predict_proba(rows_NF).argmax(1))
+
+
+def _unit_rows(rows_NF: np.ndarray) -> np.ndarray:
+    norm_N1 = np.linalg.norm(rows_NF, axis=1, keepdims=True)
+    return np.asarray(rows_NF / np.where(norm_N1 > 0, norm_N1, 1))
+
+
 CLASSIFIERS: dict[str, Callable[[], Any]] = {
     "nearest_centroid": _nearest_centroid,
     "logistic_regression": _logistic_regression,
     "knn": _nearest_neighbours,
+    "tip_adapter": TipCache,
 }
 
 
@@ -54,7 +87,7 @@ class ComparisonSettings(VoterSettings):
     """Parameters of `Comparison`."""
 
     classifier: str = setting("logistic_regression", one_of(*CLASSIFIERS))
-    """Which of scikit-learn's classifiers."""
+    """`nearest_centroid`, `logistic_regression` and `knn` are scikit-learn's; `tip_adapter` is `TipCache`."""
     features: str = setting("heads", one_of("heads", "best_head", "hidden", "tower"))
     """`heads`: all heads, scaled to unit length and concatenated; `best_head`: the one head with the highest
     nearest-centroid accuracy on the support; `hidden`: the vectors are hidden states, (N, 1, E); `tower`:
@@ -62,7 +95,7 @@ class ComparisonSettings(VoterSettings):
 
 
 class Comparison(HeadVoter, ComparisonSettings):
-    """A scikit-learn classifier on one row of features per clip.
+    """A classifier with scikit-learn's interface on one row of features per clip.
 
     `nearest_centroid` and `logistic_regression` keep scikit-learn's defaults (L2 penalty with C = 1, up to
     1,000 iterations); `knn` takes 5 neighbours, or as many as there are clips. Features are scaled to mean
@@ -71,7 +104,7 @@ class Comparison(HeadVoter, ComparisonSettings):
     Parameters are those of `ComparisonSettings`.
 
     Attributes:
-        model_: the fitted scikit-learn classifier, on class indices.
+        model_: the fitted classifier, on class indices.
         heads_: indices of the heads used.
     """
 
@@ -85,7 +118,7 @@ class Comparison(HeadVoter, ComparisonSettings):
 
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
         if heldout is not None:
-            raise ValueError("Expected no `heldout`: scikit-learn's classifiers do not use held-out clips.")
+            raise ValueError("Expected no `heldout`: comparisons do not use held-out clips.")
         try:
             model = CLASSIFIERS[self.classifier]()
         except ImportError as error:
@@ -118,7 +151,7 @@ class Comparison(HeadVoter, ComparisonSettings):
             self.model_.within_class_std_dev_ = np.ones(rows_NF.shape[1])
 
     def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
-        """Return log-probabilities and scikit-learn's prediction, or the most probable of the candidates."""
+        """Return log-probabilities and the prediction, or the most probable of the candidates."""
         rows_NF = self._rows(x_NHD).cpu().numpy()
         p_NC = torch.from_numpy(self.model_.predict_proba(rows_NF)).to(x_NHD.device)
         scores_NC = p_NC.clamp(min=_LEAST_P).log()
@@ -129,7 +162,7 @@ class Comparison(HeadVoter, ComparisonSettings):
         return Decision(scores_NC.to(torch.float32), winner_N)
 
     def probabilities(self, scores_NC: Tensor) -> Tensor:
-        """Return scikit-learn's probabilities, renormalised over the candidates."""
+        """Return the classifier's probabilities, renormalised over the candidates."""
         return torch.softmax(scores_NC, -1)
 
     def _rows(self, x_NHD: Tensor) -> Tensor:

@@ -31,7 +31,32 @@ class GdaSettings(VoterSettings):
     """Prior of the classes; `support` uses their shares of the support clips."""
 
 
-class Gda(CalibratedVoter, GdaSettings):
+class LinearVoter(CalibratedVoter):
+    """A voter that is linear in unit head vectors.
+
+    Attributes:
+        discriminant_: (C, H, D) float32, weights on unit head vectors.
+        bias_: (C,) float32.
+    """
+
+    fitted_forms: ClassVar[Mapping[str, Form]] = {
+        **CalibratedVoter.fitted_forms,
+        "discriminant_": Form("CHD"),
+        "bias_": Form("C"),
+    }
+    discriminant_: Tensor
+    bias_: Tensor
+
+    def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
+        """Return log-probabilities and winners; ties go to the lower class index."""
+        scores_NC = linear_scores(unit(x_NHD), self.discriminant_, self.bias_)
+        if candidates_NC is not None:
+            scores_NC = scores_NC.masked_fill(~candidates_NC, -torch.inf)
+        scores_NC = torch.log_softmax(scores_NC, -1).to(torch.float32)
+        return Decision(scores_NC, scores_NC.argmax(-1))
+
+
+class Gda(LinearVoter, GdaSettings):
     """Class means and one covariance over the unit vectors of all heads, shrunk towards the identity.
 
     The precision is ((W + λ·I)/F)^(-1) with λ = ρ·tr(W)/(N - 1), solved exactly in the N x N dual. All heads
@@ -49,13 +74,6 @@ class Gda(CalibratedVoter, GdaSettings):
     """
 
     fitted_params_: GdaSettings
-    fitted_forms: ClassVar[Mapping[str, Form]] = {
-        **CalibratedVoter.fitted_forms,
-        "discriminant_": Form("CHD"),
-        "bias_": Form("C"),
-    }
-    discriminant_: Tensor
-    bias_: Tensor
 
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
         if heldout is not None:
@@ -78,11 +96,3 @@ class Gda(CalibratedVoter, GdaSettings):
         self._keep_left_out(gain * left_out_NC + log_prior_C, clips)
         self.discriminant_ = fit.weights_CHD.to(torch.float32)
         self.bias_ = (fit.bias_C + log_prior_C).to(torch.float32)
-
-    def decide_vectors(self, x_NHD: Tensor, candidates_NC: Tensor | None = None) -> Decision:
-        """Return log-probabilities and winners; ties go to the lower class index."""
-        scores_NC = linear_scores(unit(x_NHD), self.discriminant_, self.bias_)
-        if candidates_NC is not None:
-            scores_NC = scores_NC.masked_fill(~candidates_NC, -torch.inf)
-        scores_NC = torch.log_softmax(scores_NC, -1).to(torch.float32)
-        return Decision(scores_NC, scores_NC.argmax(-1))

@@ -8,13 +8,13 @@ from sklearn.base import clone
 from slow_whitening import slow_cosines
 from test_sums_over_ranks import CLASSES, SPLITS, Ranks
 
-from calm_pl.methods.classifier import Classifier, load_classifier
-from calm_pl.voters import CalmAuto, CalmGlobal, Gda, Sav, gather_support
+from calm_pl.methods.classifier import Classifier, load_classifier, method_of
+from calm_pl.voters import CalmAuto, CalmGlobal, Gda, HeadGda, Sav, gather_support
 from calm_pl.voters.auto import POWERS
 from calm_pl.voters.gram import clip_places, folded_clips
 from calm_pl.voters.linear import RHOS
 
-VOTERS = [CalmAuto(), Gda()]
+VOTERS = [CalmAuto(), Gda(), HeadGda(top_k=4)]
 each_voter = pytest.mark.parametrize("voter", VOTERS, ids=repr)
 
 
@@ -133,7 +133,7 @@ def test_saved_and_loaded_it_predicts_the_same(voter, tmp_path):
     x, y, queries, _ = same_classes(2, (4, 4, 4), 10, noise=1.0)
     labels = np.array(["a", "b", "c"])[y]
     fitted = clone(voter).fit(x, labels)
-    name = "gda" if isinstance(voter, Gda) else "calm_auto"
+    name = method_of("any", voter)
     Classifier({name: fitted}, ("a", "b", "c"), {}, {}).save(tmp_path / "c.safetensors")
     again = load_classifier(tmp_path / "c.safetensors").voters[name]
     np.testing.assert_array_equal(again.decision_function(queries), fitted.decision_function(queries))

@@ -33,6 +33,18 @@ def test_logistic_regression_is_scikit_learns_on_unit_heads():
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
+def test_the_cache_of_tip_adapter_by_loops():
+    found = Comparison("tip_adapter").fit(X, Y).predict_proba(QUERIES)
+    rows = [x / np.linalg.norm(x, axis=-1, keepdims=True) for x in (X, QUERIES)]
+    heads = X.shape[1]
+    for query, p in zip(rows[1], found, strict=True):
+        scores = np.zeros(3)
+        for clip, label in zip(rows[0], Y, strict=True):
+            cosine = sum(float(clip[h] @ query[h]) for h in range(heads)) / heads
+            scores[label] += np.exp(-5.5 * (1 - cosine))
+        np.testing.assert_allclose(p, scores / scores.sum(), rtol=1e-5)
+
+
 def test_the_best_head_is_that_of_savs():
     fitted = Comparison("nearest_centroid", "best_head").fit(X, Y)
     assert fitted.heads_ == Sav(top_k=1).fit(X, Y).heads_.tolist()

@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from calm_pl.cells import guarded, joined
 from calm_pl.commands.arguments import parser
+from calm_pl.commands.recordings import (
+    add_window_arguments,
+    label_recordings,
+    refuse_wrong_mix,
+    track_files,
+)
 from calm_pl.errors import BadClipError, ConfigError, ModelError
 from calm_pl.jobs.paths import find_files
 from calm_pl.methods import METHODS
@@ -25,6 +31,8 @@ _EXAMPLES = """\
   {program} --classifier runs/x --top 3 recordings/
   {program} --classifier runs/x/classifier.safetensors --method sav --json *.flac
   {program} --classifier runs/x/classifier.safetensors --csv recordings/ > labels.csv
+  {program} --classifier runs/x --window 5 --hop 2.5 --abstain 0.6 night.flac
+  {program} --classifier runs/x --window 5 --audacity --out tracks/ recordings/
 """
 
 
@@ -35,7 +43,10 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     for flag, share in (("--abstain", args.abstain), ("--coverage", args.coverage)):
         if share is not None and not 0 <= share < 1:
             raise ConfigError([f"{flag}: must be 0 or more and below 1, but is {share}"])
+    refuse_wrong_mix(args)
     files = list(find_files(args.clips))
+    if args.window is not None:
+        targets = track_files(files, args.format, args.out)
     # Imports torch, which takes seconds, only now.
     from calm_pl.evaluation.predict import (
         choose_method,
@@ -56,9 +67,13 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
             f" {args.question!r}: fit one for it with fit-free data.question=..."
         )
     _refuse_other_mask(classifier, args.mask)
+    lalm = matching_model(classifier, args.model)
+    if args.window is not None:
+        label_recordings(args, classifier, lalm, method, targets)
+        return 0
     rows = predict_files(
         classifier,
-        matching_model(classifier, args.model),
+        lalm,
         files,
         method,
         batch_size=args.batch_size,
@@ -95,7 +110,11 @@ def _files_before_flags(argv: Sequence[str]) -> list[str]:
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
-    command = parser(program, "Print labels and probabilities of audio files.", _EXAMPLES)
+    command = parser(
+        program,
+        "Print labels and probabilities of audio files, or label long recordings with times (--window).",
+        _EXAMPLES,
+    )
     command.add_argument(
         "--classifier",
         required=True,
@@ -137,16 +156,20 @@ def _parser(program: str) -> argparse.ArgumentParser:
         help="also print the smallest set of labels that contains the true one with this probability, such as"
         " 0.9; needs calm_auto or gda, and recordings like those of the support",
     )
+    add_window_arguments(command)
     command.add_argument("--batch-size", type=int, default=8, help="clips per forward pass")
     command.add_argument(
         "--skip-bad", action="store_true", help="report files that cannot be read instead of stopping"
     )
     command.add_argument("--debug", action="store_true", help="show the traceback of an error")
     formats = command.add_mutually_exclusive_group()
-    for name in ("json", "csv"):
-        formats.add_argument(
-            f"--{name}", dest="format", action="store_const", const=name, help=f"print {name.upper()}"
-        )
+    for name, what in (
+        ("json", "print JSON"),
+        ("csv", "print CSV"),
+        ("audacity", "with --window: a label track of Audacity"),
+        ("raven", "with --window: a selection table of Raven"),
+    ):
+        formats.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=what)
     command.set_defaults(format="table")
     return command
 

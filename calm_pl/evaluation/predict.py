@@ -187,7 +187,7 @@ def predict_files(
     from calm_pl.evaluation.encoding import encode, without_bad
 
     voter = classifier.voters[method]
-    queries = _questions(classifier, [Path(file) for file in files])
+    queries = questions(classifier, [Path(file) for file in files])
     rule = MediaRule(lalm.preparer.sample_rate, lalm.preparer.max_seconds, classifier.prompt["long_clips"])
     loader = DataLoader(
         ClipDataset(queries, rule),
@@ -218,7 +218,8 @@ def predict_files(
     return [_abstained(rows[index], abstain) for index in range(len(files))]
 
 
-def _questions(classifier: Classifier, files: Sequence[Path]) -> list[Query]:
+def questions(classifier: Classifier, files: Sequence[Path]) -> list[Query]:
+    """Return the question that the classifier was fitted with, about each file."""
     from calm_pl.data.questions.clips import Clip
     from calm_pl.data.questions.prompts import Questioner
 

@@ -44,6 +44,11 @@ def padded(mono_T: np.ndarray, rate: int) -> np.ndarray:
     return np.pad(mono_T, (0, lacking)) if lacking > 0 else mono_T
 
 
+def is_silent(mono_T: np.ndarray) -> bool:
+    """Return whether samples swing by less than one step of 16 bits."""
+    return len(mono_T) == 0 or float(mono_T.max() - mono_T.min()) < _LEAST_SWING
+
+
 def odd_kinds(windows: Sequence[np.ndarray], cancelling: bool, short: bool) -> tuple[str, ...]:
     """Return the kinds of `ODD_SOUND` that a clip is of, in their order; usually none.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -14,11 +15,19 @@ from calm_pl.media.mpeg_audio import streams_of
 from calm_pl.media.odd_sound import cancels
 from calm_pl.media.ogg_pages import links_of
 from calm_pl.media.signatures import Kind, identify
-from calm_pl.media.sound_readers import Block, UnreadError, by_pyav, by_soundfile
+from calm_pl.media.sound_readers import (
+    MOST_FRAMES,
+    Block,
+    UnreadError,
+    joined,
+    pyav_blocks,
+    soundfile_blocks,
+)
 from calm_pl.media.truncation import lacks_size, refuse_truncated
 
 _CONVERT = "to convert it: ffmpeg -i {name} -ar 16000 -ac 1 out.wav"
 
+Taken = TypeVar("Taken")
 _LOUDEST = 2.0**32  # beyond the units of any integer coding; squares of louder samples overflow
 
 
@@ -64,13 +73,58 @@ def read_sound(path: str | Path) -> Sound:
     kind = identify(path)
     refuse_truncated(path, kind.container)
     plan = _plan(path, kind)
-    blocks = [_read(path, source, kind, plan) for source in plan.sources]
+    blocks = [_read(path, source, kind, plan, joined) for source in plan.sources]
     rates = {block.rate for block in blocks if len(block.samples_T)}
     if len(rates) > 1:
-        raise BadClipError(f"{path}: changes its rate ({', '.join(map(str, sorted(rates)))} Hz) midway.")
+        raise _other_rate(path, rates)
     samples_T = blocks[0].samples_T if len(blocks) == 1 else np.concatenate([b.samples_T for b in blocks])
     if len(samples_T) == 0:
         raise BadClipError(f"{path}: contains no samples.")
+    _check(path, samples_T)
+    return Sound(samples_T, rates.pop(), cancels(samples_T, sum(b.channels_energy for b in blocks)))
+
+
+def sound_blocks(path: str | Path) -> Iterator[Block]:
+    """Decode a file of any length block by block, as `read_sound` does it whole; in this process.
+
+    Of the sound a second or two is in memory at a time; MP3 and Ogg files are read whole before they are
+    decoded, as their pages or frames tell whether they are.
+
+    Raises:
+        BadClipError: as `read_sound`; also midway, where the fault is in the file's middle.
+    """
+    path = Path(path)
+    kind = identify(path)
+    refuse_truncated(path, kind.container)
+    plan = _plan(path, kind)
+    rates: set[int] = set()
+    for source in plan.sources:
+        try:
+            for block in _read(path, source, kind, plan, _begun, most=None):
+                if not len(block.samples_T):
+                    continue
+                rates.add(block.rate)
+                if len(rates) > 1:
+                    raise _other_rate(path, rates)
+                _check(path, block.samples_T)
+                yield block
+        except UnreadError as error:
+            raise BadClipError(f"{path}: cannot be read to its end: {error}.") from error
+    if not rates:
+        raise BadClipError(f"{path}: contains no samples.")
+
+
+def _begun(blocks: Iterator[Block]) -> Iterator[Block]:
+    """Return the blocks after decoding the first, so that a reader that cannot do it is found out."""
+    return itertools.chain([next(blocks)], blocks)
+
+
+def _check(path: Path, samples_T: np.ndarray) -> None:
+    """Refuse samples that no model can hear.
+
+    Raises:
+        BadClipError: NaN, or beyond any unit.
+    """
     if not np.isfinite(samples_T).all():
         raise BadClipError(f"{path}: holds samples that are NaN or infinite.")
     loudest = float(max(samples_T.max(), -samples_T.min()))
@@ -78,7 +132,10 @@ def read_sound(path: str | Path) -> Sound:
         raise BadClipError(
             f"{path}: holds samples up to {loudest:.3g}, but full scale is 1: that is no sound in any unit."
         )
-    return Sound(samples_T, rates.pop(), cancels(samples_T, sum(b.channels_energy for b in blocks)))
+
+
+def _other_rate(path: Path, rates: set[int]) -> BadClipError:
+    return BadClipError(f"{path}: changes its rate ({', '.join(map(str, sorted(rates)))} Hz) midway.")
 
 
 def _plan(path: Path, kind: Kind) -> _Plan:
@@ -118,20 +175,27 @@ def _ogg_plan(path: Path) -> _Plan:
     return _Plan([io.BytesIO(content[start:stop]) for start, stop in spans], exact=ended)
 
 
-def _read(path: Path, source: Path | BinaryIO, kind: Kind, plan: _Plan) -> Block:
-    """Ask the readers for a source, one after the other."""
+def _read(
+    path: Path,
+    source: Path | BinaryIO,
+    kind: Kind,
+    plan: _Plan,
+    take: Callable[[Iterator[Block]], Taken],
+    most: int | None = MOST_FRAMES,
+) -> Taken:
+    """Ask the readers for a source, one after the other, until one gives what is taken of it."""
     demuxer = kind.container or kind.sound
-    readers: list[tuple[str, Callable[[], Block]]] = []
+    readers: list[tuple[str, Callable[[], Iterator[Block]]]] = []
     if plan.by_soundfile:
-        readers.append(("soundfile", lambda: by_soundfile(path, source, plan.exact)))
+        readers.append(("soundfile", lambda: soundfile_blocks(path, source, plan.exact, most)))
     if demuxer is not None:
-        readers.append(("PyAV", lambda: by_pyav(path, source, demuxer)))
+        readers.append(("PyAV", lambda: pyav_blocks(path, source, demuxer, most)))
     reasons: list[str] = []
     for name, read in readers:
         if isinstance(source, io.BytesIO):
             source.seek(0)
         try:
-            return read()
+            return take(read())
         except BadClipError as error:
             if not reasons:
                 raise

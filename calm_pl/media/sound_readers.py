@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -13,7 +14,7 @@ from calm_pl.errors import BadClipError
 from calm_pl.media.containers import decoded, opened, single_threaded
 from calm_pl.media.odd_sound import energy
 
-_MOST_FRAMES = 2**31  # three hours at 192 kHz
+MOST_FRAMES = 2**31  # three hours at 192 kHz
 _BLOCK = 2**16
 _CHECKED = (
     "flac",
@@ -42,13 +43,23 @@ class Block(NamedTuple):
     channels_energy: float = 0.0
 
 
-def by_soundfile(path: Path, source: Path | BinaryIO, exact: bool = True) -> Block:
-    """Decode with soundfile.
+def joined(blocks: Iterator[Block]) -> Block:
+    """Return the blocks of a reader as one."""
+    found = list(blocks)
+    samples_T = found[0].samples_T if len(found) == 1 else np.concatenate([one.samples_T for one in found])
+    return Block(samples_T, found[0].rate, sum(one.channels_energy for one in found))
+
+
+def soundfile_blocks(
+    path: Path, source: Path | BinaryIO, exact: bool = True, most: int | None = MOST_FRAMES
+) -> Iterator[Block]:
+    """Decode with soundfile, block by block; one at least, though it may be empty.
 
     Args:
         path: names the file in messages.
         source: the file, or a stretch of it.
         exact: whether the file states its length; if not, what soundfile expects is a guess.
+        most: frames above which a length is not believed; None believes any.
 
     Raises:
         BadClipError: unreadable, truncated, or of an incredible length.
@@ -56,26 +67,32 @@ def by_soundfile(path: Path, source: Path | BinaryIO, exact: bool = True) -> Blo
     """
     import soundfile
 
+    count = 0
     try:
         with _forward_only()(source) as file:
             expected, rate = file.frames, file.samplerate
-            if expected == NO_TOTAL:
-                frames_TC = _to_the_end(file)
-                expected = len(frames_TC)
-            elif expected > _MOST_FRAMES:
+            known = expected != NO_TOTAL
+            if known and most is not None and expected > most:
                 raise BadClipError(f"{path}: states no believable length (damaged).")
-            else:
-                frames_TC = file.read(expected, dtype="float32", always_2d=True)
             exact = exact and not file.subtype.startswith("MPEG")
+            while True:
+                frames_TC = file.read(_BLOCK, dtype="float32", always_2d=True)
+                if count and not len(frames_TC):
+                    break
+                count += len(frames_TC)
+                if not known and most is not None and count > most:
+                    raise UnreadError("it does not end")
+                yield Block(_mono(frames_TC, axis=1), int(rate), _channels_energy(frames_TC, axis=1))
+                if not count:
+                    break
     except OSError as error:
         raise BadClipError(f"{path}: cannot be read: {error.strerror or error}.") from error
     except (soundfile.SoundFileRuntimeError, TypeError) as error:  # TypeError: a headerless format, by suffix
         raise UnreadError(str(getattr(error, "error_string", error)).rstrip(".")) from error
-    if len(frames_TC) < expected and not exact:
-        raise UnreadError(f"only {len(frames_TC)} of {expected} frames could be read")
-    if 0 < len(frames_TC) < expected:
-        raise BadClipError(f"{path}: is truncated: {len(frames_TC)} of {expected} frames could be read.")
-    return Block(_mono(frames_TC, axis=1), int(rate), _channels_energy(frames_TC, axis=1))
+    if known and count < expected and not exact:
+        raise UnreadError(f"only {count} of {expected} frames could be read")
+    if known and 0 < count < expected:
+        raise BadClipError(f"{path}: is truncated: {count} of {expected} frames could be read.")
 
 
 @functools.cache
@@ -93,32 +110,21 @@ def _forward_only() -> Any:
     return ForwardOnly
 
 
-def _to_the_end(file: Any) -> np.ndarray:
-    """Read the frames (T, channels) of a sound file that does not state how many it has."""
-    blocks = [np.zeros((0, file.channels), np.float32)]
-    count = 0
-    while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
-        blocks.append(block)
-        count += len(block)
-        if count > _MOST_FRAMES:
-            raise UnreadError("it does not end")
-    return np.concatenate(blocks)
-
-
-def by_pyav(path: Path, source: Path | BinaryIO, format: str) -> Block:
-    """Decode with PyAV.
+def pyav_blocks(
+    path: Path, source: Path | BinaryIO, format: str, most: int | None = MOST_FRAMES
+) -> Iterator[Block]:
+    """Decode with PyAV, block by block; one at least, though it may be empty.
 
     Args:
         path: names the file in messages.
         source: the file, or a stretch of it.
         format: name of FFmpeg's demuxer.
+        most: frames above which a length is not believed; None believes any.
 
     Raises:
         BadClipError: no sound track, damaged, or a rate that changes.
     """
-    blocks: list[np.ndarray] = []
     count = 0
-    channels_energy = 0.0
     with opened(path, format, source) as container:
         stream = single_threaded(_sound_track(container, path), path)
         if checked := stream.codec_context.name in _CHECKED:
@@ -131,11 +137,10 @@ def by_pyav(path: Path, source: Path | BinaryIO, format: str) -> Block:
             if checked and frame.time_base == Fraction(1, rate) and (frame.pts or 0) != count:
                 raise BadClipError(f"{path}: is damaged: sound is missing at {count / rate:.2f} s.")
             frame_CT = _floats_CT(frame)
-            blocks.append(_mono(frame_CT, axis=0))
-            channels_energy += _channels_energy(frame_CT, axis=0)
-            count += len(blocks[-1])
-            if count > _MOST_FRAMES:
+            count += frame_CT.shape[1]
+            if most is not None and count > most:
                 raise BadClipError(f"{path}: states no believable length (damaged).")
+            yield Block(_mono(frame_CT, axis=0), rate, _channels_energy(frame_CT, axis=0))
         if (
             checked
             and stream.duration
@@ -143,8 +148,8 @@ def by_pyav(path: Path, source: Path | BinaryIO, format: str) -> Block:
             and count < stream.duration
         ):
             raise BadClipError(f"{path}: is truncated: {count} of {stream.duration} frames could be read.")
-    samples_T = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-    return Block(samples_T, rate, channels_energy)
+    if not count:
+        yield Block(np.zeros(0, np.float32), rate)
 
 
 def _sound_track(container: Any, path: Path) -> Any:

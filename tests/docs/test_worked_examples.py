@@ -150,6 +150,17 @@ import torch
 waveform = torch.zeros(16_000).numpy()
 support_vectors, query_vectors, labels = torch.randn(6, 4, 8), torch.randn(3, 4, 8), [0, 1] * 3
 """,
+    "docs/long-recordings.md": """
+import pathlib, shutil, soundfile
+from calm_pl.assets import resolve
+from calm_pl.commands.main import main
+for label in ("0", "10"):
+    for clip in sorted(pathlib.Path(resolve("bundled:esc10"), "audio").glob(f"*-{label}.ogg"))[:4]:
+        shutil.copy(clip, pathlib.Path("birds", label).mkdir(parents=True, exist_ok=True) or f"birds/{label}")
+soundfile.write("night.flac", *soundfile.read(clip))
+quick = ("trainer.accelerator=cpu", "data.num_workers=0", "callbacks=[run_record]", "wandb.mode=disabled")
+assert main(["train", "birds", "--model", "bundled:tiny_lalm", "model.dtype=auto", *quick]) == 0
+""",
 }
 """What a page's Python takes as given."""
 

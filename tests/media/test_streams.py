@@ -328,9 +328,9 @@ def test_an_exception_of_any_kind_is_the_files(write, sine, monkeypatch):
         raise KeyError("inside")
 
     path = write("a.wav", sine(16_000))
-    monkeypatch.setattr("calm_pl.media.sound.by_soundfile", broken)
+    monkeypatch.setattr("calm_pl.media.sound.soundfile_blocks", broken)
     assert len(heard(path, 16_000)) == 8_000  # PyAV can
-    monkeypatch.setattr("calm_pl.media.sound.by_pyav", broken)
+    monkeypatch.setattr("calm_pl.media.sound.pyav_blocks", broken)
     with pytest.raises(BadClipError, match=r"soundfile: KeyError: 'inside'; PyAV: KeyError: 'inside'"):
         heard(path, 16_000)
 

@@ -1,0 +1,228 @@
+"""Events found in an hour made of the bundled clips, and the memory that it takes.
+
+    python benchmarks/long_recordings.py --out benchmarks/results/long_recordings.json
+
+Classifiers of eight classes are made by `train` from folds 2 to 5 with the bundled model. The recording has
+clips of fold 1, the two other classes too, at random over quiet noise. Two classifiers: of the eight classes,
+and of these and a ninth, `background`, of the noise. Abstention is applied to the same sections.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import datetime
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+
+from calm_pl import load_classifier
+from calm_pl.evaluation.predict import matching_model
+from calm_pl.evaluation.recordings import Event, Section, events, label_recording
+from calm_pl.media import load_audio
+
+REPO = Path(__file__).parents[1]
+ASSETS = REPO / "calm_pl/assets/esc10"
+UNKNOWN = ("helicopter", "sneezing")
+BACKGROUND = "background"
+RATE, SECONDS, WINDOW, HOP = 16_000, 3_600.0, 5.0, 2.5
+NOISE = 1e-3  # -60 dB
+THRESHOLDS = (0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+class Truth(NamedTuple):
+    """A clip in the recording."""
+
+    start: float
+    stop: float
+    label: str
+
+
+def noise(rng: np.random.Generator, length: int) -> np.ndarray:
+    """Brownian noise without its slow part, quiet."""
+    walk = np.cumsum(rng.standard_normal(length))
+    drift = np.convolve(walk, np.ones(400) / 400, "same")
+    return (NOISE * (walk - drift) / np.std(walk - drift)).astype(np.float32)
+
+
+def make_sounds(folder: Path, rows: list[dict[str, str]], rng: np.random.Generator) -> None:
+    """Class folders of the support; those with `background` beside those without."""
+    for row in rows:
+        if row["fold"] != "1" and row["category"] not in UNKNOWN:
+            for name in ("eight", "nine"):
+                place = folder / name / row["category"]
+                place.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ASSETS / "audio" / row["filename"], place)
+    (folder / "nine" / BACKGROUND).mkdir()
+    for n in range(24):
+        file = folder / "nine" / BACKGROUND / f"noise{n}.wav"
+        soundfile.write(file, noise(rng, round(5 * RATE)), RATE, subtype="FLOAT")
+
+
+def make_recording(
+    path: Path, seconds: float, rows: list[dict[str, str]], rng: np.random.Generator
+) -> list[Truth]:
+    """Clips of fold 1 in random order, 2.5 to 15 s apart; in each turn every clip once."""
+    query = [row for row in rows if row["fold"] == "1"]
+    sound = noise(rng, round(seconds * RATE))
+    truth: list[Truth] = []
+    at, turn = 0.0, []
+    while True:
+        at += rng.uniform(2.5, 15)
+        turn = turn or list(rng.permutation(len(query)))
+        row = query[turn.pop()]
+        (clip,) = load_audio(ASSETS / "audio" / row["filename"], RATE, 5).windows
+        heard = np.flatnonzero(np.abs(clip) > 1e-4)  # ESC-50 pads short clips with silence
+        clip = clip[heard[0] : heard[-1] + 1]
+        if at + len(clip) / RATE > seconds:
+            break
+        begin = round(at * RATE)
+        sound[begin : begin + len(clip)] += clip
+        truth.append(Truth(at, at + len(clip) / RATE, row["category"]))
+        at += len(clip) / RATE
+    soundfile.write(path, sound, RATE, subtype="FLOAT")
+    return truth
+
+
+def event_f1(found: list[Event], truth: list[Truth], tolerance: float = HOP) -> dict[str, float]:
+    """Events whose label is right and whose beginning is within the tolerance, each counted once."""
+    left = list(truth)
+    hits = 0
+    for event in found:
+        match = next(
+            (t for t in left if t.label == event.label and abs(t.start - event.start) <= tolerance), None
+        )
+        if match is not None:
+            left.remove(match)
+            hits += 1
+    return f1(hits, len(found), len(truth))
+
+
+def second_f1(found: list[Event], truth: list[Truth], seconds: float) -> dict[str, float]:
+    """Seconds whose middle has the right label."""
+
+    def labels(spans: list[Event] | list[Truth]) -> list[set[str]]:
+        at: list[set[str]] = [set() for _ in range(int(seconds))]
+        for one in spans:
+            for second in range(int(seconds)):
+                if one.start <= second + 0.5 < one.stop:
+                    at[second].add(one.label)
+        return at
+
+    ours, theirs = labels(found), labels(truth)
+    hits = sum(len(a & b) for a, b in zip(ours, theirs, strict=True))
+    return f1(hits, sum(map(len, ours)), sum(map(len, theirs)))
+
+
+def f1(hits: int, found: int, true: int) -> dict[str, float]:
+    """Precision, recall and their harmonic mean."""
+    return {
+        "precision": round(hits / max(found, 1), 4),
+        "recall": round(hits / true, 4),
+        "f1": round(2 * hits / max(found + true, 1), 4),
+    }
+
+
+def with_threshold(sections: list[Section], threshold: float) -> list[Event]:
+    """Events of sections that are sure enough, without the background."""
+    kept = [one if one.probability >= threshold else one._replace(label=None) for one in sections]
+    return [event for event in events(kept) if event.label != BACKGROUND]
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process has had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    """Make sounds, train, label, count."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    args = parser.parse_args()
+    rng = np.random.default_rng(0)
+    with (ASSETS / "meta/esc50.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    record: dict[str, object] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_sounds(folder, rows, rng)
+        short = make_recording(folder / "short.wav", min(300.0, args.seconds), rows, rng)
+        truth = make_recording(folder / "hour.wav", args.seconds, rows, rng)
+        known = [one for one in truth if one.label not in UNKNOWN]
+        for sounds in ("eight", "nine"):
+            command = [
+                sys.executable,
+                str(REPO / "launch.py"),
+                "train",
+                sounds,
+                "--model",
+                "bundled:tiny_lalm",
+            ]
+            more = (
+                "trainer.accelerator=cpu",
+                "wandb.mode=disabled",
+                r"--groups=^\d-(\d+)-",
+                "model.dtype=auto",
+            )
+            lean = ("callbacks=[run_record,predictions]", "trainer.enable_progress_bar=false")
+            subprocess.run([*command, *more, *lean], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+            results = json.loads((folder / f"runs/{sounds}/results.json").read_text())
+            classifier = load_classifier(folder / f"runs/{sounds}/classifier.safetensors")
+            lalm = matching_model(classifier, None)
+            list(label_recording(classifier, lalm, folder / "short.wav", window=WINDOW, hop=HOP))
+            before = peak_megabytes()
+            started, cpu = time.perf_counter(), time.process_time()
+            sections = list(label_recording(classifier, lalm, folder / "hour.wav", window=WINDOW, hop=HOP))
+            took = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
+            record[sounds] = {
+                "held_out_accuracy": round(results["methods"]["calm_auto"]["accuracy"], 4),
+                "peak_megabytes_after_short": round(before, 1),
+                "peak_megabytes_after_long": round(peak_megabytes(), 1),
+                **{key: round(value, 1) for key, value in took.items()},
+                "by_threshold": {
+                    str(threshold): {
+                        "events": event_f1(with_threshold(sections, threshold), known),
+                        "seconds": second_f1(with_threshold(sections, threshold), known, args.seconds),
+                    }
+                    for threshold in THRESHOLDS
+                },
+            }
+            print(sounds, json.dumps(record[sounds], indent=1))
+        size = (folder / "hour.wav").stat().st_size
+    args.out.write_text(
+        json.dumps(
+            {
+                "machine": f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}, shared",
+                "date": datetime.date.today().isoformat(),
+                "recording": {
+                    "seconds": args.seconds,
+                    "float32_megabytes": round(size / 2**20, 1),
+                    "clips": len(truth),
+                    "of_unknown_classes": len(truth) - len(known),
+                    "clips_of_short": len(short),
+                },
+                "window": WINDOW,
+                "hop": HOP,
+                "event_tolerance": HOP,
+                **record,
+            },
+            indent=2,
+        )
+        + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

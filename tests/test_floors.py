@@ -123,6 +123,7 @@ def test_the_check_sees_a_wrong_import(tmp_path):
 def test_commands_know_no_other_command():
     shared = {
         "calm_pl.commands.arguments",
+        "calm_pl.commands.checklist",
         "calm_pl.commands.list_benchmarks",
         "calm_pl.commands.recordings",
         "calm_pl.commands.streams",

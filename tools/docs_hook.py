@@ -11,6 +11,7 @@ from typing import Any
 
 from docs_pages.benchmarks import benchmarks_table
 from docs_pages.commands import command_line
+from docs_pages.needs import needs_table
 from docs_pages.readme import model_card, opening
 from docs_pages.settings import settings_tables
 
@@ -18,6 +19,7 @@ MADE: dict[str, Callable[[], str]] = {
     "benchmarks": benchmarks_table,
     "command line": command_line,
     "model card": model_card,
+    "needs": needs_table,
     "readme": opening,
     "settings": settings_tables,
 }

@@ -60,6 +60,15 @@ def add_limit_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_dry_run_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--dry-run`; see `calm_pl.commands.checklist.dry_run`."""
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="run nothing: say how many clips would be encoded, and what memory, disk and time that takes",
+    )
+
+
 def read_config(
     command: argparse.ArgumentParser,
     argv: Sequence[str],

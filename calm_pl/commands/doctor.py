@@ -1,79 +1,29 @@
-"""`doctor`: check a configuration against data, disk and model before hours are spent on it."""
+"""`doctor`: check a configuration against data, disk, device and model before hours are spent on it."""
 
 from __future__ import annotations
 
-import dataclasses
-import os
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from collections.abc import Sequence
 
 from calm_pl.commands.arguments import add_config_arguments, add_limit_argument, parser, read_config
+from calm_pl.commands.checklist import print_findings
 from calm_pl.config.compose import load_config
-from calm_pl.config.schema import Config
-from calm_pl.errors import CalmError
 
-if TYPE_CHECKING:
-    from calm_pl.data.loading.base import FewShotDataModule
-    from calm_pl.models.preparer import Preparer
-
-TRIED_CLIPS, TRIED_VIDEOS = 200, 20
-_MOST_FAILURES = 5
-_LEAST_FREE = 2**30  # bytes; a run folder without a bank of head vectors needs a few MB
 _EXAMPLES = """\
   {program} --config esc50.yaml data.root=/data/ESC-50
   {program} --config vggvideo.yaml data.root=/data/VGGSound data.shots=5
 """
 
 
-class Finding(NamedTuple):
-    """One line of the checklist.
-
-    Attributes:
-        good: whether the check passed; None where it could not be made, which is no failure.
-        text: what was found, and what to do.
-    """
-
-    good: bool | None
-    text: str
-
-
-@dataclass
-class Patient:
-    """What is examined.
-
-    Attributes:
-        config: the job.
-        data: its data module, once its clips could be listed.
-        all_clips: decode every clip, not only some.
-    """
-
-    config: Config
-    data: FewShotDataModule | None = None
-    all_clips: bool = False
-
-
-@dataclass
-class _AnyModel:
-    """Stands for a model that is not loaded: its usual sound format."""
-
-    sample_rate: int = 16_000
-    max_seconds: float = 30.0
-    modalities: tuple[str, ...] = ("audio", "video")
-
-
-Check = Callable[[Patient], Iterator[Finding]]
-
-
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
     """The command; see `main`. The status is 1 if a check failed."""
+    from calm_pl.jobs import checkup
+
     command = parser(
         program,
-        "Check data, disk and model of a configuration before a long run. If the model's files are on this\n"
-        "machine, it is loaded to check that it hears clips and that batching does not change results.\n"
-        "Nothing is downloaded or written.",
+        "Check data, disk, device and model of a configuration before a long run, and say how many clips\n"
+        "it will encode, and what memory, disk and time that takes. If the model's files are here, it is\n"
+        "loaded to check that it hears clips and that batching does not change results. Nothing is\n"
+        "downloaded, and nothing written but hashes of clips in a bank that is already there.",
         _EXAMPLES,
     )
     add_config_arguments(command)
@@ -82,227 +32,11 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     command.add_argument(
         "--all-clips",
         action="store_true",
-        help=f"decode every clip, not only {TRIED_CLIPS} by chance ({TRIED_VIDEOS} with pictures)",
+        help=f"decode every clip, not only {checkup.TRIED_CLIPS} by chance ({checkup.TRIED_VIDEOS} with"
+        " pictures)",
     )
     args, config = read_config(command, argv, load_config, "--config esc50.yaml")
     if config is None:
         return 0
-    failed = 0
-    for finding in examine(config, CHECKS[:-1] if args.no_model else CHECKS, args.all_clips):
-        mark = {True: "✓", False: "✗", None: "–"}[finding.good]
-        print(f"{mark} {finding.text}".replace("\n", "\n  "), flush=True)
-        failed += finding.good is False
-    print("All is well." if failed == 0 else f"{failed} of the checks failed.")
-    return 1 if failed else 0
-
-
-def examine(config: Config, checks: Sequence[Check], all_clips: bool = False) -> Iterator[Finding]:
-    """All findings, each as soon as it is made. A check that raises a `CalmError` has failed."""
-    patient = Patient(config, all_clips=all_clips)
-    for check in checks:
-        try:
-            yield from check(patient)
-        except CalmError as error:
-            yield Finding(False, str(error))
-
-
-def check_data(patient: Patient) -> Iterator[Finding]:
-    """Root, labels, and clips per class and split."""
-    from calm_pl.data import benchmark_class
-    from calm_pl.data.inventory import alike_labels, class_counts
-    from calm_pl.data.loading.base import FewShotDataModule
-
-    settings = patient.config.data
-    data = FewShotDataModule(benchmark_class(settings.benchmark)(settings))
-    listing = data.read()
-    patient.data = data
-    facts = data.benchmark.facts
-    yield Finding(True, f"data: {facts.title} found in {data.root}")
-    if facts.clips and not any(facts.title in note for note in data.notes):
-        full = f"{facts.clips:,} clips and {facts.classes} classes"
-        yield Finding(True, f"counts: all {full} of the full set")
-    for note in data.notes:
-        yield Finding(None, f"note: {note}")
-    if data.missing:
-        yield Finding(None, f"missing: {_few([str(clip.path) for clip in data.missing])}")
-    yield Finding(True, f"labels: {len(listing.classes)} classes, {_few(listing.classes)}")
-    if alike := alike_labels(listing.classes):
-        pairs = _few([f"{first!r} and {second!r}" for first, second in alike])
-        what = "these may be one class" if data.benchmark.own_data else "alike, but the set's own classes"
-        yield Finding(None, f"labels: {what}: {pairs}")
-    for line in class_counts(listing):
-        yield Finding(True, line)
-
-
-def check_rounds(patient: Patient) -> Iterator[Finding]:
-    """All configured rounds: folds, draws, leaks."""
-    data, settings = patient.data, patient.config.data
-    if data is None:
-        return
-    known = len(data.notes)
-    data.prepare()
-    for note in data.notes[known:]:
-        yield Finding(None, f"note: {note}")
-    yield Finding(
-        True,
-        f"rounds: {len(data.rounds)}, with {len(data.support):,} support and {len(data.query):,} query"
-        " questions in all",
-    )
-    guard = settings.leak_guard
-    yield Finding(
-        None if guard == "none" else True,
-        "leaks: not checked (data.leak_guard=none)"
-        if guard == "none"
-        else f"leaks: none in any round, by {'names and content' if guard == 'content' else 'names'}",
-    )
-
-
-def check_clips(patient: Patient) -> Iterator[Finding]:
-    """The headers of all clips are read, and some by chance, always the same ones, are decoded."""
-    data = patient.data
-    if data is None:
-        yield Finding(None, "clips: not checked, since there is no data")
-        return
-    from calm_pl.data.inventory import durations, file_kinds
-    from calm_pl.data.loading.examined import examine_clips
-    from calm_pl.media import odd_sentence
-
-    rule = data.media_rule(cast("Preparer", _AnyModel()))
-    clips = list({(clip.path, clip.video): clip for clip in data.read().clips}.values())
-    most = TRIED_CLIPS if rule.frames is None else TRIED_VIDEOS
-    found = examine_clips(clips, rule, None if patient.all_clips else most, _bar)
-    yield Finding(True, f"files: {file_kinds(found.headers)}")
-    for reason in found.failures[:_MOST_FAILURES]:
-        yield Finding(False, f"clips: {reason}")
-    if len(found.failures) > _MOST_FAILURES:
-        yield Finding(False, f"clips: {len(found.failures) - _MOST_FAILURES:,} more cannot be decoded")
-    whole = found.num_tried == len(clips)
-    tried = f"all {len(clips):,}" if whole else f"{found.num_tried:,} of {len(clips):,} taken by chance"
-    if not found.failures:
-        frames = "" if rule.frames is None else " with their frames"
-        rest = "" if whole else "; --all-clips tries every one"
-        yield Finding(True, f"clips: {tried} can be decoded{frames} (at 16 kHz){rest}")
-    if found.seconds:
-        known = "" if len(found.seconds) == len(clips) else f", of the {len(found.seconds):,} known"
-        yield Finding(True, f"durations: {durations(found.seconds)}{known}")
-    for kind, names in found.odd.items():
-        if names:
-            yield Finding(None, f"sound: {odd_sentence(kind, names)}")
-    if not any(found.odd.values()) and not found.failures:
-        yield Finding(True, "sound: none of those decoded is silent, cancelling or far too loud")
-    if found.cut:
-        yield Finding(
-            None,
-            f"long: over {rule.max_seconds:g} s, the usual window (data.long_clips={rule.long_clips}):"
-            f" {_few(found.cut)}",
-        )
-
-
-def _bar(items: Iterable[Any], total: int, what: str) -> Iterable[Any]:
-    """Show progress where it takes more than a second, on a terminal alone."""
-    from tqdm import tqdm
-
-    return tqdm(items, what, total, unit=" clips", delay=1, leave=False, disable=None)
-
-
-def check_disk(patient: Patient) -> Iterator[Finding]:
-    """The run folder can be written, and has room."""
-    run = patient.config.run
-    folder = Path(run.dir or "runs").absolute()
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        yield Finding(False, f"disk: {folder} cannot be written; choose another with run.dir=FOLDER")
-        return
-    free = shutil.disk_usage(folder).free
-    room = f"{free / 2**30:.1f} GiB free in {folder}"
-    yield Finding(
-        free >= _LEAST_FREE, f"disk: {room}" + ("" if free >= _LEAST_FREE else "; at least 1 is needed")
-    )
-
-
-def check_model_files(patient: Patient) -> Iterator[Finding]:
-    """The model's files are there; it is not loaded."""
-    from calm_pl.assets import resolve
-
-    path, revision = patient.config.model.path, patient.config.model.revision
-    folder = Path(resolve(path))
-    if folder.is_dir():
-        lacking = [name for name in ("config.json", "*.safetensors") if not any(folder.glob(name))]
-        found = f"model: {folder}"
-        yield Finding(
-            not lacking, f"{found} lacks {' and '.join(lacking)}" if lacking else f"{found} is there"
-        )
-        return
-    if folder.is_absolute() or path.startswith((".", "~")) or path.count("/") != 1:
-        yield Finding(False, f"model: {path} is neither a folder nor an id on the hub (OWNER/NAME)")
-        return
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.constants import HF_HUB_OFFLINE
-
-    cached: Any = try_to_load_from_cache(path, "config.json", revision=revision)
-    if isinstance(cached, str):
-        yield Finding(True, f"model: {path} is in the hub's cache, {Path(cached).parent}")
-    elif HF_HUB_OFFLINE:
-        yield Finding(
-            False, f"model: {path} is not in the hub's cache, and this machine is set to be offline"
-        )
-    else:
-        yield Finding(None, f"model: {path} is not in the hub's cache; the first run will download it")
-
-
-def check_model(patient: Patient) -> Iterator[Finding]:
-    """The model hears, and a clip's answer does not depend on its batch."""
-    from calm_pl.models.loading import checkpoint_folder
-
-    m = patient.config.model
-    if checkpoint_folder(m.path, m.revision) is None:
-        yield Finding(None, "model: not checked, since its files are not here yet")
-        return
-    import torch
-
-    from calm_pl.jobs.parts import load_arguments
-    from calm_pl.models import FrozenLALM
-    from calm_pl.models.checks import hearing_check, invariance_check
-
-    arguments = dataclasses.asdict(load_arguments(patient.config.model)) | {"offline": True}
-    lalm = FrozenLALM.from_pretrained(**arguments).to("cuda" if torch.cuda.is_available() else "cpu")
-    layout = lalm.layout
-    yield Finding(
-        True,
-        f"model: {type(lalm.model).__name__}, {layout.num_heads:,} heads of {layout.head_dim} in"
-        f" {layout.num_layers} layers, hears clips up to {lalm.preparer.max_seconds:g} s",
-    )
-    for doubt in lalm.doubts():
-        yield Finding(None, f"prompt: {doubt}")
-    hearing = hearing_check(lalm)
-    yield Finding(
-        True,
-        f"hearing: silence changes its head vectors by {hearing.silence_change:.0%} of their norm, another"
-        f" clip by {hearing.swap_change:.0%}",
-    )
-    drift = invariance_check(lalm)
-    yield Finding(
-        True,
-        f"batches: a batch of {drift.batch_size} moves head vectors by {drift.drift:.1e} of their norm"
-        f" ({drift.dtype}), {drift.share:.1e} of what another clip does, and changes"
-        f" {drift.changed_predictions} predictions",
-    )
-    if drift.warning is not None:
-        yield Finding(None, drift.warning)
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more
-
-
-# In this order; the last one loads the model.
-CHECKS: tuple[Check, ...] = (
-    check_data,
-    check_rounds,
-    check_clips,
-    check_disk,
-    check_model_files,
-    check_model,
-)
+    checks = checkup.NO_MODEL if args.no_model else checkup.CHECKS
+    return print_findings(checkup.examine(config, checks, args.all_clips))

@@ -5,7 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from calm_pl.commands.arguments import add_config_arguments, add_limit_argument, parser, read_config
+from calm_pl.commands.arguments import (
+    add_config_arguments,
+    add_dry_run_argument,
+    add_limit_argument,
+    parser,
+    read_config,
+)
+from calm_pl.commands.checklist import dry_run
 from calm_pl.config.compose import load_config
 from calm_pl.config.schema import Config
 from calm_pl.errors import ConfigError
@@ -29,6 +36,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     )
     add_config_arguments(command)
     add_limit_argument(command)
+    add_dry_run_argument(command)
     command.add_argument(
         "--only-drawn",
         action="store_true",
@@ -42,6 +50,8 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     if not args.only_drawn:
         whole = dataclasses.replace(config.data, shots=None, draws=1, heldout_shots=0)
         config = dataclasses.replace(config, data=whole)
+    if args.dry_run:
+        return dry_run(config)
     extract(config, quiet=not debug)
     return 0
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from calm_pl.commands.arguments import add_config_arguments, add_limit_argument, parser, read_config
+from calm_pl.commands.arguments import (
+    add_config_arguments,
+    add_dry_run_argument,
+    add_limit_argument,
+    parser,
+    read_config,
+)
+from calm_pl.commands.checklist import dry_run
 from calm_pl.config.compose import load_config
 from calm_pl.jobs.fit_free import fit_free
 
@@ -27,8 +34,11 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     )
     add_config_arguments(command)
     add_limit_argument(command)
-    _, config = read_config(command, argv, load_config)
+    add_dry_run_argument(command)
+    args, config = read_config(command, argv, load_config)
     if config is None:
         return 0
+    if args.dry_run:
+        return dry_run(config)
     fit_free(config, quiet=not debug)
     return 0

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calm_pl.commands.arguments import add_config_arguments, add_limit_argument, parser, read_config
+from calm_pl.commands.arguments import (
+    add_config_arguments,
+    add_dry_run_argument,
+    add_limit_argument,
+    parser,
+    read_config,
+)
+from calm_pl.commands.checklist import dry_run
 from calm_pl.config.compose import load_config
 from calm_pl.config.schema import Config
 from calm_pl.jobs.opened import opened, with_callbacks
@@ -38,6 +45,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     )
     add_config_arguments(command)
     add_limit_argument(command)
+    add_dry_run_argument(command)
     what = command.add_mutually_exclusive_group()
     what.add_argument(
         "--whole-pool",
@@ -57,6 +65,8 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     if args.whole_pool:
         whole = dataclasses.replace(config.data, shots=None, draws=1, heldout_shots=0)
         config = dataclasses.replace(config, data=whole)
+    if args.dry_run:
+        return dry_run(config)
     pseudo_label(config, args.unlabelled, quiet=not debug)
     return 0
 

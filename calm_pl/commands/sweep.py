@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from calm_pl.commands.arguments import add_config_arguments, add_limit_argument, parser, read_config
+from calm_pl.commands.arguments import (
+    add_config_arguments,
+    add_dry_run_argument,
+    add_limit_argument,
+    parser,
+    read_config,
+)
+from calm_pl.commands.checklist import dry_run
 from calm_pl.errors import ConfigError
 
 _EXAMPLES = """\
@@ -37,13 +44,18 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     )
     add_config_arguments(command)
     add_limit_argument(command)
+    add_dry_run_argument(command)
     from calm_pl.sweeps.settings import load_sweep
 
-    _, job = read_config(command, argv, load_sweep, "--config demo.yaml --config sweeps/table2.yaml")
+    args, job = read_config(command, argv, load_sweep, "--config demo.yaml --config sweeps/table2.yaml")
     if job is None:
         return 0
     if job.bank.dir is None:
         raise ConfigError(["bank.dir: must be a folder for a sweep, but is null"])
+    if args.dry_run:
+        from calm_pl.sweeps.points import passes
+
+        return dry_run(*(work.config for work in passes(job)))
     from calm_pl.sweeps.job import run_sweep
 
     run_sweep(job, quiet=not debug)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from calm_pl.data.loading.base import FewShotDataModule
     from calm_pl.data.questions.task import Task
     from calm_pl.evaluation.kept import Kept
+    from calm_pl.models import FrozenLALM
     from calm_pl.models.deferred import DeferredLALM, LoadArguments
     from calm_pl.pseudo.fitting import PseudoFit
     from calm_pl.voters import HeadVoter
@@ -46,7 +47,7 @@ def build_data(config: Config) -> FewShotDataModule:
     return data
 
 
-def open_bank(config: Config, lalm: DeferredLALM) -> BankLink | None:
+def open_bank(config: Config, lalm: DeferredLALM | FrozenLALM) -> BankLink | None:
     """Open the head bank for this model, if one is configured."""
     if config.bank.dir is None:
         return None

@@ -221,6 +221,12 @@ class DeferredLALM:
         return self._lalm
 
 
+def is_remembered(arguments: LoadArguments, memory: Path) -> bool:
+    """Return whether a `DeferredLALM` of these arguments would need no weights to be built."""
+    note = _note_file(arguments, memory)
+    return note is not None and _recall(note) is not None
+
+
 def _note_file(arguments: LoadArguments, memory: Path | None) -> Path | None:
     """Return the file of facts about this model, named by the content of its files and how it is loaded."""
     folder = checkpoint_folder(arguments.path, arguments.revision) if memory else None

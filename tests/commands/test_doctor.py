@@ -6,6 +6,7 @@ import soundfile
 from conftest import make_esc50
 
 from calm_pl.commands import doctor
+from calm_pl.jobs import checkup, forecast
 
 
 @pytest.fixture
@@ -46,6 +47,99 @@ def test_a_sound_job(checked, job, esc_root, tiny_folder):
     assert "✓ sound: none of those decoded is silent, cancelling or far too loud" in lines
     assert f"✓ model: {tiny_folder} is there" in lines
     assert any(line.startswith("✓ disk: ") and "GiB free" in line for line in lines)
+    assert any(line.startswith("✓ device: CPU, ") for line in lines)
+    assert "✓ work: 21 clips, 0 cached, 21 to encode" in lines
+    assert any(line.startswith("✓ bank: 0.") and "MiB to write" in line for line in lines)
+    assert any(
+        line.startswith("✓ memory: ") and "a batch of 8 clips of 0 s (estimated)" in line for line in lines
+    )
+    assert any(line.startswith("– time: about ") and "for 21 clips, at 0.0" in line for line in lines)
+    prompt = lines[next(n for n, line in enumerate(lines) if line.startswith("– prompt of ")) :]
+    assert "<|AUDIO|>" in "".join(prompt)
+    assert any("A. " in line and " B. " in line for line in prompt)
+
+
+def test_a_dry_run_says_what_is_cached_and_runs_nothing(call, small_job, tmp_path):
+    job = [*small_job, "bank.dir=bank"]
+    assert call("extract", *job, "--only-drawn").returncode == 0
+    for command, work in (
+        (("fit-free",), "✓ work: 21 clips, 21 cached, 0 to encode"),
+        (("fit-free", "zero_shot=text"), "✓ work: 21 clips, 0 cached, 21 to encode"),
+        (("extract",), "✓ work: 45 clips, 21 cached, 24 to encode"),
+        (("pseudo-label", "--whole-pool"), "✓ work: 45 clips, 21 cached, 24 to encode"),
+        (("sweep", "sweep.grid.data.shots=[2,4]"), "✓ work: 21 clips, 21 cached, 0 to encode"),
+    ):
+        done = call(command[0], *job, *command[1:], "--dry-run")
+        lines = done.stdout.splitlines()
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert work in lines, (command, lines)
+        assert lines[-1] == "All is well."
+        assert any(line.startswith("– time: ") for line in lines) == ("0 to encode" not in work), lines
+    assert not list(tmp_path.glob("run/*.json"))
+
+
+def test_what_is_cached_is_known_without_loading_the_model(call, small_job):
+    job = [*small_job, "bank.dir=bank"]
+    assert call("extract", *job, "--only-drawn").returncode == 0
+    lines = call("doctor", *job, "--no-model").stdout.splitlines()
+    assert "✓ work: 21 clips, 21 cached, 0 to encode" in lines
+    lines = call("doctor", *job, "--no-model", "model.attn=eager").stdout.splitlines()
+    assert "– work: at most 21 clips to encode; how many are cached is not known yet" in lines
+
+
+HUB = ("model.path=owner/name", "--no-model")
+
+
+@pytest.mark.parametrize(
+    ("size", "start", "end", "status"),
+    [
+        (
+            None,
+            "? model: owner/name is not in the hub's cache; the first run will download it (of unknown",
+            "?",
+            0,
+        ),
+        (
+            2**30,
+            "– model: owner/name is not in the hub's cache; the first run will download it, 1.0 GiB of",
+            "?",
+            0,
+        ),
+        (2**60, "✗ model: owner/name is not in the hub's cache", "choose another disk with HF_HOME", 1),
+    ],
+)
+def test_what_will_be_downloaded(checked, job, monkeypatch, size, start, end, status):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(forecast, "download_size", lambda path, revision: size)
+    found, lines = checked(*job, *HUB)
+    assert found == status
+    (line,) = [one for one in lines if one.startswith(start)]
+    assert line.endswith(end) or end == "?"
+    assert any(one.startswith("? memory: not known") for one in lines)
+    assert lines[-1] != "All is well."
+
+
+def test_files_that_a_download_needs_are_counted(monkeypatch):
+    class Api:
+        def model_info(self, path, revision, files_metadata):
+            sizes = {"model-1.safetensors": 5, "config.json": 2, "pytorch_model.bin": 100, "README.md": 7}
+            files = [type("File", (), {"rfilename": name, "size": size}) for name, size in sizes.items()]
+            return type("Info", (), {"siblings": files})
+
+    monkeypatch.setattr("huggingface_hub.HfApi", Api)
+    assert forecast.download_size("owner/name") == 7
+
+
+def test_a_model_that_does_not_fit_and_a_device_that_is_not_there(checked, job, monkeypatch):
+    monkeypatch.setattr(forecast, "device_facts_of", lambda trainer: ("a small GPU", 2**10))
+    status, lines = checked(*job, "--no-model")
+    assert status == 1
+    (line,) = [one for one in lines if one.startswith("✗")]
+    assert line.startswith("✗ memory: ")
+    assert line.endswith("; lower data.batch_size, or see model.quantization and model.device_map")
+    status, lines = checked(*job, "--no-model", "trainer.accelerator=gpu")
+    assert status == 1
+    assert any(one.startswith("✗ Lightning refuses the settings below trainer") for one in lines)
 
 
 def test_every_round_is_looked_at(checked, job):
@@ -57,9 +151,9 @@ def test_a_wrong_root_fails_and_the_rest_is_still_checked(checked, job, tmp_path
     status, lines = checked(*job, f"data.root={tmp_path}")
     assert status == 1
     assert lines[0].startswith(f"✗ data.root is '{tmp_path}', but meta/esc50.csv is not in it.")
-    assert "– clips: not checked, since there is no data" in lines
+    assert "? clips: not checked, since there is no data" in lines
     assert any(line.startswith("✓ model: ") for line in lines)
-    assert lines[-1] == "1 of the checks failed."
+    assert lines[-1] == "1 of the checks failed; 1 of the checks could not be made (?)."
 
 
 def test_a_leak_fails(checked, job, tmp_path):
@@ -104,7 +198,7 @@ def test_what_lies_in_a_folder_is_shown_even_where_the_rounds_cannot_be(checked,
     status, lines = checked(*own_folder, "data.shots=10")
     assert status == 1
     assert [line for line in lines if line.startswith("✗")] == [
-        "✗ data.shots is 10, but class 'car horn' has only 1 clips to draw from; set data.shots to 1 or less,"
+        "✗ data.shots is 10, but class 'car horn' has only 2 clips to draw from; set data.shots to 2 or less,"
         " or to null for all."
     ]
     for line in (
@@ -118,7 +212,7 @@ def test_what_lies_in_a_folder_is_shown_even_where_the_rounds_cannot_be(checked,
 
 
 def test_some_clips_are_decoded_unless_all_are_asked_for(checked, own_folder, monkeypatch):
-    monkeypatch.setattr(doctor, "TRIED_CLIPS", 2)
+    monkeypatch.setattr(checkup, "TRIED_CLIPS", 2)
     _, lines = checked(*own_folder)
     some = "✓ clips: 2 of 6 taken by chance can be decoded (at 16 kHz); --all-clips tries every one"
     assert some in lines, lines
@@ -157,7 +251,7 @@ def test_a_model_folder_without_weights(checked, job, tmp_path):
 
 
 def test_a_full_disk(checked, job, monkeypatch):
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: doctor.shutil._ntuple_diskusage(1, 1, 2**20))
+    monkeypatch.setattr(checkup.shutil, "disk_usage", lambda _: checkup.shutil._ntuple_diskusage(1, 1, 2**20))
     status, lines = checked(*job)
     assert status == 1
     assert any(line.startswith("✗ disk: 0.0 GiB free") for line in lines)
@@ -172,4 +266,5 @@ def test_a_run_folder_below_a_file_cannot_be_written(checked, job, tmp_path):
 
 def test_nothing_is_written(checked, job, tmp_path):
     checked(*job, "run.dir=runs/new")
+    checked(*job, "run.dir=runs/new", "--no-model")
     assert list(tmp_path.iterdir()) == []

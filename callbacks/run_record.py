@@ -18,6 +18,7 @@ from calm_pl.atomic_files import write_text
 from calm_pl.cells import guarded_rows, joined
 from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.evaluation import odd_clips
+from calm_pl.evaluation.encoding import EncodingPass
 from calm_pl.evaluation.module import FitFreeModule
 from calm_pl.evaluation.pseudo_labelled import pseudo_fit
 from calm_pl.evaluation.results import results_of
@@ -135,15 +136,23 @@ class RunRecord(Callback):
         self, trainer: Trainer, module: FitFreeModule, data: FewShotDataModule | None
     ) -> list[dict[str, Any]]:
         """Return how much this run encoded, in what time and where; nothing if all was cached."""
-        sides = {"support": module.task.support, "query": module.task.query}
-        banked = {name: data.loaders[name].num_banked if data else 0 for name in sides}
-        encoded = {name: len(some) - banked[name] for name, some in sides.items() if len(some) > banked[name]}
-        if not encoded:
+        sizes = {"support": len(module.task.support), "query": len(module.task.query)}
+        passes = {
+            name: (size, EncodingPass(data.loaders[name].num_banked if data else 0, self._seconds[name]))
+            for name, size in sizes.items()
+        }
+        if module.query_search is not None:
+            passes["search"] = (sizes["query"], module.query_search)
+        encoding = [
+            (size - one.num_banked, one.seconds) for size, one in passes.values() if size > one.num_banked
+        ]
+        if not encoding:
             return []
+        questions, seconds = map(sum, zip(*encoding, strict=True))
         return [
             {
-                "questions": sum(encoded.values()),
-                "seconds": round(sum(self._seconds[name] for name in encoded), 3),
+                "questions": questions,
+                "seconds": round(seconds, 3),
                 **machine_facts(str(module.device), trainer.world_size),
                 "date": now(),
             }

@@ -30,6 +30,18 @@ class Remake(Protocol):
         ...
 
 
+class EncodingPass(NamedTuple):
+    """What a pass over a set of questions cost.
+
+    Attributes:
+        num_banked: questions that the bank already held.
+        seconds: of the whole pass.
+    """
+
+    num_banked: int
+    seconds: float
+
+
 class Encoded(NamedTuple):
     """Encoded clips.
 

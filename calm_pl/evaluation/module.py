@@ -16,7 +16,7 @@ from calm_pl.evaluation.batch_prediction import confidence, explained, metric_si
 from calm_pl.evaluation.clip_counts import STOP, Coverage, SkipPolicy
 from calm_pl.evaluation.collect import Collector
 from calm_pl.evaluation.contenders import Contender, RoundQuery, RoundSupport, Source
-from calm_pl.evaluation.encoding import Encoded
+from calm_pl.evaluation.encoding import Encoded, EncodingPass
 from calm_pl.evaluation.kept import HEADS_ONLY, Kept
 from calm_pl.evaluation.lineup import contenders
 from calm_pl.evaluation.predictions import Predictions, method_differences, predicted_by
@@ -47,6 +47,7 @@ class FitFreeModule(LightningModule):
         results: results by method, after test.
         predictions: predictions of all methods, after test.
         support_coverage, query_coverage: counts of clips read, failed and truncated.
+        query_search: the pass over the query on which settings are chosen, before test; None without one.
         warnings: sentences about figures, pages or dashboards that failed; results are not affected.
     """
 
@@ -84,6 +85,7 @@ class FitFreeModule(LightningModule):
         self._registered = nn.ModuleList(one for rounds in self.metrics.values() for one in rounds)
         self.table = PredictionTable(len(task.query), task.num_draws, len(self.methods))
         self.results: dict[str, MethodResult] = {}
+        self.query_search: EncodingPass | None = None
         self.warnings: list[str] = []
         self._differences: list[Difference] | None = None
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 from lightning.pytorch import LightningModule
 
+from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.loading.batches import Batch
+from calm_pl.evaluation.encoding import EncodingPass
 from calm_pl.evaluation.module import FitFreeModule
 
 
@@ -27,7 +31,8 @@ class OraclePass(LightningModule):
         return bool(self._searching)
 
     def on_test_epoch_start(self) -> None:
-        """Start counting clips."""
+        """Start counting clips and time."""
+        self._started = time.perf_counter()
         self.fitted.query.begin(self.trainer)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
@@ -43,3 +48,6 @@ class OraclePass(LightningModule):
         """Let the oracles choose."""
         for one in self._searching:
             one.choose()
+        data: FewShotDataModule | None = getattr(self.trainer, "datamodule", None)
+        banked = data.loaders["query"].num_banked if data else 0
+        self.fitted.query_search = EncodingPass(banked, time.perf_counter() - self._started)

@@ -13,7 +13,7 @@ from calm_pl.metrics import paired_difference
 from calm_pl.metrics.intervals import Interval
 from calm_pl.metrics.paired import Estimate
 from calm_pl.runs.folder import LIMITED, RunFolder
-from calm_pl.runs.predictions import PredictionTable
+from calm_pl.runs.predictions import RunPredictions
 
 
 class Shared(NamedTuple):
@@ -157,7 +157,7 @@ def shared_class_accuracies(comparison: Comparison, method: str) -> dict[str, li
     return {label: [column[label] for column in columns] for label in first.classes if counted[label]}
 
 
-def shared_questions(first: PredictionTable, second: PredictionTable) -> Shared | None:
+def shared_questions(first: RunPredictions, second: RunPredictions) -> Shared | None:
     """Return the questions that two runs share; None if there are none."""
     place = {question: q for q, question in enumerate(second.questions)}
     pairs = [(q, place[one]) for q, one in enumerate(first.questions) if one in place]
@@ -165,7 +165,7 @@ def shared_questions(first: PredictionTable, second: PredictionTable) -> Shared 
 
 
 def difference_between(
-    first: PredictionTable, second: PredictionTable, shared: Shared, methods: tuple[str, str]
+    first: RunPredictions, second: RunPredictions, shared: Shared, methods: tuple[str, str]
 ) -> Estimate:
     """Estimate the accuracy of a method of the second run minus that of a method of the first.
 
@@ -194,7 +194,7 @@ def _shared(first: RunFolder, second: RunFolder) -> Shared:
 
 
 def _difference(
-    method: str, run: int, first: PredictionTable, second: PredictionTable, shared: Shared
+    method: str, run: int, first: RunPredictions, second: RunPredictions, shared: Shared
 ) -> RunDifference:
     found = difference_between(first, second, shared, (method, method))
     return RunDifference(method, run, len(shared.first_q), found.mean, found.interval, found.p_value)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from calm_pl.runs.predictions import PredictionTable
+from calm_pl.runs.predictions import RunPredictions
 
 MISTAKEN_SHOWN = 8  # per class, method and direction
 CLIPS_SHOWN = 6  # a class
@@ -31,7 +31,7 @@ class ShownClip(NamedTuple):
     wrong: float
 
 
-def accuracies(table: PredictionTable) -> np.ndarray:
+def accuracies(table: RunPredictions) -> np.ndarray:
     """Return the accuracy by class and method, mean over draws, (C, M); NaN without questions."""
     count_C = class_counts(table)
     right_QM = table.right_QDM.mean(1)
@@ -39,12 +39,12 @@ def accuracies(table: PredictionTable) -> np.ndarray:
     return np.divide(sums_CM, count_C[:, None], out=np.full_like(sums_CM, np.nan), where=count_C[:, None] > 0)
 
 
-def class_counts(table: PredictionTable) -> np.ndarray:
+def class_counts(table: RunPredictions) -> np.ndarray:
     """Count the questions of each class, (C,)."""
     return np.bincount(table.label_Q, minlength=len(table.classes))
 
 
-def mistaken(table: PredictionTable, method: int) -> dict[tuple[int, int], float]:
+def mistaken(table: RunPredictions, method: int) -> dict[tuple[int, int], float]:
     """Return wrong predictions by (truth, predicted), mean over draws."""
     draws = table.predicted_QDM.shape[1]
     counts = Counter(
@@ -58,7 +58,7 @@ def mistaken(table: PredictionTable, method: int) -> dict[tuple[int, int], float
     return {cell: count / draws for cell, count in counts.items()}
 
 
-def confusion_data(table: PredictionTable, method: int) -> dict[str, Any]:
+def confusion_data(table: RunPredictions, method: int) -> dict[str, Any]:
     """Return a method's confusions for the page: the most frequent per class, and the number omitted."""
     cells = mistaken(table, method)
     wrong: list[list[list[float]]] = []
@@ -76,7 +76,7 @@ def confusion_data(table: PredictionTable, method: int) -> dict[str, Any]:
     return {"wrong": wrong, "rest": rest}
 
 
-def shown_clips(table: PredictionTable) -> list[list[ShownClip]]:
+def shown_clips(table: RunPredictions) -> list[list[ShownClip]]:
     """Return the clips per class, the worst first: most often wrong, then most confidently."""
     wrong_Q = 1 - table.right_QDM.mean((1, 2))
     sure_Q = np.where(table.right_QDM, -table.confidence_QDM, table.confidence_QDM).mean((1, 2))
@@ -101,7 +101,7 @@ def in_turn(by_class: list[list[ShownClip]], most: int) -> list[ShownClip]:
     return [clip for turn in turns for clip in turn if clip is not None]
 
 
-def _predictions(table: PredictionTable, position: int) -> tuple[tuple[int, float, float], ...]:
+def _predictions(table: RunPredictions, position: int) -> tuple[tuple[int, float, float], ...]:
     found = []
     for m in range(len(table.methods)):
         predicted_D = table.predicted_QDM[position, :, m]

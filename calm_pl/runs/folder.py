@@ -15,7 +15,7 @@ import yaml
 from calm_pl.cells import unguarded
 from calm_pl.errors import RunError
 from calm_pl.regular_files import read_regular
-from calm_pl.runs.predictions import PREDICTIONS_HASH, PredictionTable, predictions_hash, read_predictions
+from calm_pl.runs.predictions import PREDICTIONS_HASH, RunPredictions, predictions_hash, read_predictions
 from calm_pl.runs.result_rules import fault_of
 
 RESULTS = "results.json"
@@ -65,7 +65,7 @@ class RunFolder:
         return dict(self.results["methods"])
 
     @cached_property
-    def predictions(self) -> PredictionTable:
+    def predictions(self) -> RunPredictions:
         """`predictions.csv`, read on first use.
 
         Raises:

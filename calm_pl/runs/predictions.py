@@ -36,7 +36,7 @@ class Question(NamedTuple):
     repeat: int
 
 
-class PredictionTable(NamedTuple):
+class RunPredictions(NamedTuple):
     """All predictions of a run; Q questions, D draws, M methods, C classes.
 
     Attributes:
@@ -85,7 +85,7 @@ def predictions_hash(path: Path) -> str:
     return hashlib.sha256(read_regular(path)).hexdigest()
 
 
-def read_predictions(path: Path, classes: Iterable[str] = ()) -> PredictionTable:
+def read_predictions(path: Path, classes: Iterable[str] = ()) -> RunPredictions:
     """Read a run's `predictions.csv`.
 
     Args:
@@ -114,7 +114,7 @@ def read_predictions(path: Path, classes: Iterable[str] = ()) -> PredictionTable
 
 def _arranged(
     path: Path, header: list[str], rows: list[list[str]], methods: tuple[str, ...], classes: tuple[str, ...]
-) -> PredictionTable:
+) -> RunPredictions:
     column = {name: place for place, name in enumerate(header)}
     label, cluster = column["label"], column.get("cluster", column["clip"])
     named = {row[place] for row in rows for place in (label, *(column[m] for m in methods))} - {""}
@@ -152,6 +152,6 @@ def _arranged(
         raise RunError(f"{path}: a confidence is not a number: {error}") from error
     questions = tuple(place)
     label_Q = np.array([index[question.label] for question in questions], dtype=np.int64)
-    return PredictionTable(
+    return RunPredictions(
         methods, classes, questions, tuple(cluster_Q), label_Q, predicted_QDM, confidence_QDM
     )

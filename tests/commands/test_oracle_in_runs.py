@@ -51,6 +51,13 @@ def test_the_oracle_is_no_worse_than_what_the_support_chose(by_ranks):
             assert best["accuracy"] >= own["accuracy"]
 
 
+def test_its_pass_over_the_query_counts_as_encoding(by_ranks):
+    results = by_ranks[1][0]
+    (one,) = results["encodings"]
+    assert one["questions"] == results["n_support"] + results["n_query"]
+    assert one["seconds"] > results["seconds"]["support"]
+
+
 def test_it_is_marked_and_takes_no_part_in_comparisons(by_ranks):
     results, folder, output = by_ranks[1]
     assert "CALM, oracle" in output

@@ -15,7 +15,7 @@ from calm_pl.report.confusions import (
     shown_clips,
 )
 from calm_pl.runs.folder import read_run
-from calm_pl.runs.predictions import PredictionTable, Question
+from calm_pl.runs.predictions import Question, RunPredictions
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def made(rows):
     predicted = np.array([[one[:2]] for one in rows])
     sure = np.array([[one[2:]] for one in rows], dtype=float)
     questions = tuple(Question(f"{n}.wav", "a", 0) for n in range(len(rows)))
-    return PredictionTable(
+    return RunPredictions(
         ("m", "n"), ("a", "b"), questions, ("",) * len(rows), np.zeros(len(rows), int), predicted, sure
     )
 

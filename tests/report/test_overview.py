@@ -214,7 +214,9 @@ def test_names_cannot_become_markdown_or_cells(hostile):
 def test_the_results_of_one_run_as_a_page(made):
     (run,) = find_runs([made("a", model="<b>x</b>", accuracies={"calm": 0.875})])
     text = run_markdown(run)
-    assert text.startswith("# made · \\<b\\>x\\</b\\>\n\n| method | made, accuracy | made, Macro-F1 |\n")
+    assert text.startswith(
+        "# made · \\<b\\>x\\</b\\>\n\nmade, 5 classes, 5 shots\n\n| method | made, accuracy |"
+    )
     assert "| CALM | **87.5 \\[40.0–80.0\\]** | 50.0 \\[30.0–70.0\\] |" in text
     assert text.endswith("- In %, made \\<b\\>up\\</b\\>.\n")
 

@@ -2,8 +2,9 @@
 
     python benchmarks/kill_points.py --folder /scratch --points 20 --out benchmarks/results/kill_points.json
 
-Each point: a job on the bundled model and recordings is killed (SIGKILL, all its ranks) once the bank holds a
-random number of records, and then goes on, on one rank or two. Jobs are this script itself, which writes down
+Each point: a job on the bundled model and recordings is killed (SIGKILL, all its ranks), and then goes on, on one
+rank or two: at half of the points once the bank holds a random number of records, at the others while it fits
+and writes its results, predictions, figures and page. Jobs are this script itself, which writes down
 each encoded clip, once its pass is over, and calls the command line. Code, model and configurations must stay
 as they are meanwhile.
 """
@@ -55,7 +56,12 @@ def start(folder: Path, run: str, ranks: int, shots: int) -> subprocess.Popen[by
     settings = (
         *("--config", "demo.yaml", "data.root=bundled:esc10", f"data.shots={shots}", f"run.dir={run}"),
         *("trainer.accelerator=cpu", f"trainer.devices={ranks}", f"data.batch_size={BATCH}"),
-        *("data.num_workers=0", "wandb.mode=disabled", "bank.dir=bank", "callbacks=[predictions,run_record]"),
+        *(
+            "data.num_workers=0",
+            "wandb.mode=disabled",
+            "bank.dir=bank",
+            "callbacks=[predictions,run_record,figures,report]",
+        ),
     )
     env = {**os.environ, LOG: str(folder / f"{run}.txt"), "OMP_NUM_THREADS": "1"}
     with (folder / f"{run}.err").open("wb") as errors:
@@ -67,6 +73,27 @@ def start(folder: Path, run: str, ranks: int, shots: int) -> subprocess.Popen[by
             stderr=errors,
             start_new_session=True,
         )
+
+
+def finish_from(job: subprocess.Popen[bytes], folder: Path, total: int) -> float:
+    """Seconds from the bank's last record to the end of the job."""
+    while job.poll() is None and records(folder) < total:
+        time.sleep(0.02)
+    began = time.perf_counter()
+    job.wait()
+    return time.perf_counter() - began
+
+
+def left(run: Path) -> dict[str, Any]:
+    """What a killed job left of its results: whole files only, and those of its figures that were drawn."""
+    names = sorted(path.name for path in run.iterdir() if path.is_file()) if run.is_dir() else []
+    parts = [name for name in names if name.endswith(".part")]
+    if "results.json" in names:
+        json.loads((run / "results.json").read_text())
+    return {
+        "left": [name for name in names if name not in parts and not name.startswith(".")],
+        "parts": len(parts),
+    }
 
 
 def finish(job: subprocess.Popen[bytes], folder: Path, run: str) -> float:
@@ -105,13 +132,27 @@ def compare(one: Path, other: Path) -> dict[str, Any]:
     return {"metrics_equal": results[0] == results[1], "labels_equal": labels, "confidence_change": worst}
 
 
-def point(base: Path, number: int, total: int, seed: int, shots: int, whole: Path) -> dict[str, Any]:
-    """One killed job, and the one that goes on."""
+def point(
+    base: Path, number: int, total: int, seed: int, shots: int, whole: Path, writing: float
+) -> dict[str, Any]:
+    """One killed job, and the one that goes on.
+
+    Args:
+        base: where its folder is made.
+        number: of the point.
+        total: records of a whole job.
+        seed: with `number`, of what is random.
+        shots: support clips per class.
+        whole: run folder of a whole job.
+        writing: seconds that a job takes from its last record to its end; 0 kills it while it encodes.
+    """
     rng = random.Random(1_000 * seed + number)
     folder = base / f"point{number}"
     folder.mkdir()
     ranks, ranks_after = rng.choice([1, 2]), rng.choice([1, 2])
-    target, jitter = rng.randrange(total), rng.random() * 0.2
+    target, jitter = rng.randrange(total), rng.random() * (writing or 0.2)
+    if writing:
+        target = total
     job = start(folder, "killed", ranks, shots)
     while job.poll() is None and records(folder) < target:
         time.sleep(0.02)
@@ -119,11 +160,17 @@ def point(base: Path, number: int, total: int, seed: int, shots: int, whole: Pat
     os.killpg(job.pid, signal.SIGKILL)
     job.wait()
     time.sleep(0.5)  # ranks that Lightning started in the same group end too
-    kept, before = records(folder), encoded(folder, "killed")
+    kept, before, found = records(folder), encoded(folder, "killed"), left(folder / "killed")
+    if (folder / "killed").exists():
+        shutil.copytree(folder / "killed", folder / "again")
     seconds = finish(start(folder, "again", ranks_after, shots), folder, "again")
     after = encoded(folder, "again")
+    if list((folder / "again").rglob("*.part")):
+        raise RuntimeError(f"point {number}: {folder} still has unfinished files")
     row = {
         "ranks": [ranks, ranks_after],
+        "killed": "while it wrote" if writing else "while it encoded",
+        **found,
         "encoded_before": before.total(),
         "kept": kept,
         "encoded_after": after.total(),
@@ -150,8 +197,14 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(dir=args.folder) as temporary:
         base = Path(temporary)
-        seconds = finish(start(base, "whole", 1, args.shots), base, "whole")
+        job = start(base, "whole", 1, args.shots)
+        finish(job, base, "whole")
         total = records(base)
+        (base / "timed").mkdir()
+        job = start(base / "timed", "timed", 1, args.shots)
+        began = time.perf_counter()
+        writing = finish_from(job, base / "timed", total)
+        seconds = round(time.perf_counter() - began, 1)
         report = {
             "date": datetime.date.today().isoformat(),
             "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
@@ -159,10 +212,13 @@ def main() -> None:
             "clips": total,
             "batch_size": BATCH,
             "seconds_whole": seconds,
+            "seconds_of_writing": round(writing, 1),
             "points": [],
         }
         for number in range(args.points):
-            report["points"].append(point(base, number, total, args.seed, args.shots, base / "whole"))
+            report["points"].append(
+                point(base, number, total, args.seed, args.shots, base / "whole", writing * (number % 2))
+            )
             print(report["points"][-1], flush=True)
             args.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_UNFINISHED = re.compile(r"\.[0-9a-f]{8}\.part$")
 
 
 @contextmanager
@@ -21,6 +24,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote have left of `replacing` in a folder."""
+    for path in folder.glob("*.part"):
+        if _UNFINISHED.search(path.name):
+            with suppress(OSError):  # whoever may not delete it is left with it
+                path.unlink()
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from calm_pl.atomic_files import remove_unfinished
 from calm_pl.config.callbacks import CALLBACKS
 from calm_pl.config.compose import config_hash, to_yaml
 from calm_pl.config.schema import Config, ModelConfig, RunConfig
@@ -98,6 +99,8 @@ class JobRecord:
         _refuse_unwritable(self.run_dir)
         if lock:
             self._lock = RunLock(self.run_dir)
+            for folder in (self.run_dir, self.run_dir / "figures"):
+                remove_unfinished(folder)
         try:
             self._refuse_others(overwrite, kind)
         except BaseException:

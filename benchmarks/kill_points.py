@@ -2,11 +2,11 @@
 
     python benchmarks/kill_points.py --folder /scratch --points 20 --out benchmarks/results/kill_points.json
 
-Each point: a job on the bundled model and recordings is killed (SIGKILL, all its ranks), and then goes on, on one
-rank or two: at half of the points once the bank holds a random number of records, at the others while it fits
-and writes its results, predictions, figures and page. Jobs are this script itself, which writes down
-each encoded clip, once its pass is over, and calls the command line. Code, model and configurations must stay
-as they are meanwhile.
+Each point: a job on the bundled model and recordings is killed (SIGKILL, all its ranks), and then goes on,
+on one rank or two: at half of the points once the bank holds a random number of records, at the others
+while it fits and writes its results, predictions, figures and page. Jobs are this script itself, which
+writes down each encoded clip, once its pass is over, and calls the command line. Code, model and
+configurations must stay as they are meanwhile.
 """
 
 from __future__ import annotations

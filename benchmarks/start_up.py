@@ -1,7 +1,8 @@
 """Measure how long commands take to start, in CPU seconds of whole processes, and what they import.
 
 Each command is run `--runs` times after one run that does not count, and the median is kept. The job is the
-demo's with a full bank, so that neither model nor sound is needed; the others follow it.
+demo's with a full bank, so that neither model nor sound is needed; the others follow it. `predict` needs the
+model; the row "torch and the model" is what loading these takes alone.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ LOOKED_FOR = (
 )
 CLIP = "1-100032-A-0.ogg"
 QUIET = ("wandb.mode=disabled", "run.dir=run", "trainer.accelerator=cpu", "trainer.devices=1")
+LOAD = "from calm_pl import FrozenLALM; FrozenLALM.from_pretrained('bundled:tiny_lalm')"
 CODE = """
 import json, sys
 from calm_pl.commands.main import main
@@ -46,16 +48,20 @@ with open("imported.json", "w") as file:
 def commands() -> dict[str, list[str]]:
     """Command lines by name; the first fills the bank, and those that name nothing that is there fail."""
     demo = ["fit-free", "--config", "demo.yaml", *QUIET]
+    # Of questions without options, as `predict` asks: nobody knows the options of an unlabelled clip.
+    train = [*demo, "run.dir=plain", "data.n_options=0", "methods=[sav,calm]", "callbacks=[run_record]"]
     clip = str(REPO / "calm_pl" / "assets" / "esc10" / "audio" / CLIP)
     return {
         "fit-free (warm bank)": demo,
         "fit-free (warm bank, no figures, no page)": [*demo, "callbacks=[progress,run_record,predictions]"],
-        "predict (one file)": ["predict", "--classifier", "run/classifier.safetensors", clip],
+        "fit-free (warm bank, two methods)": train,
+        "torch and the model": ["-c", LOAD],
+        "predict (one file)": ["predict", "--classifier", "plain/classifier.safetensors", clip],
         "report": ["report", "run", "--no-audio"],
         "bank info": ["bank", "info", "runs/.bank"],
         "--help": ["--help"],
         "fit-free --help": ["fit-free", "--help"],
-        "predict nope.wav": ["predict", "--classifier", "run/classifier.safetensors", "nope.wav"],
+        "predict nope.wav": ["predict", "--classifier", "plain/classifier.safetensors", "nope.wav"],
         "fit-free data.root=/nope": ["fit-free", "--config", "demo.yaml", "data.root=/nope"],
     }
 
@@ -64,7 +70,7 @@ def measure(folder: Path, args: list[str]) -> tuple[float, float]:
     """Return CPU and wall seconds of one command line, from outside."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     env = {**os.environ, "PYTHONPATH": str(REPO)}
-    command = [sys.executable, str(REPO / "launch.py"), *args]
+    command = [sys.executable, *(args if args[0] == "-c" else (str(REPO / "launch.py"), *args))]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     if (done.returncode == 0) == any("nope" in arg for arg in args):
         raise RuntimeError(f"{args} ended with {done.returncode}:\n{done.stderr}")
@@ -74,6 +80,8 @@ def measure(folder: Path, args: list[str]) -> tuple[float, float]:
 
 def imports(folder: Path, args: list[str]) -> tuple[list[str], int]:
     """Return which of `LOOKED_FOR` a command line imports, and how many modules in all."""
+    if args[0] == "-c":
+        return [], 0
     code = f"import sys\nsys.argv_of_command = {args!r}\nsys.looked_for = {LOOKED_FOR!r}\n{CODE}"
     env = {**os.environ, "PYTHONPATH": str(REPO)}
     subprocess.run([sys.executable, "-c", code], cwd=folder, env=env, capture_output=True)

@@ -1,4 +1,4 @@
-"""`figures/`: a run's figures as SVG, PDF and PNG, with an `index.json` of their titles and captions."""
+"""`figures/`: a run's figures as SVG, with an `index.json` of their titles and captions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class FigureWriter(Callback):
     """Draw a run's figures after test, on rank 0, from the files that other callbacks wrote.
 
-    A figure that cannot be drawn causes a warning, and the job goes on.
+    They are SVG, light and dark, as `report.html` shows them; the command `figures` also draws PDF and PNG. A
+    figure that cannot be drawn causes a warning, and the job goes on.
 
     Args:
         run_dir: the run folder, in which `figures/` is created.
@@ -48,14 +49,14 @@ class FigureWriter(Callback):
         """Draw the run's figures; each file appears under its name only when complete, the index last."""
         if not trainer.is_global_zero:
             return
-        from calm_pl.figures.folder import draw_into
+        from calm_pl.figures.folder import IN_PAGES, draw_into
         from calm_pl.figures.run import run_drawings
         from calm_pl.figures.run_files import facts_of, write_agreement
 
         assert isinstance(pl_module, FitFreeModule)
         write_agreement(self.folder, _agreement(pl_module))  # over all rounds; the classifier is the first
         # round's
-        draw_into(self.folder, run_drawings(facts_of(read_run(self.run_dir))))
+        draw_into(self.folder, run_drawings(facts_of(read_run(self.run_dir))), IN_PAGES)
 
 
 def _agreement(module: FitFreeModule) -> dict[str, Agreement]:

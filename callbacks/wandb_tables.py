@@ -87,7 +87,7 @@ class WandbTables(Callback):
             _summarise(run, folder)
             _log_sound(run, folder, module, self.audio_clips)
             if with_figures:
-                _log_figures(run, self.run_dir)
+                _log_figures(run, folder)
             if self.classifier:
                 _keep_classifier(run, folder)
 
@@ -185,11 +185,20 @@ def _log_sound(run: Any, folder: RunFolder, module: FitFreeModule, most: int) ->
     run.log({"test/listen": table})
 
 
-def _log_figures(run: Any, run_dir: Path) -> None:
+def _log_figures(run: Any, folder: RunFolder) -> None:
+    """Draw the run's figures as PNG, which W&B shows, beside its SVG, and log them."""
     import wandb
 
-    for one in listed_figures(run_dir):
-        path = run_dir / "figures" / f"{one.name}.png"
+    from calm_pl.figures.folder import Kind, draw_into
+    from calm_pl.figures.run import run_drawings
+    from calm_pl.figures.run_files import facts_of
+
+    listed = listed_figures(folder.path)
+    drawn = {one.name for one in listed}
+    drawings = [one for one in run_drawings(facts_of(folder)) if one.name in drawn]
+    draw_into(folder.path / "figures", drawings, [Kind("light", "png")], fresh=False)
+    for one in listed:
+        path = folder.path / "figures" / f"{one.name}.png"
         if path.is_file():
             run.log({f"figures/{one.name}": wandb.Image(str(path), caption=one.title)})
 

@@ -38,6 +38,8 @@ class Kind(NamedTuple):
 
 
 USUAL = (*(Kind("light", kind) for kind in FORMATS), Kind("dark", "svg"))
+IN_PAGES = tuple(kind for kind in USUAL if kind.format == "svg")
+"""What a run's page embeds. Half of the time to draw a figure goes into its PDF and PNG."""
 
 
 def draw_into(
@@ -57,12 +59,13 @@ def draw_into(
         drawings: the figures.
         kinds: kinds of files to write for each.
         width: in inches; each figure's usual width if None.
-        fresh: delete other figures that the folder already has; otherwise keep them, and files of other
-            kinds.
+        fresh: delete other figures that the folder already has; otherwise keep them, files of other kinds,
+            and what the index says of figures that were left out.
     """
     folder = Path(folder)
-    before = {} if fresh else {entry["name"]: entry for entry in read_index(folder)["figures"]}
-    old_files = _files_of(read_index(folder))
+    old = read_index(folder)
+    before = {} if fresh else {entry["name"]: entry for entry in old["figures"]}
+    old_files = _files_of(old)
     done: dict[str, dict[str, Any]] = {}
     left_out: list[dict[str, str]] = []
     for drawing in drawings:
@@ -78,6 +81,9 @@ def draw_into(
     for name, entry in before.items():
         if name in done:
             done[name]["files"] = entry["files"] | done[name]["files"]
+    if not fresh:
+        now = {one["name"]: one for one in left_out}
+        left_out = [one for name, one in (_left_out_of(old) | now).items() if name not in done]
     index = {"figures": list((before | done).values()), "left_out": left_out}
     for file in old_files - _files_of(index):
         (folder / file).unlink(missing_ok=True)
@@ -95,6 +101,7 @@ def read_index(folder: str | Path) -> dict[str, Any]:
     try:
         index = json.loads(read_regular(Path(folder) / INDEX))
         _files_of(index)
+        _left_out_of(index)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # missing or invalid
         return {"figures": [], "left_out": []}
     return dict(index)
@@ -122,3 +129,11 @@ def _files_of(index: dict[str, Any]) -> set[str]:
     """Return the names of all files of an index, except those with a folder in them."""
     names = {str(file) for entry in index["figures"] for file in entry["files"].values()}
     return {name for name in names if Path(name).name == name}
+
+
+def _left_out_of(index: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the entries of figures that were left out, by name."""
+    return {
+        str(one["name"]): {"name": str(one["name"]), "reason": str(one["reason"])}
+        for one in index["left_out"]
+    }

@@ -69,7 +69,17 @@ def test_more_kinds_join_those_that_are_there(tmp_path):
     assert files(tmp_path) == ["index.json", "one-dark.png", "one.svg", "two.svg"]
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"figures": [{"files": "x"}]}', '{"figures": 3}'])
+def test_what_was_left_out_is_known_until_it_is_drawn(tmp_path):
+    draw_into(tmp_path, [LeftOut("one", "no data"), LeftOut("two", "not there"), drawing("three")])
+    index = draw_into(tmp_path, [drawing("one"), LeftOut("three", "gone")], USUAL[:1], fresh=False)
+    assert [one["name"] for one in index["figures"]] == ["three", "one"]
+    assert {one["name"]: one["reason"] for one in index["left_out"]} == {"two": "not there", "three": "gone"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"figures": [], "left_out": ["x"]}', '{"figures": [{"files": "x"}]}', '{"figures": 3}'],
+)
 def test_an_index_that_is_none(tmp_path, content):
     (tmp_path / "index.json").write_text(content)
     assert read_index(tmp_path) == {"figures": [], "left_out": []}

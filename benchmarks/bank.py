@@ -2,6 +2,7 @@
 
     python benchmarks/bank.py --folder /scratch --clips 100000 --out benchmarks/results/bank.json
     python benchmarks/bank.py --folder /scratch --in-turn --out benchmarks/results/bank_in_turn.json
+    python benchmarks/bank.py --folder /scratch --million --out benchmarks/results/bank_million.json
 
 Synthetic clips; each phase in a process of its own, so that its peak memory is its own. Rates: MB/s (1e6)
 of vectors. "Cold" means that the files were dropped from the page cache before. All is deleted at the end.
@@ -124,19 +125,17 @@ def write_bank(setup: Setup) -> dict[str, Any]:
 
 
 def write_in_turn(setup: Setup) -> dict[str, Any]:
-    """Plain file and bank in turn, so that both meet the same disk; rates of each round."""
-    rates: dict[str, list[float]] = {"plain_fsync_each_batch": [], "bank": [], "bank_unmerged": []}
-    block = np.random.default_rng(0).bytes(setup.batch * setup.clip_bytes)
+    """Plain file and bank in turn, so that both meet the same disk; rates of each round.
+
+    `bank_unmerged` writes one small shard per batch and waits for the disk at none.
+    """
+    names = ("plain_one_fsync", "plain_fsync_each_batch", "bank", "bank_unmerged")
+    rates: dict[str, list[float]] = {name: [] for name in names}
     base_NHD = torch.randn(setup.batch, setup.heads, setup.dim).to(torch.float16)
     total = setup.clips * setup.clip_bytes
     for _ in range(ROUNDS):
-        start = time.perf_counter()
-        with (setup.folder / "plain").open("wb", buffering=0) as file:
-            for _ in range(setup.clips // setup.batch):
-                file.write(block)
-                os.fsync(file.fileno())
-        rates["plain_fsync_each_batch"].append(rate(total, time.perf_counter() - start))
-        (setup.folder / "plain").unlink()
+        for name, found in write_plain(setup, total).items():
+            rates[f"plain_{name}"].append(found)
         for name, merge_count in (("bank", 32), ("bank_unmerged", 10**9)):
             bank = HeadBank(setup.folder / name, merge_count=merge_count)
             start = time.perf_counter()
@@ -147,6 +146,32 @@ def write_in_turn(setup: Setup) -> dict[str, Any]:
             rates[name].append(rate(total, time.perf_counter() - start))
             shutil.rmtree(setup.folder / name)
     return {"mb_per_second": rates}
+
+
+def open_million(setup: Setup) -> dict[str, Any]:
+    """Open a bank of 10^6 records in shards of 512, as merging leaves them, and look all of them up.
+
+    Their vectors have two values: opening reads none.
+    """
+    folder, total, each = setup.folder / "million", 10**6, 512
+    with HeadBank(folder, shard_bytes=0) as bank:
+        for first in range(0, total, each):
+            count = min(each, total - first)
+            keys = [key(i) for i in range(first, first + count)]
+            vectors_NHD = torch.zeros(count, 1, 2, dtype=torch.float16)
+            bank.append(Records(keys, vectors_NHD, torch.zeros(count, 4), [{}] * count), IDENTITY)
+    keys = [key(i) for i in range(total)]
+    cpu, start = time.process_time(), time.perf_counter()
+    bank = HeadBank(folder)
+    opened = time.perf_counter()
+    assert bank.find(keys).present_N.all()
+    end = time.perf_counter()
+    return {
+        "shards": len(list((folder / "shards").iterdir())),
+        "open_seconds": round(opened - start, 2),
+        "find_seconds": round(end - opened, 2),
+        "cpu_seconds": round(time.process_time() - cpu, 2),
+    }
 
 
 def drop_cache(setup: Setup) -> None:
@@ -288,6 +313,7 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--in-turn", action="store_true", help="only compare writing, in short turns")
+    parser.add_argument("--million", action="store_true", help="only open and look up 10^6 records")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
@@ -307,6 +333,8 @@ def main() -> None:
     try:
         if args.in_turn:
             record["write_in_turn"] = alone(write_in_turn, setup)
+        elif args.million:
+            record["million"] = alone(open_million, setup)
         else:
             measure_all(setup, record)
     finally:

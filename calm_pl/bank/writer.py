@@ -73,12 +73,13 @@ class ShardWriter:
         vectors: Iterable[Any],
         generation: int = 0,
         replaces: Sequence[str] = (),
+        flush: bool = True,
     ) -> Path:
         """Write a shard and record it in the journal; see `write_shard`."""
         make_bank(self.folder)
         stem = self.folder / "shards" / f"{self.name}-{self._count:06d}"
         self._count += 1
-        path = write_shard(stem, kind, rows, vectors, generation, list(replaces))
+        path = write_shard(stem, kind, rows, vectors, generation, list(replaces), flush)
         note(self.folder, self.name, {path.name: len(rows.keys)})
         return path
 

@@ -77,9 +77,15 @@ def record_crc(key: bytes, options: bytes, meta: bytes, vectors: Any) -> int:
 
 
 def write_shard(
-    stem: Path, kind: Kind, rows: Rows, vectors: Iterable[Any], generation: int, replaces: list[str]
+    stem: Path,
+    kind: Kind,
+    rows: Rows,
+    vectors: Iterable[Any],
+    generation: int,
+    replaces: list[str],
+    flush: bool = True,
 ) -> Path:
-    """Write a shard, flush it to disk and give it its name.
+    """Write a shard and give it its name.
 
     Args:
         stem: folder and start of the name, unique to this shard.
@@ -88,6 +94,8 @@ def write_shard(
         vectors: their vectors in the same order, as buffers.
         generation: how many times these records were merged.
         replaces: names of the shards whose records it takes over.
+        flush: wait until it is on the disk. Without, it is in the system's memory: it survives the process,
+            not a power failure.
 
     Raises:
         OSError: it could not be written; no partial file is left.
@@ -105,14 +113,30 @@ def write_shard(
             for block in rows.meta:
                 file.write(block)
             file.flush()
-            os.fsync(file.fileno())
+            if flush:
+                os.fsync(file.fileno())
         _rename(part, path)
     except BaseException:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if flush:
+        sync_folder(path.parent)
     return path
+
+
+def flush_shard(path: Path) -> None:
+    """Wait until a shard that was written without `flush` is on the disk.
+
+    Raises:
+        OSError: it could not be written, or another process removed it.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync_folder(path.parent)
 
 
 def _head(kind: Kind, rows: Rows, generation: int, replaces: list[str]) -> bytes:

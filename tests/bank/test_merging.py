@@ -1,5 +1,7 @@
 """Small shards become large ones; several hands may do it at once."""
 
+import os
+
 import numpy as np
 import pytest
 from made_records import IDENTITY, key, records, same, shards
@@ -54,6 +56,24 @@ def test_large_shards_are_left_alone(tmp_path):
     assert len(shards(tmp_path)) == 2
     bank.close()
     assert len(shards(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(("count", "large"), [(1, False), (3, False), (4, False), (5, False), (2, True)])
+def test_once_closed_every_shard_is_on_the_disk(tmp_path, monkeypatch, count, large):
+    flushed, fsync = set(), os.fsync
+
+    def remember(descriptor):
+        flushed.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", remember)
+    bank = HeadBank(tmp_path, merge_count=4, shard_bytes=0 if large else 2**28)
+    for n in range(count):
+        bank.append(records([n]), IDENTITY)
+        there = [path.stat().st_ino in flushed for path in shards(tmp_path)]
+        assert sum(there) == (n + 1 if large else (n + 1) // 4)  # those that wait to be merged are not
+    bank.close()
+    assert {path.stat().st_ino for path in shards(tmp_path)} <= flushed
 
 
 def test_the_age_of_a_record_survives(tmp_path):

@@ -29,7 +29,6 @@ from calm_pl.data.loading.batches import ClipDataset, Collator, MediaRule
 from calm_pl.data.questions.clips import Clip, Query
 from calm_pl.data.questions.prompts import Questioner
 from calm_pl.media import load_audio
-from calm_pl.models.heads import last_positions
 
 _ESPEAK_ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-029")
 _ESPEAK_VARIANTS = ("m1", "m3", "m7", "f1", "f2", "f4")
@@ -61,6 +60,7 @@ class Encoded(NamedTuple):
     Attributes:
         heads_NHD: head vectors, float32.
         hidden_NE: the last layer's hidden state at the last prompt token, after the decoder's norm.
+        tower_N2E: mean and standard deviation of the audio tower's states.
         label_N: true class.
         allowed_NC: classes that the answer is chosen among: all, but for sets of several labels a clip, where
             they are four options of which one is present.
@@ -71,6 +71,7 @@ class Encoded(NamedTuple):
 
     heads_NHD: torch.Tensor
     hidden_NE: torch.Tensor
+    tower_N2E: torch.Tensor
     label_N: torch.Tensor
     allowed_NC: torch.Tensor
     cluster_N: torch.Tensor
@@ -201,22 +202,17 @@ def encode(lalm: FrozenLALM, clips: ClipSet, n_options: int, batch: int = 16) ->
     preparer = lalm.preparer
     data = ClipDataset(queries, MediaRule(preparer.sample_rate, preparer.max_seconds))
     collate = Collator(queries, preparer, torch.tensor([batch]))
-    states: list[torch.Tensor] = []
-    handle = lalm.model.get_decoder().norm.register_forward_hook(
-        lambda module, args, output: states.append(output)
-    )
-    heads, hidden = [], []
+    outputs = []
     for start in tqdm(range(0, len(queries), batch), desc=f"{n_options} options", file=sys.stderr):
         (inputs, _), *_ = collate([data[i] for i in range(start, min(start + batch, len(queries)))]).passes
-        heads.append(lalm(inputs).vectors_NHD.float())
-        last_N = last_positions(inputs["attention_mask"], 1)[:, 0]
-        hidden.append(states.pop()[torch.arange(len(last_N)), last_N].float())
-    handle.remove()
+        outputs.append(lalm(inputs, tower=True))
     groups = sorted({clip.groups[0] for clip in clips.clips})
     place = {group: i for i, group in enumerate(groups)}
     return Encoded(
-        torch.cat(heads),
-        torch.cat(hidden),
+        *(
+            torch.cat([getattr(one, part) for one in outputs]).float()
+            for part in ("vectors_NHD", "hidden_NE", "tower_N2E")
+        ),
         torch.tensor([clips.classes.index(clip.labels[0]) for clip in clips.clips]),
         allowed_NC,
         torch.tensor([place[clip.groups[0]] for clip in clips.clips]),

@@ -17,6 +17,7 @@ from calm_pl.validation import Rule, above_zero, as_in, at_least, one_of, settin
 from calm_pl.voters.settings import CalmSettings, SavSettings
 
 PRIOR_METHOD = "calm_auto_zero_shot"  # as in calm_pl.evaluation.prior, which needs torch
+TRANSDUCTIVE_METHOD = "gda_transductive"  # as in calm_pl.evaluation.transductive
 _CALLBACKS = (
     "progress",
     "run_record",

@@ -110,6 +110,7 @@ class RoundQuery:
         voters: Sequence[HeadVoter],
     ) -> None:
         self.number = number
+        self.index_n = batch.index_N[rows]
         self.options_nO = batch.options_NO[rows]
         self.scores_nO = encoded.options_NO[rows]
         self.num_classes = len(task.classes)
@@ -168,7 +169,7 @@ class Contender(Source):
         reads: what it reads of each clip.
         may_abstain: whether it may predict class C, which means no prediction.
         scored_by: how options must be scored for it; None if it does not read their scores.
-        searches_query: whether it needs a first pass over the query to choose settings.
+        searches_query: whether it needs a first pass over the query, before it predicts any of it.
         fitted: the fitted voters by round, if a classifier file can store them.
         refitted: a voter fitted on the support of all rounds, where one was asked for.
     """
@@ -199,7 +200,7 @@ class Contender(Source):
         """Process a query batch in the first pass, before any prediction."""
 
     def choose(self) -> None:
-        """Choose settings after the first pass; every rank must call this."""
+        """Choose settings, or answers, after the first pass; every rank must call this."""
 
 
 class ZeroShot(Contender):

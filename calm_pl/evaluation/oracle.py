@@ -1,4 +1,4 @@
-"""The additional pass over the query set for `voter.select=oracle`."""
+"""The additional pass over the query set for `voter.select=oracle` and transductive methods."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from calm_pl.evaluation.module import FitFreeModule
 
 
 class OraclePass(LightningModule):
-    """Module whose `trainer.test` lets oracle contenders select their settings on the query set.
+    """Module whose `trainer.test` lets contenders see the whole query set before they predict any of it.
 
     Args:
         fitted: the module, after validation.
@@ -27,7 +27,7 @@ class OraclePass(LightningModule):
 
     @property
     def is_needed(self) -> bool:
-        """Whether any contender selects settings on the query set."""
+        """Whether any contender needs the whole query set first."""
         return bool(self._searching)
 
     def on_test_epoch_start(self) -> None:
@@ -36,7 +36,7 @@ class OraclePass(LightningModule):
         self.fitted.query.begin(self.trainer)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Evaluate every setting in every round."""
+        """Show each contender the batch, in every round."""
         encoded = self.fitted.query.encode(batch)
         if encoded is None:
             return
@@ -45,7 +45,7 @@ class OraclePass(LightningModule):
                 one.search(query, batch.label_N[rows])
 
     def on_test_epoch_end(self) -> None:
-        """Let the oracles choose."""
+        """Let the contenders choose."""
         for one in self._searching:
             one.choose()
         data: FewShotDataModule | None = getattr(self.trainer, "datamodule", None)

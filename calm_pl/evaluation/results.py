@@ -13,7 +13,7 @@ from calm_pl.evaluation.odd_clips import counts, kinds_of, odd_clips
 from calm_pl.evaluation.predictions import by_subset, calibration_error
 from calm_pl.evaluation.pseudo_labelled import pseudo_fit
 from calm_pl.functional.selection import Setting
-from calm_pl.methods.table import ORACLE_SUFFIX
+from calm_pl.methods.table import METHODS, ORACLE_SUFFIX
 from calm_pl.metrics import MethodResult
 from calm_pl.pseudo.reporting import summary
 
@@ -30,6 +30,7 @@ def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[st
             | {"ece": round(calibration_error(module.task, module.predictions, m), 6)}
             | _failures(name, result, module)
             | _settings(name, module)
+            | _transductive(name)
             for m, (name, result) in enumerate(module.results.items())
         },
         "positive": None if module.task.positive is None else module.task.classes[module.task.positive],
@@ -150,6 +151,12 @@ def _settings(name: str, module: FitFreeModule) -> dict[str, Any]:
         "chosen_on": "query" if oracle else "support",
         "settings": [dict(zip(Setting._fields, values, strict=True)) for values in chosen],
     }
+
+
+def _transductive(name: str) -> dict[str, Any]:
+    """Return the mark of a method that looks at the query as a whole."""
+    row = METHODS.get(name)
+    return {"transductive": True} if row is not None and row.transductive else {}
 
 
 def _breakdown(module: FitFreeModule) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calm_pl.config.schema import PRIOR_METHOD, Config
+from calm_pl.config.schema import PRIOR_METHOD, TRANSDUCTIVE_METHOD, Config
 from calm_pl.jobs.opened import Job, opened
 from calm_pl.jobs.parts import build_pseudo, refuse_no_options, voters_of
 
@@ -29,6 +29,7 @@ def fit_free(config: Config, quiet: bool = True) -> Job | None:
             oracle=config.voter.select == "oracle",
             pseudo=build_pseudo(config, job.data, task, voters_of(config)),
             prior=PRIOR_METHOD in config.methods,
+            transductive=TRANSDUCTIVE_METHOD in config.methods,
         )
         module = FitFreeModule(job.lalm, evaluated, task, job.policy, refit=config.run.refit)
         if not job.run(module):

@@ -55,6 +55,8 @@ class Method:
         rank: order of preference in `predict` and figures, 1 first; None if never chosen.
         head_map: order among the methods whose reliabilities and weights the report draws; None if it has
             none.
+        transductive: whether its prediction for a query clip depends on the other query clips; its title must
+            say so.
         package: a package that only this method needs; empty if none.
         extra: the extra that installs the package.
     """
@@ -71,6 +73,7 @@ class Method:
     stored: bool = False
     rank: int | None = None
     head_map: int | None = None
+    transductive: bool = False
     package: str = ""
     extra: str = ""
 
@@ -84,6 +87,10 @@ class Method:
             raise ValueError(
                 "Expected a method's key to have only lower-case letters, digits and underscores, and not to"
                 f" end in {ORACLE_SUFFIX}, but got {self.key!r}."
+            )
+        if self.transductive and "transductive" not in self.title:
+            raise ValueError(
+                f"Expected the title of {self.key} to say that it is transductive, but got {self.title!r}."
             )
         if self.voter is not None and not re.fullmatch(r"[\w.]+:\w+", self.voter):
             raise ValueError(f"Expected the voter of {self.key} as 'module:Class', but got {self.voter!r}.")
@@ -211,6 +218,13 @@ METHODS = MethodTable(
             voter="calm_pl.voters:Gda",
             stored=True,
             rank=3,
+        ),
+        Method(
+            "gda_transductive",
+            "GDA, transductive",
+            "GDA estimated from the support and the unlabelled query together.",
+            needs=("gda",),
+            transductive=True,
         ),
         Method(
             "head_gda",

@@ -122,7 +122,17 @@ _TAKEN = (
     *("case", "method", "chosen", "fold", "draw", "shots", "heads", "n_support", "n", "hash", "ece"),
     *("tau_p", "tau_w", "top_k", "score", "reliability", "weight_map", "shrinkage", "reliability_split"),
     *("sav_top_k", "heldout_shots", "n_options", "candidates", "last_n_tokens"),
-    *("ci95", "ci95_parts", "sd", "rounds", "answered_by", "chosen_on", "settings", "parse_failure_rate"),
+    *(
+        "ci95",
+        "ci95_parts",
+        "sd",
+        "rounds",
+        "answered_by",
+        "transductive",
+        "chosen_on",
+        "settings",
+        "parse_failure_rate",
+    ),
 )
 """Keys in use: other columns of `sweep.csv` and other entries of a method in `results.json`."""
 

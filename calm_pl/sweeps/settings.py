@@ -17,7 +17,7 @@ from calm_pl.config.compose import checked, compose, config_hash
 from calm_pl.config.cross_faults import cross_faults
 from calm_pl.config.schema import Config, VoterConfig
 from calm_pl.errors import ConfigError
-from calm_pl.methods import METHODS, Reads
+from calm_pl.methods import METHODS, Method, Reads
 from calm_pl.metrics.info import METRICS
 from calm_pl.sweeps.table import NOT_VARIED
 
@@ -213,12 +213,22 @@ def _faults_together(job: SweepJob) -> list[str]:
             if name in METHODS and METHODS[name].reads in _UNKEPT
         )
         faults |= dict.fromkeys(
+            f"methods: {name} looks at the query as a whole, which a sweep does not; evaluate it with"
+            " fit-free"
+            for name in one.methods
+            if name in METHODS and METHODS[name].transductive
+        )
+        faults |= dict.fromkeys(
             f"methods: {name} reads zero-shot answers about the support, which a sweep does not keep;"
             " evaluate it with fit-free"
             for name in one.methods
-            if name in METHODS and METHODS[name].reads is Reads.HEADS and METHODS[name].voter is None
+            if name in METHODS and METHODS[name].reads is Reads.HEADS and _needs_answers(METHODS[name])
         )
     return list(faults)
+
+
+def _needs_answers(row: Method) -> bool:
+    return row.voter is None and not row.transductive
 
 
 def _cannot(path: str, before: str) -> str:

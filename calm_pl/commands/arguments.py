@@ -74,6 +74,7 @@ def read_config(
     argv: Sequence[str],
     load: Callable[[Sequence[str], Sequence[str]], Settings],
     example: str = "--config demo.yaml",
+    show: Callable[[Any], str] | None = None,
 ) -> tuple[argparse.Namespace, Settings | None]:
     """Parse a command line and compose its configuration, or only print it for `--print-config`.
 
@@ -82,6 +83,7 @@ def read_config(
         argv: the command line.
         load: composes files and overrides.
         example: example of a configuration, for a command line without one.
+        show: returns what `--print-config` prints; the configuration as YAML if None.
 
     Returns:
         The arguments and the configuration; None if it was printed and nothing is left to do.
@@ -97,6 +99,6 @@ def read_config(
     limit = getattr(args, "limit", None)
     config = load(args.config, [*args.overrides, *([] if limit is None else [f"data.limit={limit}"])])
     if args.print_config:
-        print(to_yaml(config), end="")
+        print((show or to_yaml)(config), end="")
         return args, None
     return args, config

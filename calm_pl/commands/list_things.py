@@ -17,6 +17,7 @@ _EXAMPLES = """\
   {program} models
   {program} benchmarks
   {program} sweeps
+  {program} suites
   {program} models --json
 """
 
@@ -90,6 +91,13 @@ def read_sweeps() -> dict[str, str]:
     return {name: _first_comment(config_dir() / name) for name in shipped_sweeps()}
 
 
+def read_suites() -> dict[str, str]:
+    """Return what each shipped suite evaluates, by the name that `--config` accepts."""
+    from calm_pl.config.layers import config_dir, shipped_suites
+
+    return {name: _first_comment(config_dir() / name) for name in shipped_suites()}
+
+
 def show_sweeps(content: dict[str, str]) -> None:
     """Print a line per sweep."""
     width = max(map(len, content), default=0)
@@ -104,5 +112,6 @@ def _first_comment(path: Path) -> str:
 LISTINGS = {
     "benchmarks": Listing("supported data sets", read_benchmarks, show_benchmarks),
     "sweeps": Listing("the paper's ablations, for the command `sweep`", read_sweeps, show_sweeps),
+    "suites": Listing("several benchmarks and models, for the command `fit-free`", read_suites, show_sweeps),
     "models": Listing("families of audio language models", read_models, show_models),
 }

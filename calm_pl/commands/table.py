@@ -12,6 +12,7 @@ _EXAMPLES = """\
   {program} runs/*                              methods as rows, benchmarks as columns
   {program} runs                                every finished run below runs/
   {program} runs/* --format latex > table.tex   for \\input in a paper, with booktabs
+  {program} runs/paper --published              a suite, beside published numbers
   {program} runs/a --detailed                   every metric of one run, with 95 % intervals
 """
 
@@ -30,12 +31,17 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     )
     command.add_argument("--format", choices=_FORMATS, default=_FORMATS[0], help="default: terminal")
     command.add_argument("--detailed", action="store_true", help="show every metric, with 95 %% intervals")
+    command.add_argument(
+        "--published",
+        action="store_true",
+        help="show the paper's numbers beside those of the same benchmark, model and method",
+    )
     command.add_argument("--debug", action="store_true", help="show the traceback of an error")
     args = command.parse_args(list(argv))
     from calm_pl.report.overview import overview
     from calm_pl.runs import find_runs
 
-    table = overview(find_runs(args.runs), args.detailed)
+    table = overview(find_runs(args.runs), args.detailed, args.published)
     if args.format == "terminal":
         from calm_pl.report.overview_terminal import print_overview
 

@@ -61,11 +61,24 @@ def load_config(files: Sequence[str], overrides: Sequence[str], schema: type = C
 
 
 def compose(
-    schema: type[Schema], files: Sequence[str], overrides: Sequence[str], faults: list[str]
+    schema: type[Schema],
+    files: Sequence[str],
+    overrides: Sequence[str],
+    faults: list[str],
+    more: Sequence[DictConfig] = (),
 ) -> Schema:
-    """Compose a schema with further sections, as `load_config`; problems are collected, not raised."""
+    """Compose a schema with further sections, as `load_config`; problems are collected, not raised.
+
+    Args:
+        schema: see there, as `files` and `overrides`.
+        files: before `more`.
+        overrides: after `more`.
+        faults: problems are added to them.
+        more: layers that were read already.
+    """
     layers = [layer for name in files if (layer := read_file(name, schema, faults)) is not None]
     unread = bool(faults)  # what an unreadable file would have set is unknown
+    layers += more
     layers += [layer for text in overrides if (layer := read_override(text, schema, faults)) is not None]
     raw = _resolved(schema, layers, faults)
     plugins = raw.get("plugins")

@@ -29,21 +29,33 @@ def shipped_sweeps() -> list[str]:
     return sorted(f"sweeps/{path.name}" for path in config_dir().glob("sweeps/*.yaml"))
 
 
+def shipped_suites() -> list[str]:
+    """Return the names of the shipped suites, as `--config` takes them."""
+    return sorted(f"suites/{path.name}" for path in config_dir().glob("suites/*.yaml"))
+
+
+def find_file(name: str) -> Path | None:
+    """Return the file that a path or the name of a shipped configuration means; None if there is none."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    named = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
+    shipped = config_dir() / named
+    known = (*shipped_configs(), *shipped_sweeps(), *shipped_suites())
+    return shipped if shipped.is_file() and named in known else None
+
+
 def read_file(name: str, schema: type, faults: list[str]) -> DictConfig | None:
     """Read a file by path, or by the name of a shipped configuration."""
-    path = Path(name)
-    if not path.is_file():
-        named = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
-        shipped = config_dir() / named
-        if not shipped.is_file() or named not in (*shipped_configs(), *shipped_sweeps()):
-            near = difflib.get_close_matches(name, [*shipped_configs(), *shipped_sweeps()], 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            faults.append(
-                f"--config {name}: no such file, and not among the shipped"
-                f" {', '.join(shipped_configs())}{hint}"
-            )
-            return None
-        path = shipped
+    path = find_file(name)
+    if path is None:
+        known = [*shipped_configs(), *shipped_sweeps(), *shipped_suites()]
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        faults.append(
+            f"--config {name}: no such file, and not among the shipped {', '.join(shipped_configs())}{hint}"
+        )
+        return None
     try:
         layer = OmegaConf.load(path)
     except Exception as error:  # yaml and omegaconf raise many types; each says what is wrong and where

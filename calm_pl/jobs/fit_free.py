@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from calm_pl.config.schema import PRIOR_METHOD, TRANSDUCTIVE_METHOD, Config
 from calm_pl.jobs.opened import Job, opened
 from calm_pl.jobs.parts import build_pseudo, refuse_no_options, voters_of
 
+if TYPE_CHECKING:
+    from calm_pl.models.deferred import DeferredLALM
 
-def fit_free(config: Config, quiet: bool = True) -> Job | None:
+
+def fit_free(
+    config: Config, quiet: bool = True, model_of: Callable[[Config], DeferredLALM] | None = None
+) -> Job | None:
     """Run a job on this process, or on the ranks that Lightning starts, and print its table.
+
+    Args:
+        config: the configuration.
+        quiet: suppress routine output.
+        model_of: builds the model, if several jobs share it; None builds its own.
 
     Returns:
         the job, on the rank that prints; else None.
@@ -16,7 +29,9 @@ def fit_free(config: Config, quiet: bool = True) -> Job | None:
     Raises:
         CalmError: anything the user can fix.
     """
-    with opened(config, quiet, prepare=lambda data: refuse_no_options(config, data)) as job:
+    with opened(
+        config, quiet, prepare=lambda data: refuse_no_options(config, data), model_of=model_of
+    ) as job:
         from calm_pl.evaluation.lineup import contenders
         from calm_pl.evaluation.module import FitFreeModule
         from calm_pl.report.terminal import print_results

@@ -94,6 +94,7 @@ def opened(
     record: JobRecord | None = None,
     prepare: Callable[[FewShotDataModule], None] | None = None,
     lock: bool = True,
+    model_of: Callable[[Config], DeferredLALM] | None = None,
 ) -> Iterator[Job]:
     """Open a job on this process, or on a rank that Lightning started; close its bank at the end.
 
@@ -103,6 +104,7 @@ def opened(
         record: that of a job of which this one is a part; opened from the configuration where None.
         prepare: what is done to the data, or asked of them, before the model is touched.
         lock: keep other jobs out of the run folder; not where nothing of value is written there.
+        model_of: builds the model, if several jobs share it; None builds its own.
 
     Raises:
         CalmError: anything the user can mend.
@@ -113,7 +115,7 @@ def opened(
 
     own = None if record is not None else open_record(config, lock)
     try:
-        with _opened(config, record or own, prepare) as job:
+        with _opened(config, record or own, prepare, model_of) as job:
             yield job
     finally:
         if own is not None:
@@ -122,7 +124,10 @@ def opened(
 
 @contextmanager
 def _opened(
-    config: Config, record: JobRecord | None, prepare: Callable[[FewShotDataModule], None] | None
+    config: Config,
+    record: JobRecord | None,
+    prepare: Callable[[FewShotDataModule], None] | None,
+    model_of: Callable[[Config], DeferredLALM] | None,
 ) -> Iterator[Job]:
     from calm_pl.jobs.parts import build_data, build_model, open_bank
 
@@ -130,7 +135,7 @@ def _opened(
     data = build_data(config)  # first: a wrong root shows in a moment, a 7B takes a minute to load
     if prepare is not None:
         prepare(data)
-    lalm = build_model(config)
+    lalm = (model_of or build_model)(config)
     data.preparer = lalm.preparer
     data.bank = open_bank(config, lalm)
     try:

@@ -14,6 +14,7 @@ from calm_pl.methods.table import ORACLE_SUFFIX
 from calm_pl.metrics.info import METRICS, MetricInfo, kinds_in
 from calm_pl.metrics.intervals import Interval
 from calm_pl.report.comparison import difference_between, names_of, shared_questions
+from calm_pl.report.published import published, source
 from calm_pl.report.results import metrics_of
 from calm_pl.runs.entries import deviation_of, model_of, setting_of, varied
 from calm_pl.runs.folder import LIMITED, RunFolder
@@ -134,7 +135,7 @@ class _Slot:
         }
 
 
-def overview(runs: Sequence[RunFolder], detailed: bool = False) -> Overview:
+def overview(runs: Sequence[RunFolder], detailed: bool = False, beside: bool = False) -> Overview:
     """Arrange runs in one table.
 
     A column holds the runs of a benchmark with the same classes, shots, options, folds and limit. Runs that
@@ -143,6 +144,7 @@ def overview(runs: Sequence[RunFolder], detailed: bool = False) -> Overview:
     Args:
         runs: one or more.
         detailed: show every metric of the tasks, with intervals, instead of the one that decides.
+        beside: behind the metric that decides, a column of published numbers, where there are any.
 
     Raises:
         RunError: a run has no metric that decides.
@@ -164,6 +166,8 @@ def overview(runs: Sequence[RunFolder], detailed: bool = False) -> Overview:
                 mark = marked.get(key, Mark.NONE) if metric == slot.metric else Mark.NONE
                 entry = entries[key][1] if key in entries else None
                 cells[key].append(None if entry is None else _value(entry, metric, detailed, mark))
+            if beside and metric == slot.metric:
+                remarks += _published(slot, columns, details, cells)
     rows = tuple(Row(models[key[0]], METHODS.title(key[1]), tuple(cells[key])) for key in keys)
     one_model = [f"Model: {models[keys[0][0]]}."] if len(models) == 1 else []
     return Overview(
@@ -171,6 +175,23 @@ def overview(runs: Sequence[RunFolder], detailed: bool = False) -> Overview:
         rows,
         (*one_model, *_how(slots, detailed), *map(_told, slots), *dict.fromkeys(remarks)),
     )
+
+
+def _published(
+    slot: _Slot, columns: list[Column], details: str, cells: dict[_Key, list[Value | None]]
+) -> list[str]:
+    """Add the column of published numbers, unless there are none; return what must be said of them."""
+    found = {key: published(slot.benchmark, slot.metric.key, key[0][0], key[1]) for key in slot.entries}
+    if all(value is None for value in found.values()):
+        return [f"{slot.benchmark}, {slot.metric.title}: no published numbers are known for these models."]
+    columns.append(Column(slot.benchmark, "published", details))
+    for key, row in cells.items():
+        value = found.get(key)
+        row.append(None if value is None else Value(value, None, None, Mark.NONE))
+    return [
+        f"Published: {source()}; its draws, distractors and prompts are not known, so that differences of a"
+        " few points mean little."
+    ]
 
 
 def _slots(runs: Sequence[RunFolder]) -> list[_Slot]:

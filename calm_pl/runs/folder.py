@@ -19,6 +19,8 @@ from calm_pl.runs.predictions import PREDICTIONS_HASH, RunPredictions, predictio
 from calm_pl.runs.result_rules import fault_of
 
 RESULTS = "results.json"
+SUITE = "suite.json"
+"""The file of a suite: its runs in the order of its table."""
 """The file that a run writes last."""
 _MASK = "mask.safetensors"  # `fit-mask` leaves a RESULTS of another kind beside it
 LIMITED = "limited: not a result"
@@ -134,15 +136,27 @@ def find_runs(paths: Iterable[str | Path]) -> list[RunFolder]:
     """Read run folders, each once, without their predictions yet.
 
     Args:
-        paths: run folders, or folders of run folders, of which those without a finished run are passed over.
+        paths: run folders, or folders of run folders, of which those without a finished run are passed over;
+            those of a suite come in its order, others by name.
 
     Raises:
         RunError: a path is neither.
     """
     found: dict[Path, RunFolder] = {}
     for path in map(Path, paths):
-        inside = [] if (path / RESULTS).exists() else sorted(path.glob(f"*/{RESULTS}"))
+        inside = [] if (path / RESULTS).exists() else _in_order(path, sorted(path.glob(f"*/{RESULTS}")))
         folders = [one.parent for one in inside if not (one.parent / _MASK).exists()] or [path]
         for folder in folders:
             found.setdefault(folder.resolve(), read_results(folder))
     return list(found.values())
+
+
+def _in_order(folder: Path, files: list[Path]) -> list[Path]:
+    """Return files of runs, those of a suite first and in its order."""
+    try:
+        names = list(map(str, json.loads(read_regular(folder / SUITE))["runs"]))
+    except (OSError, ValueError, KeyError, TypeError):  # no suite, or a damaged file, which only sorts
+        return files
+    return sorted(
+        files, key=lambda file: names.index(file.parent.name) if file.parent.name in names else len(names)
+    )

@@ -14,6 +14,7 @@ from omegaconf import MISSING
 
 from calm_pl.config.callbacks import CALLBACKS
 from calm_pl.config.schema import Config
+from calm_pl.config.suite import SuiteSettings
 from calm_pl.methods import METHODS
 from calm_pl.validation import type_name
 
@@ -39,7 +40,7 @@ class Setting(NamedTuple):
 def settings_tables() -> str:
     """Markdown: a table a section."""
     parts = []
-    for path, schema in sections():
+    for path, schema in (*sections(), ("suite.", SuiteSettings)):
         rows = [
             f"| `{one.path}` | {_cell(one.value)} | {f'`{one.default}`' if one.default else 'required'}"
             f" | {_cell(one.description)} |"

@@ -18,7 +18,7 @@ def deviation_of(entry: Mapping[str, Any], metric: str) -> float | None:
 def varied(entry: Mapping[str, Any]) -> str | None:
     """Return what the standard deviations are over, `draws` or `folds`; None if there is one of each."""
     rounds = entry.get("rounds", ())
-    return next((f"{over}s" for over in ("draw", "fold") if len({one[over] for one in rounds}) > 1), None)
+    return next((f"{over}s" for over in ("draw", "fold") if len({one.get(over) for one in rounds}) > 1), None)
 
 
 def model_of(run: RunFolder) -> tuple[str, str]:

@@ -33,11 +33,11 @@ class Rules:
         return {**self.document["$defs"][reference.removeprefix("#/$defs/")], **schema}
 
     def fits(self, schema: Schema, value: Any) -> bool:
-        """Return whether a value obeys; NaN, which JSON does not have, stands for null."""
+        """Return whether a value obeys; NaN, which JSON does not have, stands for a number that is null."""
         schema = self.resolved(schema)
-        if isinstance(value, float) and math.isnan(value):
-            value = None
         kinds = _kinds(schema)
+        if isinstance(value, float) and math.isnan(value):
+            return not kinds or {"number", "null"} <= set(kinds)
         if kinds and not any(_is_a(kind, value) for kind in kinds):
             return False
         if "enum" in schema and value not in schema["enum"]:

@@ -2,9 +2,12 @@
 
 import csv
 import json
+import os
 import random
 import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from conftest import make_esc50
@@ -142,5 +145,34 @@ def test_a_rank_that_is_killed_ends_the_other(start, tmp_path, victim):
     job.ranks[victim].kill()
     done = job.wait(60)
     assert done.statuses[victim] == -signal.SIGKILL
-    assert done.statuses[1 - victim] not in (0, None)
+    assert done.statuses[1 - victim] == 1
+    assert f"Rank {1 - victim} stopped because another rank did" in done.output
+    assert "Traceback" not in done.output
     assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_a_killed_process_that_decodes_ends_the_job_with_a_sentence(start, whole, tmp_path):
+    job = start(tmp_path, "run", 1, 0.1, ["data.num_workers=1"])
+    until(job, 3)
+    (worker,) = named_children(job.ranks[0].pid, "pt_data_worker")
+    os.kill(worker, signal.SIGKILL)
+    done = job.wait(60)
+    assert done.statuses == [1]
+    assert "A process that decodes clips was ended" in done.output
+    assert "run the same command again to resume" in done.output
+    assert "Traceback" not in done.output
+    again = start(tmp_path, "again", 1)
+    assert again.wait().statuses == [0]
+    equal(outcome(tmp_path / "again"), whole)
+
+
+def named_children(parent, name):
+    """Process ids of a process's children that bear a name, as PyTorch gives its workers one."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            own, _, rest = stat.read_text().partition(" (")
+            comm, _, fields = rest.rpartition(") ")
+            if comm == name and int(fields.split()[1]) == parent:
+                found.append(int(own))
+    return found

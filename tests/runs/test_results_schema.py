@@ -29,7 +29,7 @@ SECTION = {"type": "object", "required": ["a"], "properties": {"a": COUNT}, "add
         (SECTION, [{"a": 1}, {"a": 1, "b": None}], [{}, {"a": -1}, {"a": 1, "b": 2}, []]),
         ({"type": "object", "minProperties": 1}, [{"x": 1}], [{}]),
         ({"enum": ["support", "query"]}, ["query"], ["both", None]),
-        ({"type": ["string", "null"]}, ["", None], [0, []]),
+        ({"type": ["string", "null"]}, ["", None], [0, [], float("nan")]),
         ({}, [0, None, [], {}, "x"], []),
     ],
 )

@@ -138,7 +138,7 @@ def save_shrunken(name, folder, dtype="float32"):
         model = getattr(t, find_family(name).model_class)(configured(config))
         let_sound_through(model)
     model = model.eval().to(getattr(torch, dtype))
-    model.save_pretrained(folder, max_shard_size="10MB")
+    model.save_pretrained(folder, max_shard_size="200KB")
     (folder / "config.json").write_text(json.dumps(config, indent=2))
     if "thinker_config" in config:
         _as_parts_of_the_whole(folder)

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from calm_pl.models.chat import ChatPreparer, settings_hash
+from calm_pl.models.families.pieces import attending_at_once
 from calm_pl.models.families.table import Inputs
 from calm_pl.models.preparer import Video
 
@@ -74,9 +75,10 @@ def rope_positions(model: Any, inputs: Inputs) -> Tensor:
 
 def prefill(model: Any, inputs: Inputs, positions_3NT: Tensor, use_cache: bool) -> Any:
     """Run the inner model; audio that comes with video belongs to it."""
-    return model.model(
-        **inputs,
-        position_ids=positions_3NT,
-        use_audio_in_video="video_grid_thw" in inputs,
-        use_cache=use_cache,
-    )
+    with attending_at_once(model.model.audio_tower):
+        return model.model(
+            **inputs,
+            position_ids=positions_3NT,
+            use_audio_in_video="video_grid_thw" in inputs,
+            use_cache=use_cache,
+        )

@@ -358,7 +358,7 @@ def _told(slot: _Slot) -> str:
 
 def _draws(run: RunFolder) -> int:
     entry = next(iter(run.methods.values()))
-    return len({one["draw"] for one in entry.get("rounds", ())}) or 1
+    return len({one.get("draw") for one in entry.get("rounds", ())}) or 1
 
 
 def _range(numbers: Sequence[int]) -> str:

@@ -91,7 +91,7 @@ def _differences(found: Sequence[dict[str, Any]]) -> Html | None:
             f"{method_name(one['better'])} over {method_name(one['worse'])}",
             Cell(f"+{percent(one['difference'])}", one["difference"]),
             Cell(points(Interval(*one["ci95"])), one["ci95"][0]),
-            Cell(f"{one['p_value']:.3g}", one["p_value"]) if "p_value" in one else "",
+            Cell(f"{one['p_value']:.3g}", one["p_value"]) if one.get("p_value") is not None else "",
             verdict(one["holds"]),
         ]
         for one in found

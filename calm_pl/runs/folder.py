@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,10 +63,8 @@ class RunFolder:
 
     @cached_property
     def methods(self) -> dict[str, dict[str, Any]]:
-        """Entries of the methods in `results.json`; a bound that is null is NaN."""
-        return {
-            name: entry | {"ci95": _numbers(entry["ci95"])} for name, entry in self.results["methods"].items()
-        }
+        """Entries of the methods in `results.json`."""
+        return dict(self.results["methods"])
 
     @cached_property
     def predictions(self) -> RunPredictions:
@@ -85,13 +82,6 @@ class RunFolder:
             return []
         with path.open(newline="", encoding="utf-8") as file:
             return [[unguarded(cell) for cell in row] for row in csv.reader(file)][1:]
-
-
-def _numbers(intervals: Mapping[str, Sequence[float | None]]) -> dict[str, list[float]]:
-    return {
-        metric: [math.nan if bound is None else bound for bound in bounds]
-        for metric, bounds in intervals.items()
-    }
 
 
 def _refuse_mixed(path: Path, results: dict[str, Any]) -> None:

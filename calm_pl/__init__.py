@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from calm_pl.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from calm_pl.methods.classifier import load_classifier
+    from calm_pl.evaluation.file_classifier import FileClassifier, load_classifier
+    from calm_pl.jobs.evaluate import Evaluation, evaluate
     from calm_pl.models import FrozenLALM
     from calm_pl.report.loaded import Results, load_results
     from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Gda, Sav
@@ -17,18 +18,22 @@ __all__ = [
     "Calm",
     "CalmAuto",
     "CalmGlobal",
+    "Evaluation",
+    "FileClassifier",
     "FrozenLALM",
     "Gda",
     "Results",
     "Sav",
     "__version__",
+    "evaluate",
     "load_classifier",
     "load_results",
 ]
 __getattr__ = lazy_names(
     __name__,
     {
-        "methods.classifier": ("load_classifier",),
+        "evaluation.file_classifier": ("FileClassifier", "load_classifier"),
+        "jobs.evaluate": ("Evaluation", "evaluate"),
         "models": ("FrozenLALM",),
         "report.loaded": ("Results", "load_results"),
         "voters": ("Calm", "CalmAuto", "CalmGlobal", "Gda", "Sav"),

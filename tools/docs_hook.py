@@ -12,6 +12,7 @@ from typing import Any
 from docs_pages.benchmarks import benchmarks_table
 from docs_pages.commands import command_line
 from docs_pages.needs import needs_table
+from docs_pages.notebook import page
 from docs_pages.readme import model_card, opening
 from docs_pages.settings import settings_tables
 
@@ -20,6 +21,7 @@ MADE: dict[str, Callable[[], str]] = {
     "command line": command_line,
     "model card": model_card,
     "needs": needs_table,
+    "notebook": page,
     "readme": opening,
     "settings": settings_tables,
 }

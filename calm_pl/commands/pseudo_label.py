@@ -137,8 +137,8 @@ def print_labels(fit: PseudoFit, data: FewShotDataModule, record: JobRecord) -> 
     from rich.table import Table
 
     from calm_pl.data.questions.counting import unit
+    from calm_pl.metrics.cells import percent
     from calm_pl.pseudo.reporting import outcomes, sentences
-    from calm_pl.report.terminal import percent
 
     title = f"{record.benchmark} · {record.model_path} · pseudo-labels"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)

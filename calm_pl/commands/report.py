@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from calm_pl.commands.arguments import parser
 from calm_pl.errors import CalmError, RunError
 from calm_pl.methods import METHODS
-from calm_pl.report.terminal import percent, points, span
+from calm_pl.metrics.cells import percent, points, span
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -95,6 +95,11 @@ def compose(
     return config
 
 
+def setting_paths(schema: type = Config) -> list[str]:
+    """Return the full names of all settings, such as `data.shots`."""
+    return [path for _, path in _leaves(schema, "")]
+
+
 def to_yaml(config: Any) -> str:
     """Return the resolved configuration as YAML."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))

@@ -21,7 +21,7 @@ from calm_pl.evaluation.kept import HEADS_ONLY, Kept
 from calm_pl.evaluation.lineup import contenders
 from calm_pl.evaluation.predictions import Predictions, method_differences, predicted_by
 from calm_pl.methods.table import ORACLE_SUFFIX
-from calm_pl.metrics import Difference, MethodMetrics, MethodResult, PredictionTable, summarise
+from calm_pl.metrics import Difference, MethodMetrics, MethodResults, PredictionTable, summarise
 from calm_pl.models import DeferredLALM, FrozenLALM
 from calm_pl.voters import HeadVoter
 
@@ -44,7 +44,7 @@ class FitFreeModule(LightningModule):
     Attributes:
         contenders: the contenders, in the order of the table.
         sources: the sources that they depend on.
-        results: results by method, after test.
+        results: results by method, after test; printed, or shown in a notebook, they are a table.
         predictions: predictions of all methods, after test.
         support_coverage, query_coverage: counts of clips read, failed and truncated.
         query_search: the pass over the query on which settings are chosen, before test; None without one.
@@ -84,8 +84,8 @@ class FitFreeModule(LightningModule):
         # Registered, so that Lightning moves them to the device.
         self._registered = nn.ModuleList(one for rounds in self.metrics.values() for one in rounds)
         self.table = PredictionTable(len(task.query), task.num_draws, len(self.methods))
-        self.results: dict[str, MethodResult] = {}
         self.query_search: EncodingPass | None = None
+        self.results = MethodResults()
         self.warnings: list[str] = []
         self._differences: list[Difference] | None = None
 

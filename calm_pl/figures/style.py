@@ -6,6 +6,7 @@ is smaller than 5.5 pt.
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -190,8 +191,17 @@ def drawing(theme: Theme = LIGHT) -> Iterator[None]:
         yield
 
 
+class ShownFigure(Figure):
+    """A figure that notebooks show, though pyplot does not know it."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png", dpi=110)
+        return picture.getvalue()
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of a size in inches, whose parts make room for each other."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = ShownFigure(figsize=(width, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.03, hspace=0.03)  # type: ignore[union-attr, call-arg]
     return figure

@@ -10,18 +10,22 @@ from calm_pl.jobs.opened import Job, opened
 from calm_pl.jobs.parts import build_pseudo, refuse_no_options, voters_of
 
 if TYPE_CHECKING:
-    from calm_pl.models.deferred import DeferredLALM
+    from calm_pl.models import DeferredLALM, FrozenLALM
 
 
 def fit_free(
-    config: Config, quiet: bool = True, model_of: Callable[[Config], DeferredLALM] | None = None
+    config: Config,
+    quiet: bool = True,
+    model_of: Callable[[Config], DeferredLALM | FrozenLALM] | None = None,
+    show: bool = True,
 ) -> Job | None:
-    """Run a job on this process, or on the ranks that Lightning starts, and print its table.
+    """Run a job on this process, or on the ranks that Lightning starts.
 
     Args:
         config: the configuration.
         quiet: suppress routine output.
         model_of: builds the model, if several jobs share it; None builds its own.
+        show: print the table.
 
     Returns:
         the job, on the rank that prints; else None.
@@ -49,5 +53,6 @@ def fit_free(
         module = FitFreeModule(job.lalm, evaluated, task, job.policy, refit=config.run.refit)
         if not job.run(module):
             return None
-        print_results(module, job.data, job.record)
+        if show:
+            print_results(module, job.data, job.record)
         return job

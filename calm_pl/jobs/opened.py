@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from calm_pl.data.loading.base import FewShotDataModule
     from calm_pl.evaluation.clip_counts import SkipPolicy
     from calm_pl.jobs.record import JobRecord
-    from calm_pl.models.deferred import DeferredLALM
+    from calm_pl.models import DeferredLALM, FrozenLALM
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Job:
     config: Config
     record: JobRecord
     data: FewShotDataModule
-    lalm: DeferredLALM
+    lalm: DeferredLALM | FrozenLALM
 
     @property
     def policy(self) -> SkipPolicy:
@@ -94,7 +94,7 @@ def opened(
     record: JobRecord | None = None,
     prepare: Callable[[FewShotDataModule], None] | None = None,
     lock: bool = True,
-    model_of: Callable[[Config], DeferredLALM] | None = None,
+    model_of: Callable[[Config], DeferredLALM | FrozenLALM] | None = None,
 ) -> Iterator[Job]:
     """Open a job on this process, or on a rank that Lightning started; close its bank at the end.
 
@@ -127,7 +127,7 @@ def _opened(
     config: Config,
     record: JobRecord | None,
     prepare: Callable[[FewShotDataModule], None] | None,
-    model_of: Callable[[Config], DeferredLALM] | None,
+    model_of: Callable[[Config], DeferredLALM | FrozenLALM] | None,
 ) -> Iterator[Job]:
     from calm_pl.jobs.parts import build_data, build_model, open_bank
 

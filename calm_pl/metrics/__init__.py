@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from calm_pl.metrics.info import METRICS, MetricInfo, MetricTable, TaskKind
     from calm_pl.metrics.intervals import macro_f1, wilson
     from calm_pl.metrics.jackknife import Chance, Predicted, jackknife_intervals
+    from calm_pl.metrics.method_results import MethodResults
     from calm_pl.metrics.paired import estimate, mcnemar, paired_difference
     from calm_pl.metrics.predictions import PredictionTable
     from calm_pl.metrics.ranking import ClipAveragePrecision, EqualErrorRate
@@ -34,6 +35,7 @@ __all__ = [
     "EqualErrorRate",
     "MethodMetrics",
     "MethodResult",
+    "MethodResults",
     "MetricInfo",
     "MetricSizes",
     "MetricTable",
@@ -69,6 +71,7 @@ __getattr__ = lazy_names(
         "info": ("METRICS", "MetricInfo", "MetricTable", "TaskKind"),
         "intervals": ("macro_f1", "wilson"),
         "jackknife": ("Predicted", "Chance", "jackknife_intervals"),
+        "method_results": ("MethodResults",),
         "paired": ("estimate", "mcnemar", "paired_difference"),
         "predictions": ("PredictionTable",),
         "ranking": ("ClipAveragePrecision", "EqualErrorRate"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -15,11 +16,12 @@ from calm_pl.models import answering
 from calm_pl.models.doubts import template_doubts
 from calm_pl.models.families.table import Family, family_of, next_token_logits
 from calm_pl.models.gates import HeadGates
+from calm_pl.models.given import texts_given
 from calm_pl.models.heads import HeadLayout, StoppedEarly, head_layout, last_positions, stack_heads, tapped
 from calm_pl.models.identity import config_fingerprint, weights_fingerprint
 from calm_pl.models.loading import load_checkpoint, make_preparer
 from calm_pl.models.masks import HeadMask, load_mask
-from calm_pl.models.preparer import Preparer
+from calm_pl.models.preparer import Preparer, Waveform
 from calm_pl.models.refusals import refuse_other_tokens
 from calm_pl.models.rollouts import Draws, sample_answers
 from calm_pl.models.teacher import AnswerScores, answer_scores
@@ -218,6 +220,37 @@ class FrozenLALM(nn.Module):
         with tapped(self.decoder, positions_NK, stop=True) as caught, suppress(StoppedEarly):
             self._prefill(inputs)
         return stack_heads(caught, self.layout).to(home)
+
+    def encode(
+        self,
+        clips: Sequence[Waveform],
+        question: str | Sequence[str] = "What caption does the given audio belong to?",
+        batch_size: int = 8,
+    ) -> Tensor:
+        """Return the head vectors of clips, (N, H, D), on the CPU.
+
+        Args:
+            clips: paths of files, which are read and resampled; or mono waveforms at `preparer.sample_rate`.
+                None may be longer than `preparer.max_seconds`.
+            question: what is asked about every clip, or one question per clip.
+            batch_size: clips per forward pass.
+
+        Raises:
+            ModelError: a single path, a waveform or a number of questions that cannot be.
+            BadClipError: a file that cannot be read.
+        """
+        if isinstance(clips, (str, PathLike)):
+            raise ModelError(f"`clips` must be a list, but is the path {str(clips)!r}: write [path].")
+        asked = texts_given(
+            "question", [question] * len(clips) if isinstance(question, str) else question, len(clips)
+        )
+        device = next(self.parameters()).device
+        parts = [torch.zeros(0, self.layout.num_heads, self.layout.head_dim, dtype=self.model.dtype)]
+        for start in range(0, len(clips), batch_size):
+            stop = start + batch_size
+            inputs = self.preparer(clips[start:stop], asked[start:stop])
+            parts.append(self.head_vectors({name: one.to(device) for name, one in inputs.items()}).cpu())
+        return torch.cat(parts)
 
     @torch.inference_mode()
     def option_text_scores(self, inputs: dict[str, Tensor], options: Sequence[Sequence[str]]) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from calm_pl.atomic_files import write_text
+from calm_pl.metrics.cells import percent, points
 from calm_pl.report.comparison import Comparison, remarks, shared_class_accuracies
 from calm_pl.report.forest import Bar, forest
 from calm_pl.report.html import Html, join, tag
@@ -13,7 +14,6 @@ from calm_pl.report.page import Section, page
 from calm_pl.report.results import interval_cell, method_name, metrics_of, value_cell, verdict
 from calm_pl.report.setting import flattened, told
 from calm_pl.report.tables import Cell, table
-from calm_pl.report.terminal import percent, points
 
 _OWN = ("run.", "report.", "wandb.")  # sections that do not change results
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from calm_pl.cells import control_character
+from calm_pl.metrics.cells import percent, span
 from calm_pl.report.overview import Value
-from calm_pl.report.terminal import percent, span
 
 NEAR = "†"
 """Stands behind what is not significantly worse than the best of its column."""

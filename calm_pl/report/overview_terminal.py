@@ -25,8 +25,14 @@ def print_overview(table: Overview, console: Console | None = None) -> None:
         console: where to; None is standard output.
     """
     console = console or Console()
+    for part in overview_parts(table, console.width):
+        console.print(part)
+
+
+def overview_parts(table: Overview, width: int) -> Iterator[Table | Text]:
+    """Yield what is printed: the table in as many parts as the width asks for, then its notes."""
     labels = _labels(table)
-    for part in _parts(table, max(map(len, labels)), console.width):
+    for part in _parts(table, max(map(len, labels)), width):
         shown = Table(box=box.SIMPLE_HEAD)
         shown.add_column("method", overflow="fold", vertical="bottom")
         for number in part:
@@ -40,9 +46,9 @@ def print_overview(table: Overview, console: Console | None = None) -> None:
                 shown.add_row(Text(one_line(row.model), style="italic"))
             model = row.model
             shown.add_row(Text(label), *(_text(row.cells[number]) for number in part))
-        console.print(shown)
+        yield shown
     for note in [*table.legend(f"{_BEST} (bold)", NEAR), *table.notes]:
-        console.print(Text(one_line(note)))
+        yield Text(one_line(note))
 
 
 def _labels(table: Overview) -> list[str]:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from calm_pl.methods import METHODS
+from calm_pl.metrics.cells import columns, percent, points, span
 from calm_pl.metrics.info import METRICS, MetricInfo, kinds_in
 from calm_pl.metrics.intervals import Interval
 from calm_pl.report.forest import Bar, forest
 from calm_pl.report.html import Html, join, tag
 from calm_pl.report.tables import Cell, table
-from calm_pl.report.terminal import columns, percent, points, span
 from calm_pl.runs.entries import deviation_of
 from calm_pl.runs.folder import RunFolder
 

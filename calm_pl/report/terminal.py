@@ -2,68 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from calm_pl.data.questions.counting import clip_ids, counted
 from calm_pl.methods import METHODS
 from calm_pl.methods.table import ORACLE_SUFFIX, PSEUDO_SUFFIX
+from calm_pl.metrics.cells import percent, span
 from calm_pl.metrics.differences import cluster_kind
-from calm_pl.metrics.info import METRICS, MetricInfo, kinds_of
 
 if TYPE_CHECKING:
     from calm_pl.data.loading.base import FewShotDataModule
     from calm_pl.data.questions.task import Task
     from calm_pl.evaluation.module import FitFreeModule
     from calm_pl.jobs.record import JobRecord
-    from calm_pl.metrics import MethodResult
-    from calm_pl.metrics.intervals import Interval
 
 _MAX_DIFFERENCES = 6
 
 
-def headings(task: Task) -> list[str]:
-    """Return the columns of `cells`."""
-    return ["method", *(head for metric in shown(task) for head in columns(metric))]
-
-
-def cells(name: str, result: MethodResult, module: FitFreeModule) -> list[str]:
-    """Return a method's row: `66.7`, or `66.7 ± 1.2` over draws or else folds, and the intervals."""
-    row = [METHODS.title(name)]
-    for metric in shown(module.task):
-        spread = result.spread[metric.key]
-        deviation = spread.folds if spread.draws is None else spread.draws
-        row.append(
-            percent(result.values[metric.key]) + ("" if deviation is None else f" ± {percent(deviation)}")
-        )
-        if metric.interval:
-            row.append(span(result.ci95[metric.key]))
-    return row
-
-
-def shown(task: Task) -> list[MetricInfo]:
-    """Return the metrics shown for a task."""
-    return METRICS.shown(kinds_of(task.multi_label, task.positive))
-
-
-def columns(metric: MetricInfo) -> list[str]:
-    """Return the headings of a metric and of its interval, if it has one."""
-    return [metric.title, "95 %"] if metric.interval else [metric.title]
-
-
 def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRecord) -> None:
     """Print every method's metrics, followed by notes on them."""
-    table = Table(title=record.title, title_justify="left", box=box.SIMPLE_HEAD)
-    for number, head in enumerate(headings(module.task)):
-        table.add_column(head, justify="right" if number else "left", no_wrap=True)
-    for name, result in module.results.items():
-        table.add_row(*cells(name, result, module))
     console = Console()
-    console.print(table)
+    console.print(module.results.table(record.title))
     for note in notes(module, data):
         console.print(note, highlight=False)
     for warning in module.warnings:
@@ -189,18 +150,3 @@ def _worth_telling(first: str, second: str) -> bool:
     """Omit pairs of different methods where one is on pseudo-labels: too many, and of no interest."""
     labels = {method.endswith(PSEUDO_SUFFIX) for method in (first, second) if method != "zero_shot"}
     return len(labels) < 2 or first.removesuffix(PSEUDO_SUFFIX) == second.removesuffix(PSEUDO_SUFFIX)
-
-
-def percent(fraction: float) -> str:
-    """Format a fraction in per cent, one digit; a dash for NaN."""
-    return "–" if math.isnan(fraction) else f"{100 * fraction:.1f}"
-
-
-def span(interval: Interval) -> str:
-    """Format an interval of fractions in per cent."""
-    return f"{100 * interval.low:.1f}–{100 * interval.high:.1f}"
-
-
-def points(interval: Interval) -> str:
-    """Format an interval of differences in percentage points."""
-    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"

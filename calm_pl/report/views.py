@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from calm_pl.metrics.cells import percent
 from calm_pl.report.confusions import (
     CLIPS_SHOWN,
     MISTAKEN_SHOWN,
@@ -21,7 +22,6 @@ from calm_pl.report.html import Html, join, tag
 from calm_pl.report.results import method_name
 from calm_pl.report.sound import MOST_SECONDS, EmbeddedSound, embed
 from calm_pl.report.tables import Cell, table
-from calm_pl.report.terminal import percent
 from calm_pl.runs.folder import RunFolder
 
 _SHADES = (("rank", "by rank (deciles)"), ("value", "by value"))

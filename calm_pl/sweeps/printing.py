@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from calm_pl.methods import METHODS
+from calm_pl.metrics.cells import percent
 from calm_pl.metrics.info import METRICS
-from calm_pl.report.terminal import percent
 from calm_pl.sweeps.points import GRID
 from calm_pl.sweeps.settings import SWEPT
 from calm_pl.sweeps.summary import Gap, Mean, gaps, means

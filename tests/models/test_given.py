@@ -115,3 +115,23 @@ def test_a_model_refuses_them_before_it_listens(lalm):
         lalm.option_text_scores(inputs, "dog")
     with pytest.raises(ModelError, match="`answers` must be a list"):
         lalm.answer_scores(inputs, "dog")
+
+
+def test_files_and_waveforms_are_encoded_in_batches_as_in_one_pass(lalm, tmp_path):
+    waves = [np.random.default_rng(n).uniform(-0.3, 0.3, 8_000).astype(np.float32) for n in range(5)]
+    paths = [tmp_path / f"{n}.wav" for n in range(5)]
+    for path, wave in zip(paths, waves, strict=True):
+        soundfile.write(path, wave, 16_000, subtype="FLOAT")
+    whole = lalm(lalm.preparer(waves, ["What is it?"] * 5)).vectors_NHD
+    for given in (paths, waves):
+        encoded = lalm.encode(given, "What is it?", batch_size=2)
+        assert encoded.shape == (5, lalm.layout.num_heads, lalm.layout.head_dim)
+        assert torch.allclose(encoded, whole, atol=1e-5)
+    other = lalm.encode(waves[:2], ["What is it?", "Who speaks?"])
+    assert torch.allclose(other[0], whole[0], atol=1e-5)
+    assert not torch.allclose(other[1], whole[1], atol=1e-5)
+    assert lalm.encode([]).shape == (0, lalm.layout.num_heads, lalm.layout.head_dim)
+    with pytest.raises(ModelError, match=r"`clips` must be a list, but is the path .*: write \[path\]"):
+        lalm.encode(str(paths[0]))
+    with pytest.raises(ModelError, match="`question` must be one string per clip, 5, but are 1"):
+        lalm.encode(waves, ["What is it?"])

@@ -43,6 +43,7 @@ CASES = [
     (("methods", "sav", "ci95"), {"accuracy": [0.4]}, "a section of intervals"),
     (("methods", "sav", "ci95"), {"map": [0.4, 0.6]}, "with that of accuracy, but is {'map'"),
     (("methods", "sav", "ci95"), {"accuracy": [None, 0.6]}, "a section of intervals"),
+    (("methods", "sav", "ci95"), {"accuracy": [0, 1e300]}, "a section of intervals"),  # whose ticks never end
     (("differences", 0, "ci95"), [None, 0.1], "a list of sections with better"),
     (("methods", "sav", "ci95"), {"accuracy": [0.4, "x"]}, "a section of intervals"),
     (("methods", "sav", "rounds"), [{}], "a list of sections with accuracy"),

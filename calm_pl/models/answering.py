@@ -68,6 +68,11 @@ class CachedPrompt:
 
     def extend(self, ids_NS: Tensor, mask_NS: Tensor) -> Tensor:
         """Append S tokens, real where `mask_NS` is 1, right-padded; return logits (N, S, V) after each."""
+        hidden_NSE = self.extended(ids_NS, mask_NS)
+        return next_token_logits(self._model, hidden_NSE).to(ids_NS.device)
+
+    def extended(self, ids_NS: Tensor, mask_NS: Tensor) -> Tensor:
+        """Append S tokens as `extend` does; return the last hidden states (N, S, E) instead of logits."""
         steps = mask_NS.cumsum(-1) - 1
         positions = self._next_N[:, None] + steps.clamp(min=0)
         if self._dimensions is not None:
@@ -82,7 +87,8 @@ class CachedPrompt:
             **{cache_name(): self._cache},
         )
         self._cache = cache_of(output)
-        return next_token_logits(self._model, output.last_hidden_state).to(ids_NS.device)
+        hidden_NSE: Tensor = output.last_hidden_state
+        return hidden_NSE
 
 
 def option_text_scores(

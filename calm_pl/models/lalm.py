@@ -24,6 +24,7 @@ from calm_pl.models.masks import HeadMask, load_mask
 from calm_pl.models.preparer import Preparer, Waveform
 from calm_pl.models.refusals import refuse_other_tokens
 from calm_pl.models.rollouts import Draws, sample_answers
+from calm_pl.models.sharing import SharedSound, shared_sound
 from calm_pl.models.teacher import AnswerScores, answer_scores
 from calm_pl.models.tower import pooled_tower, tower_tapped
 
@@ -188,6 +189,9 @@ class FrozenLALM(nn.Module):
     def forward(self, inputs: dict[str, Tensor], tower: bool = False) -> LalmOutput:
         """Compute head vectors and next-token logits of N prompts in one pass.
 
+        Neighbouring prompts about the same sound share it, and their tokens up to its end, by the key-value
+        cache; see `shared_sound`. Their vectors then differ by rounding, as those of another batch do.
+
         Args:
             inputs: what `preparer` made.
             tower: also pool the audio tower's states.
@@ -200,6 +204,9 @@ class FrozenLALM(nn.Module):
         """
         home = inputs["attention_mask"].device
         inputs = self._placed(inputs)
+        shared = shared_sound(inputs, self.preparer.audio_token_id, self.last_n_tokens)
+        if shared is not None:
+            return self._forward_shared(shared, tower, home)
         positions_NK = last_positions(inputs["attention_mask"], self.last_n_tokens)
         with tapped(self.decoder, positions_NK) as caught, self._tower_tapped(tower) as seen:
             hidden_NTE = self._prefill(inputs).last_hidden_state
@@ -209,6 +216,25 @@ class FrozenLALM(nn.Module):
         vectors_NHD = stack_heads(caught, self.layout).to(home)
         return LalmOutput(
             vectors_NHD, logits_NV.to(home), last_NE.to(home), self._pooled(inputs, seen, vectors_NHD)
+        )
+
+    def _forward_shared(self, shared: SharedSound, tower: bool, home: torch.device) -> LalmOutput:
+        """Run each clip once, then what follows it in each prompt."""
+        with self._tower_tapped(tower) as seen:
+            prompt = answering.CachedPrompt(self.model, self.family, shared.clips)
+        prompt.take(shared.clip_N)
+        positions_NK = last_positions(shared.mask_NS, self.last_n_tokens)
+        with tapped(self.decoder, positions_NK) as caught:
+            hidden_NSE = prompt.extended(shared.ids_NS, shared.mask_NS)
+        rows_N = torch.arange(len(hidden_NSE), device=hidden_NSE.device)
+        last_NE = hidden_NSE[rows_N, positions_NK[:, -1].to(hidden_NSE.device)]
+        vectors_NHD = stack_heads(caught, self.layout).to(home)
+        pooled_G2E = self._pooled(shared.clips, seen, vectors_NHD)
+        return LalmOutput(
+            vectors_NHD,
+            next_token_logits(self.model, last_NE).to(home),
+            last_NE.to(home),
+            None if pooled_G2E is None else pooled_G2E[shared.clip_N.to(home)],
         )
 
     @torch.inference_mode()

@@ -306,3 +306,31 @@ def test_a_preparer_travels_to_a_worker_process(lalm, waves):
     copy = pickle.loads(pickle.dumps(lalm.preparer))  # noqa: S301
     ours, theirs = lalm.preparer(waves, QUESTIONS), copy(waves, QUESTIONS)
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+# Two questions about the first clip, one about the second, three about the third.
+ASKED = [(0, 0), (0, 2), (1, 1), (2, 0), (2, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("last_n", [1, 2])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_questions_about_one_clip_share_it(lalm, waves, monkeypatch, last_n, side):
+    monkeypatch.setattr(lalm.preparer.tokenizer, "padding_side", side)
+    monkeypatch.setattr(lalm, "last_n_tokens", last_n)
+    tower = lalm.family.tower is not None
+    alone = [lalm(lalm.preparer([waves[n]], [QUESTIONS[q]]), tower) for n, q in ASKED]
+    inputs = lalm.preparer([waves[n] for n, _ in ASKED], [QUESTIONS[q] for _, q in ASKED])
+    prefilled = []
+    prefill = lalm.family.prefill
+
+    def counted(model, inputs, *args):
+        prefilled.append(len(inputs["input_ids"]))
+        return prefill(model, inputs, *args)
+
+    monkeypatch.setattr(lalm, "family", dataclasses.replace(lalm.family, prefill=counted))
+    shared = lalm(inputs, tower)
+    assert prefilled == [3]
+    for name in ("vectors_NHD", "logits_NV", "hidden_NE", *(["tower_N2E"] if tower else [])):
+        expected = torch.cat([getattr(output, name) for output in alone])
+        torch.testing.assert_close(getattr(shared, name), expected, rtol=1e-5, atol=1e-5)
+    assert shared.vectors_NHD.shape == (6, lalm.layout.num_heads, lalm.layout.head_dim)

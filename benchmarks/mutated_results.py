@@ -3,8 +3,8 @@
     python benchmarks/mutated_results.py RUN... --mutations 500 --out benchmarks/results/mutated_results.json
 
 A mutation replaces one value of the file, however deep, by one of a list, or deletes it. Readers must take
-what is left or refuse it in a sentence (`CalmError`); any other exception, and more than 20 s, is a fault. The
-record counts both, and lists the faults.
+what is left or refuse it in a sentence (`CalmError`); any other exception, and more than 20 s, is a fault.
+The record counts both, and lists the faults.
 """
 
 from __future__ import annotations

@@ -246,10 +246,23 @@ def encode(
         orders.append(torch.cat(scores))
     vectors_RHD, scores_RO = torch.cat(vectors), mean_over_orders(orders)
     num_clips = len(batch.index_N)
-    if len(clip_R) > num_clips:
-        vectors_RHD = _mean_by_clip(vectors_RHD, clip_R, num_clips).to(vectors_RHD.dtype)
-        scores_RO = _mean_by_clip(scores_RO, clip_R, num_clips)
-    return Encoded(vectors_RHD, scores_RO, batch.notes, answers)
+    vectors_NHD = _mean_by_clip(vectors_RHD, clip_R, num_clips)
+    return Encoded(vectors_NHD, _mean_by_clip(scores_RO, clip_R, num_clips), batch.notes, answers)
+
+
+def encode_heads(lalm: FrozenLALM, batch: Batch, num_heads: int | None = None) -> Encoded:
+    """Run the model on a decoded batch for head vectors alone, without scores of options.
+
+    Args:
+        lalm: the model.
+        batch: at least one clip.
+        num_heads: see `FrozenLALM.head_vectors`.
+    """
+    clip_R = torch.cat([one.clip_R for one in batch.passes])
+    vectors_RHD = torch.cat([lalm.head_vectors(one.inputs, num_heads) for one in batch.passes])
+    num_clips = len(batch.index_N)
+    vectors_NHD = _mean_by_clip(vectors_RHD, clip_R, num_clips)
+    return Encoded(vectors_NHD, torch.zeros(num_clips, 0, device=vectors_NHD.device), batch.notes)
 
 
 def _again(
@@ -269,8 +282,10 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def _mean_by_clip(values: Tensor, clip_R: Tensor, num_clips: int) -> Tensor:
-    """Average the rows of each clip, in float32."""
+    """Average the rows of each clip, in float32; return the values' dtype."""
+    if len(clip_R) == num_clips:
+        return values
     total = values.new_zeros(num_clips, *values.shape[1:], dtype=torch.float32)
     total.index_add_(0, clip_R, values.to(torch.float32))
     counts = torch.bincount(clip_R, minlength=num_clips)
-    return total / counts.reshape(-1, *[1] * (values.dim() - 1))
+    return (total / counts.reshape(-1, *[1] * (values.dim() - 1))).to(values.dtype)

@@ -184,7 +184,7 @@ def predict_files(
     from tqdm import tqdm
 
     from calm_pl.data.loading.batches import ClipDataset, Collator, MediaRule
-    from calm_pl.evaluation.encoding import encode, without_bad
+    from calm_pl.evaluation.encoding import encode_heads, without_bad
 
     voter = classifier.voters[method]
     queries = questions(classifier, [Path(file) for file in files])
@@ -198,7 +198,9 @@ def predict_files(
     rows: dict[int, Prediction] = {}
     with tqdm(total=len(files), unit=" clips", disable=len(files) < 2 * batch_size) as bar:
         for batch in loader:
-            encoded = without_bad(batch, encode(lalm, batch.to(device))) if len(batch.index_N) else None
+            encoded = None
+            if len(batch.index_N):
+                encoded = without_bad(batch, encode_heads(lalm, batch.to(device), voter.num_read))
             for failure in batch.failures:
                 path = str(files[failure.position])
                 rows[failure.position] = Prediction(path, None, {}, failure.reason, method=method)

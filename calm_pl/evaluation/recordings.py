@@ -204,7 +204,7 @@ def _classified(
     import torch
 
     from calm_pl.data.loading.batches import Collator, Media
-    from calm_pl.evaluation.encoding import encode, without_bad
+    from calm_pl.evaluation.encoding import encode_heads, without_bad
     from calm_pl.media.audio import waveform
     from calm_pl.media.odd_sound import SILENT, is_silent
 
@@ -218,11 +218,11 @@ def _classified(
         asked = questions(classifier, [path]) * len(windows)
         batch = Collator(asked, preparer, torch.tensor([len(windows)]))([(n, Media(sounds[n])) for n in loud])
         device = next(lalm.parameters()).device
-        encoded = without_bad(batch, encode(lalm, batch.to(device)))
+        voter = classifier.voters[method]
+        encoded = without_bad(batch, encode_heads(lalm, batch.to(device), voter.num_read))
         if batch.failures:
             place = windows[batch.failures[0].position].start
             raise BadClipError(f"{batch.failures[0].reason} (at {place:g} s)")
-        voter = classifier.voters[method]
         proba_NC = voter.probabilities(voter.vote(encoded.vectors_NHD).scores_NC).double().cpu()
         proba = dict(zip(loud, proba_NC, strict=True))
     for n, one in enumerate(windows):

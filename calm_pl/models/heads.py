@@ -88,11 +88,11 @@ def last_positions(attention_mask_NT: Tensor, last_n: int) -> Tensor:
 
 
 class StoppedEarly(Exception):
-    """Raised inside a pass once the last layer's vectors are captured."""
+    """Raised inside a pass once the vectors of all layers that are needed are captured."""
 
 
 @contextmanager
-def tapped(decoder: Any, positions_NK: Tensor, stop: bool = False) -> Iterator[list[Tensor]]:
+def tapped(decoder: Any, positions_NK: Tensor, stop_after: int | None = None) -> Iterator[list[Tensor]]:
     """Capture the input of every `o_proj` at `positions_NK` while the block runs.
 
     Only those positions are copied, (N, K, A·D) a layer; the whole layer is never kept.
@@ -100,19 +100,18 @@ def tapped(decoder: Any, positions_NK: Tensor, stop: bool = False) -> Iterator[l
     Args:
         decoder: the text decoder.
         positions_NK: K positions of each row.
-        stop: end the pass with `StoppedEarly` once the last layer's are caught.
+        stop_after: end the pass with `StoppedEarly` once those of this many layers are caught; None for none.
     """
     caught: list[Tensor] = []
     rows_N1 = torch.arange(len(positions_NK), device=positions_NK.device)[:, None]
-    projections = output_projections(decoder)
 
     def catch(module: nn.Module, args: tuple[Tensor, ...]) -> None:
         x = args[0]
         caught.append(x[rows_N1.to(x.device), positions_NK.to(x.device)])
-        if stop and len(caught) == len(projections):
+        if len(caught) == stop_after:
             raise StoppedEarly
 
-    handles = [projection.register_forward_pre_hook(catch) for projection in projections]
+    handles = [projection.register_forward_pre_hook(catch) for projection in output_projections(decoder)]
     try:
         yield caught
     finally:

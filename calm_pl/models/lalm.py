@@ -238,13 +238,22 @@ class FrozenLALM(nn.Module):
         )
 
     @torch.inference_mode()
-    def head_vectors(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Compute only the head vectors (N, H, D): the pass stops once the last layer's are captured."""
+    def head_vectors(self, inputs: dict[str, Tensor], num_heads: int | None = None) -> Tensor:
+        """Compute only the head vectors (N, H, D): the pass stops once the last layer's are captured.
+
+        Args:
+            inputs: what `preparer` made of N clips.
+            num_heads: how many of the first heads are needed; those of layers after them are zero. None for
+                all.
+        """
+        layers, heads = self.layout.num_layers, self.layout.heads_per_layer
+        needed = layers if num_heads is None else max(1, -(-num_heads // heads))
         home = inputs["attention_mask"].device
         inputs = self._placed(inputs)
         positions_NK = last_positions(inputs["attention_mask"], self.last_n_tokens)
-        with tapped(self.decoder, positions_NK, stop=True) as caught, suppress(StoppedEarly):
+        with tapped(self.decoder, positions_NK, needed) as caught, suppress(StoppedEarly):
             self._prefill(inputs)
+        caught += [torch.zeros_like(caught[0])] * (layers - needed)
         return stack_heads(caught, self.layout).to(home)
 
     def encode(

@@ -67,6 +67,12 @@ class HeadVoter(VoterSettings, ABC):
         """What its vectors are: `heads`, or another value of `calm_pl.methods.Reads`."""
         return "heads"
 
+    @property
+    def num_read(self) -> int:
+        """How many of the first heads predictions read: all after them may be anything, such as zero."""
+        self._check_fitted()
+        return self.centroids_.shape[1]
+
     # Fitting
 
     def fit(self, vectors: Vectors, labels: Any, heldout: tuple[Vectors, Any] | None = None) -> Self:
@@ -349,6 +355,12 @@ class ScoreVoter(HeadVoter):
         """Raise ValueError for weights that do not sum to 1 and for reliabilities outside [-1, 1]."""
         check_weights(state["weights"])
         check_between("reliability", state["reliability"], -1, 1)
+
+    @property
+    def num_read(self) -> int:
+        """How many of the first heads predictions read: up to the last one with a weight."""
+        self._check_fitted()
+        return int(self.weights_.reshape(-1, self.weights_.shape[-1]).ne(0).any(0).nonzero().max()) + 1
 
     def scorer(self) -> HeadScorer:
         """Return the scorer of heads against `centroids_`, kept for the next batch but not stored."""

@@ -7,6 +7,7 @@ import pytest
 from calm_pl import load_classifier
 from calm_pl.errors import ModelError
 from calm_pl.evaluation.predict import matching_model, predict_files
+from calm_pl.voters.base import HeadVoter, ScoreVoter
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def fitted(call, small_job, tmp_path, esc_root):
     )[:5]
 
 
-def test_files_are_labelled_as_by_the_command(fitted, call, tmp_path):
+def test_files_are_labelled_as_by_the_command(fitted, call, tmp_path, monkeypatch):
     classifier, files = fitted
     lalm = matching_model(classifier, None)
     absent = tmp_path / "none.wav"
@@ -36,6 +37,19 @@ def test_files_are_labelled_as_by_the_command(fitted, call, tmp_path):
     assert [(row.label, row.abstained, row.method) for row in unsure] == [(None, True, "calm")] * 5
     sets = predict_files(classifier, lalm, files, coverage=0.9)  # CALM-Auto, which is preferred
     assert all(row.label in row.candidates for row in sets if row.candidates)
+    every = {method: predict_files(classifier, lalm, files, method) for method in classifier.voters}
+    first = classifier.voters["calm"].weights_
+    first[:, 1:] = 0  # of a fit that kept one head, in the first layer
+    first[:, 0] = 1
+    second = lalm.decoder.layers[1].register_forward_pre_hook(lambda module, args: pytest.fail("is run"))
+    alone = predict_files(classifier, lalm, files, "calm")
+    second.remove()
+    with monkeypatch.context() as patch:
+        patch.setattr(HeadVoter, "num_read", property(lambda voter: None))  # all layers
+        patch.setattr(ScoreVoter, "num_read", property(lambda voter: None))
+        assert predict_files(classifier, lalm, files, "calm") == alone
+        for method in ("sav", "calm_auto"):
+            assert predict_files(classifier, lalm, files, method) == every[method]
     with pytest.raises(ModelError, match="has the methods sav, calm, calm_auto, not 'gda'"):
         predict_files(classifier, lalm, files, "gda")
     with pytest.raises(ModelError, match="Prediction sets"):

@@ -185,6 +185,18 @@ def test_stopping_early_changes_nothing(lalm, waves):
     assert torch.equal(lalm(inputs).logits_NV, before.logits_NV)  # it leaves no state behind
 
 
+def test_layers_after_the_last_head_that_is_needed_are_not_run(lalm, waves):
+    inputs, heads = lalm.preparer(waves, QUESTIONS), lalm.layout.heads_per_layer
+    expected = lalm(inputs).vectors_NHD
+    for needed, layers in ((1, 1), (heads, 1), (heads + 1, 2)):
+        with o_proj_inputs(lalm.model) as kept:
+            found = lalm.head_vectors(inputs, needed)
+        assert len(kept) == layers
+        assert torch.equal(found[:, : layers * heads], expected[:, : layers * heads])
+        assert not found[:, layers * heads :].any()
+        assert found.shape == expected.shape
+
+
 def test_it_hears_and_does_not_depend_on_the_batch(lalm):
     hearing = hearing_check(lalm)
     assert min(hearing.silence_change, hearing.swap_change) > 0.01

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calm_pl.functional import head_scores, posteriors
-from calm_pl.voters import Calm, CalmGlobal
+from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Gda, Sav
 
 each_voter = pytest.mark.parametrize("voter", [CalmGlobal, Calm])
 each_map = pytest.mark.parametrize("weight_map", ["softmax", "power"])
@@ -99,3 +99,22 @@ def test_power_at_one_half_squares_reliabilities():
     fitted = CalmGlobal(0.1, 0.5, weight_map="power").fit(*noisy_clips(6, (3, 3, 3)))
     squares = fitted.reliability_.double().square()
     np.testing.assert_allclose(fitted.weights_, squares / squares.sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("voter", [Sav(top_k=2), CalmGlobal(0.1, top_k=2), Calm(0.1, top_k=2)], ids=repr)
+@pytest.mark.parametrize("seed", range(3))
+def test_heads_after_the_last_that_is_read_may_be_anything(voter, seed):
+    x, y = noisy_clips(seed, (4, 3, 5))
+    voter.fit(x, y)
+    read = voter.num_read
+    heads = np.atleast_2d(voter.weights_).any(0)
+    assert heads[read - 1]
+    assert not heads[read:].any()
+    expected, other = voter.decision_function(x), x.copy()
+    other[:, read:] = 0
+    np.testing.assert_array_equal(voter.decision_function(other), expected)
+
+
+def test_a_discriminant_reads_all_heads():
+    x, y = noisy_clips(0, (4, 3, 5))
+    assert Gda().fit(x, y).num_read == CalmAuto().fit(x, y).num_read == x.shape[1]

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import sys
-import time
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from tqdm import tqdm
 
 from calm_pl.data.loading.batches import Batch
 from calm_pl.data.questions.clips import Query
 from calm_pl.data.questions.counting import unit
 from calm_pl.distributed import SharedCount
 from calm_pl.jobs.record import JobRecord
+from calm_pl.methods import METHODS
+from calm_pl.progress import Progress, say
 
-_SECONDS_BETWEEN_LINES = 10.0
+_STAGES = itertools.count(
+    1
+)  # of this process: ranks count together, and jobs of one process keep their group
 
 
 class ClipProgress(ProgressBar):
-    """One progress bar per job: clips of all ranks, rate, time left, cached and failed clips."""
+    """What a job does, a line a phase; clips of all ranks, rate, time left, cached and failed clips."""
 
     def __init__(self) -> None:
         super().__init__()
         self._enabled = True
-        self._bar: tqdm[Any] | None = None
-        self._stage = _Stage("", (), 0, 0)
-        self._stages = 0
+        self._stage: _Stage | None = None
 
     def disable(self) -> None:
         """Turn the bar off; Lightning calls this on ranks other than 0."""
@@ -58,53 +58,48 @@ class ClipProgress(ProgressBar):
         """Count a batch."""
         self._advance(batch)
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Finish the support stage."""
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Finish the support stage; what comes next is fitting."""
+        self._end()
+        fitted = [name for name in getattr(pl_module, "methods", ()) if name != "zero_shot"]
+        if fitted:
+            self._say(f"Fitting {', '.join(map(METHODS.title, fitted))}")
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Finish the query stage; what comes next is computing metrics."""
         self._end()
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Finish the query stage."""
-        self._end()
+        """Say what comes next."""
+        if getattr(pl_module, "results", None):
+            self._say("Writing the results")
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Restore the terminal."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        if self._stage is not None:
+            self._stage.progress.close()
+
+    def _say(self, text: str) -> None:
+        if self._enabled:
+            say(text)
 
     def _begin(self, name: str, trainer: Trainer, module: LightningModule) -> None:
-        self._stages += 1
         data = getattr(trainer, "datamodule", None)
         banked = data.loaders[name].num_banked if data else 0
-        self._stage = _Stage(name, _questions(module, name), banked, self._stages)
-        if self._enabled and sys.stderr.isatty():
-            self._bar = tqdm(
-                total=self._stage.total, desc=f"{name:>7}", unit=f" {self._stage.unit}", dynamic_ncols=True
-            )
+        questions = _questions(module, name)
+        self._say(f"{name}: {len(questions):,} {unit(questions)}, {banked:,} cached")
+        self._stage = _Stage(name, questions, banked, next(_STAGES), self._enabled)
 
     def _advance(self, batch: Batch) -> None:
-        stage = self._stage
-        done = stage.done.add(len(batch.index_N) + len(batch.failures))
-        failed = stage.failed.add(len(batch.failures))
-        if not self._enabled:
-            return
-        if self._bar is not None:
-            self._bar.set_postfix_str(stage.asides(failed), refresh=False)
-            self._bar.update(done - self._bar.n)
-        elif time.monotonic() - stage.last_line >= _SECONDS_BETWEEN_LINES:
-            stage.print_line(done, failed)
+        assert self._stage is not None
+        self._stage.count(len(batch.index_N) + len(batch.failures), len(batch.failures))
 
     def _end(self) -> None:
-        if not self._enabled:
-            return
         # Other ranks may not have counted their last batch, but all have processed it.
-        done, failed = self._stage.done.add(), self._stage.failed.add()
-        if self._bar is not None:
-            self._bar.update(done - self._bar.n)
-            self._bar.close()
-            self._bar = None
-        else:
-            self._stage.print_line(done, failed)
+        if self._stage is not None:
+            self._stage.count(0, 0)
+            self._stage.progress.end(self._stage.asides())
+            self._stage = None
 
 
 class _Stage:
@@ -114,37 +109,30 @@ class _Stage:
         name: name of the stage.
         questions: its questions.
         banked: number of questions whose vectors are in the bank.
-        number: number of the stage in this job, from 1.
+        number: number of the stage in this process, from 1; the same on every rank.
+        enabled: whether to show it.
     """
 
-    def __init__(self, name: str, questions: Sequence[Query], banked: int, number: int) -> None:
-        self.name = name
-        self.total = len(questions)
-        self.unit = unit(questions)
+    def __init__(
+        self, name: str, questions: Sequence[Query], banked: int, number: int, enabled: bool
+    ) -> None:
         self.banked = banked
         self.done = SharedCount(f"{number}/done")
         self.failed = SharedCount(f"{number}/failed")
-        self.started = self.last_line = time.monotonic()
+        self.progress = Progress(name, len(questions), unit(questions), enabled)
 
-    def asides(self, failed: int) -> str:
+    def count(self, done: int, failed: int) -> None:
+        """Add to the counts of all ranks, and show them."""
+        total = self.done.add(done)
+        self.failed.add(failed)
+        self.progress.reach(total, self.asides())
+
+    def asides(self) -> str:
         """Return the remarks after the count."""
+        failed = self.failed.add()
         parts = [f"{self.banked:,} cached"] if self.banked else []
         parts += [f"{failed:,} failed"] if failed else []
         return ", ".join(parts)
-
-    def print_line(self, done: int, failed: int) -> None:
-        """Print a line, for outputs that are not a terminal."""
-        self.last_line = time.monotonic()
-        elapsed = max(self.last_line - self.started, 1e-9)
-        rate = done / elapsed
-        left = (self.total - done) / rate if rate else float("inf")
-        asides = self.asides(failed)
-        print(
-            f"{self.name}: {done:,} of {self.total:,} {self.unit}, {rate:.1f} {self.unit}/s,"
-            f" {elapsed:.0f} s elapsed, {left:.0f} s left{', ' if asides else ''}{asides}",
-            file=sys.stderr,
-            flush=True,
-        )
 
 
 def _questions(module: LightningModule, split: str) -> Sequence[Query]:

@@ -279,5 +279,5 @@ def from_record(record: JobRecord) -> RunRecord:
         record.config_yaml,
         record.config_hash,
         record.load_seconds,
-        record.command,
+        None if record.made_by is None else record.made_by.text,
     )

@@ -19,6 +19,7 @@ FLOORS = {
     "calm_pl.lazy_names": 0,
     "calm_pl.entry_points": 0,
     "calm_pl.rows": 0,
+    "calm_pl.progress": 0,
     "calm_pl.voters": 1,
     "calm_pl.methods": 1,
     "calm_pl.models": 1,

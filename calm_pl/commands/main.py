@@ -7,13 +7,14 @@ import importlib
 import os
 import shlex
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Sequence
 
 from calm_pl.commands.streams import lenient_streams
 from calm_pl.errors import CalmError, StoppedRunError
-from calm_pl.jobs.provenance import COMMAND
+from calm_pl.jobs.provenance import COMMAND, Command
 
 # name: (module, what it does); a module is imported only when its command is called
 COMMANDS = {
@@ -94,7 +95,7 @@ def _run(argv: Sequence[str] | None) -> int:
     rest = [arg for arg in args[1:] if arg != "--debug"]
     if not debug and not sys.warnoptions:
         _hide_deprecations()
-    started = COMMAND.set(f"{program} {shlex.join(args)}")
+    started = COMMAND.set(Command(f"{program} {shlex.join(args)}", time.perf_counter()))
     try:
         rest = _load_plugins(rest)
         command = importlib.import_module(COMMANDS[args[0]][0])

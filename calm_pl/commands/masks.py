@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calm_pl.commands.arguments import parser
 from calm_pl.errors import ModelError
+from calm_pl.progress import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,34 +100,23 @@ def _names(paths: Sequence[str], masks: Sequence[HeadMask]) -> list[str]:
 
 
 def _print_tables(names: list[str], masks: list[HeadMask], similarity_MM: Tensor) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+    from calm_pl.report.console import print_matrix
 
     layers, heads = masks[0].on_LA.shape
-    console = Console()
-    similarity = Table(title="Jaccard similarity of active heads", title_justify="left", box=box.SIMPLE_HEAD)
-    similarity.add_column("")
-    for name in names:
-        similarity.add_column(name, justify="right", overflow="fold")
-    for name, row in zip(names, similarity_MM.tolist(), strict=True):
-        similarity.add_row(name, *(f"{value:.3f}" for value in row))
-    console.print(similarity)
-    counts = Table(title=f"Active heads, of {heads} per layer", title_justify="left", box=box.SIMPLE_HEAD)
-    counts.add_column("layer", justify="right")
-    for name in names:
-        counts.add_column(name, justify="right", overflow="fold")
-    for layer in range(layers):
-        counts.add_row(str(layer), *(str(int(mask.on_LA[layer].sum())) for mask in masks))
-    counts.add_section()
+    similarity = [
+        [name, *(f"{value:.3f}" for value in row)]
+        for name, row in zip(names, similarity_MM.tolist(), strict=True)
+    ]
+    print_matrix("Jaccard similarity of active heads", names, similarity)
     total = layers * heads
-    counts.add_row("all", *(f"{mask.num_on} of {total} ({mask.num_on / total:.0%})" for mask in masks))
-    console.print(counts)
+    counts = [[str(layer), *(str(int(mask.on_LA[layer].sum())) for mask in masks)] for layer in range(layers)]
+    counts.append(["all", *(str(mask.num_on) for mask in masks)])
+    counts.append(["share", *(f"{mask.num_on / total:.0%}" for mask in masks)])
+    print_matrix(f"Active heads, of {heads} per layer and {total:,} in all", names, counts, "layer")
 
 
 def _answer(args: argparse.Namespace) -> int:
     import torch
-    from tqdm import tqdm
 
     from calm_pl.data.loading.batches import any_loud
     from calm_pl.jobs.paths import find_files
@@ -147,11 +138,15 @@ def _answer(args: argparse.Namespace) -> int:
     assert lalm.mask is not None
     question = lalm.mask.question if args.question is None else args.question
     preparer = lalm.preparer
-    for start in tqdm(range(0, len(files), args.batch_size), disable=len(files) < 2 * args.batch_size):
+    # On a terminal the answers themselves show how far it is.
+    progress = Progress("clips", len(files), "clips", enabled=not sys.stdout.isatty(), brief=True)
+    for start in range(0, len(files), args.batch_size):
         part = files[start : start + args.batch_size]
         heard = [load_audio(path, preparer.sample_rate, preparer.max_seconds) for path in part]
         sound = [one.windows[0] for one in heard]
         inputs = preparer(sound, [question] * len(part), any_level=any_loud(heard))
         for path, text in zip(part, lalm.generate(inputs, args.max_new_tokens), strict=True):
-            tqdm.write(f"{path}\t{text}")
+            print(f"{path}\t{text}", flush=True)
+        progress.reach(progress.done + len(part))
+    progress.end()
     return 0

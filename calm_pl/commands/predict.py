@@ -201,12 +201,13 @@ def _best(row: Prediction, top: int) -> list[tuple[str, float]]:
 
 
 def _print_table(rows: list[Prediction], top: int) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     from calm_pl.media import ODD_SOUND
 
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("file", overflow="fold")
     table.add_column("label")
     table.add_column("probability", justify="right")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calm_pl.errors import BadClipError, ConfigError
+from calm_pl.progress import Progress
 
 if TYPE_CHECKING:
     from calm_pl.methods.classifier import Classifier
@@ -124,8 +125,6 @@ def label_recordings(
 def _labelled(
     args: argparse.Namespace, classifier: Classifier, lalm: FrozenLALM, method: str, path: Path
 ) -> LabelledRecording:
-    from tqdm import tqdm
-
     from calm_pl.evaluation.recordings import events, label_recording
     from calm_pl.report.label_tracks import LabelledRecording
 
@@ -143,8 +142,7 @@ def _labelled(
     seen = []
     error = ""
     try:
-        # Neither a bar nor carriage returns in a log.
-        for section in tqdm(sections, str(path), unit=" sections", delay=1, leave=False, disable=None):
+        for section in Progress(str(path), None, "sections", brief=True).over(sections):
             seen.append(section)
     except BadClipError as fault:
         error = str(fault)
@@ -168,10 +166,11 @@ def _text(format: str, recordings: Sequence[LabelledRecording], lalm: FrozenLALM
 
 
 def _print_table(recordings: Sequence[LabelledRecording]) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("file", overflow="fold")
     for head in ("start", "stop"):
         table.add_column(head, justify="right")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from calm_pl.errors import ModelError
 from calm_pl.methods import METHODS
+from calm_pl.progress import Progress
 
 if TYPE_CHECKING:
     from calm_pl.data.questions.clips import Query
@@ -181,7 +183,6 @@ def predict_files(
     refuse_unknown_options(classifier, random_options)
     import torch
     from torch.utils.data import DataLoader
-    from tqdm import tqdm
 
     from calm_pl.data.loading.batches import ClipDataset, Collator, MediaRule
     from calm_pl.evaluation.encoding import encode_heads, without_bad
@@ -196,7 +197,7 @@ def predict_files(
     )
     device = next(lalm.parameters()).device
     rows: dict[int, Prediction] = {}
-    with tqdm(total=len(files), unit=" clips", disable=len(files) < 2 * batch_size) as bar:
+    with closing(Progress("clips", len(files), "clips", brief=True)) as progress:
         for batch in loader:
             encoded = None
             if len(batch.index_N):
@@ -216,7 +217,8 @@ def predict_files(
                     within = None if inside is None else tuple(classifier.classes[c] for c in inside)
                     odd = tuple(encoded.notes[n]["odd"])
                     rows[index] = Prediction(str(files[index]), label, named, None, within, odd, method)
-            bar.update(len(batch.index_N) + len(batch.failures))
+            progress.reach(progress.done + len(batch.index_N) + len(batch.failures))
+        progress.end()
     return [_abstained(rows[index], abstain) for index in range(len(files))]
 
 

@@ -14,6 +14,7 @@ from calm_pl.config.schema import Config
 from calm_pl.errors import CalmError
 from calm_pl.jobs import forecast
 from calm_pl.jobs.forecast import gib
+from calm_pl.progress import Progress
 
 if TYPE_CHECKING:
     from calm_pl.data.loading.base import FewShotDataModule
@@ -187,10 +188,8 @@ def check_clips(patient: Patient) -> Iterator[Finding]:
 
 
 def _bar(items: Iterable[Any], total: int, what: str) -> Iterable[Any]:
-    """Show progress where it takes more than a second, on a terminal alone."""
-    from tqdm import tqdm
-
-    return tqdm(items, what, total, unit=" clips", delay=1, leave=False, disable=None)
+    """Show progress where it takes a while."""
+    return Progress(what, total, "clips", brief=True).over(items)
 
 
 def check_disk(patient: Patient) -> Iterator[Finding]:

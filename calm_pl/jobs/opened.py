@@ -129,10 +129,13 @@ def _opened(
     prepare: Callable[[FewShotDataModule], None] | None,
     model_of: Callable[[Config], DeferredLALM | FrozenLALM] | None,
 ) -> Iterator[Job]:
-    from calm_pl.jobs.parts import build_data, build_model, open_bank
+    from calm_pl.jobs.parts import build_data, build_model, open_bank, teller
 
     assert record is not None
+    tell = teller(config)
     data = build_data(config)  # first: a wrong root shows in a moment, a 7B takes a minute to load
+    if tell is not None:
+        tell(f"{data.benchmark.facts.title}: {_counts(data)} in {data.root}")
     if prepare is not None:
         prepare(data)
     lalm = (model_of or build_model)(config)
@@ -143,6 +146,11 @@ def _opened(
     finally:
         if data.bank is not None:
             data.bank.bank.close()
+
+
+def _counts(data: FewShotDataModule) -> str:
+    listing = data.read()
+    return f"{len(listing.clips):,} clips of {len(listing.classes):,} classes"
 
 
 def with_callbacks(config: Config, *names: str) -> Config:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calm_pl.config.schema import Config, ModelConfig
 from calm_pl.errors import DataError
+from calm_pl.jobs.record import is_rank_zero
 from calm_pl.methods import METHODS, Reads
 from calm_pl.methods.build import build_voters
+from calm_pl.progress import say
 
 if TYPE_CHECKING:
     from calm_pl.data.loading.banked import BankLink
@@ -27,7 +30,13 @@ def build_model(config: Config) -> DeferredLALM:
     from calm_pl.models.deferred import DeferredLALM
 
     memory = Path(config.bank.dir).expanduser() / "models" if config.bank.dir else None
-    return DeferredLALM(load_arguments(config.model), memory, config.model.self_check)
+    return DeferredLALM(load_arguments(config.model), memory, config.model.self_check, teller(config))
+
+
+def teller(config: Config) -> Callable[[str], None] | None:
+    """Return what prints a line per phase; None on other ranks, and where progress is turned off."""
+    shown = config.trainer.enable_progress_bar and "progress" in config.callbacks
+    return say if shown and is_rank_zero() else None
 
 
 def load_arguments(model: ModelConfig) -> LoadArguments:

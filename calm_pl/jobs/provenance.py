@@ -6,12 +6,25 @@ import platform
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import calm_pl
 
-COMMAND: ContextVar[str | None] = ContextVar("COMMAND", default=None)
-"""The command line that is being run, to be typed into a shell; None where Python started the job."""
+
+class Command(NamedTuple):
+    """A command line.
+
+    Attributes:
+        text: to be typed into a shell.
+        started: `time.perf_counter()` when it was.
+    """
+
+    text: str
+    started: float
+
+
+COMMAND: ContextVar[Command | None] = ContextVar("COMMAND", default=None)
+"""The command line that is being run; None where Python started the job."""
 _GIT_SECONDS = 10
 
 

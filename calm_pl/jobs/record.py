@@ -15,7 +15,7 @@ from calm_pl.config.callbacks import CALLBACKS
 from calm_pl.config.compose import config_hash, to_yaml
 from calm_pl.config.schema import Config, ModelConfig, RunConfig
 from calm_pl.errors import RunError
-from calm_pl.jobs.provenance import COMMAND
+from calm_pl.jobs.provenance import COMMAND, Command
 from calm_pl.regular_files import read_regular
 from calm_pl.runs.files import remove_files
 from calm_pl.runs.folder import title_of
@@ -69,7 +69,7 @@ class JobRecord:
         config_yaml: the resolved configuration.
         config_hash: over what can change results.
         limit: clips per side, where the job is only a try; see `DataSettings.limit`.
-        command: the command line that made it; None from Python.
+        made_by: the command line that made it; None from Python.
         load_seconds: time to load model and data tables.
         started: `time.perf_counter()` at the start.
     """
@@ -80,7 +80,7 @@ class JobRecord:
     config_yaml: str
     config_hash: str
     limit: int | None = None
-    command: str | None = field(default_factory=COMMAND.get)
+    made_by: Command | None = field(default_factory=COMMAND.get)
     load_seconds: float = 0.0
     started: float = field(default_factory=time.perf_counter)
     _lock: RunLock | None = field(default=None, repr=False)
@@ -128,6 +128,11 @@ class JobRecord:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    @property
+    def elapsed(self) -> float:
+        """Return the seconds since the command, or else the job, was started."""
+        return time.perf_counter() - (self.started if self.made_by is None else self.made_by.started)
 
     @property
     def title(self) -> str:

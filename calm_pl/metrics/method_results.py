@@ -25,6 +25,10 @@ class MethodResults(dict[str, MethodResult]):
         """Return the columns of `rows`."""
         return ["method", *(head for metric in self._shown() for head in columns(metric))]
 
+    def groups(self) -> list[int]:
+        """Return how many columns each metric has: itself, and its interval if it has one."""
+        return [len(columns(metric)) for metric in self._shown()]
+
     def rows(self) -> list[list[str]]:
         """Return a row per method: `66.7`, or `66.7 ± 1.2` over draws or else folds, and the intervals."""
         return [self._row(name, result) for name, result in self.items()]

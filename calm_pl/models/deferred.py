@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -86,6 +86,7 @@ class DeferredLALM:
         arguments: of the model.
         memory: folder where identities of models are remembered; None remembers nothing.
         self_check: run the checks of `calm_pl.models.checks` on the model's device before the first batch.
+        say: is told in a sentence what takes a while, such as loading; None tells nobody.
 
     Attributes:
         preparer, layout, hidden_size, path, mask: as those of the model.
@@ -95,11 +96,18 @@ class DeferredLALM:
         ModelError: as `FrozenLALM.from_pretrained`.
     """
 
-    def __init__(self, arguments: LoadArguments, memory: Path | None = None, self_check: bool = True) -> None:
+    def __init__(
+        self,
+        arguments: LoadArguments,
+        memory: Path | None = None,
+        self_check: bool = True,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
         self.arguments = arguments
         self.path = arguments.path
         self.self_check: SelfCheck | None = None
         self._to_check = self_check
+        self._say = say or _nobody
         self._device: torch.device | None = None
         self._lalm: FrozenLALM | None = None
         note = _note_file(arguments, memory)
@@ -107,6 +115,7 @@ class DeferredLALM:
         self._unmasked = replace(arguments, mask=None)
         self.preparer: Preparer
         if portrait is None:
+            self._say(f"Loading {self._name}")
             self._lalm = FrozenLALM.from_pretrained(**asdict(self._unmasked))
             self.preparer = self._lalm.preparer
             portrait = Portrait(
@@ -148,6 +157,10 @@ class DeferredLALM:
         """Return the commit on the hub that its files are of; see `FrozenLALM.commit`."""
         return hub_commit(self.path, self.arguments.revision)
 
+    @property
+    def _name(self) -> str:
+        return Path(self.path.removeprefix("bundled:")).name
+
     def identity(self) -> dict[str, Any]:
         """Return the identity; see `FrozenLALM.identity`."""
         return self._identity
@@ -178,6 +191,7 @@ class DeferredLALM:
 
     def _load(self, device: torch.device) -> FrozenLALM:
         """Load the model, which must be the one whose identity is known."""
+        self._say(f"Loading {self._name}, {self._portrait.identity['dtype']}, {device}")
         lalm = FrozenLALM.from_pretrained(**asdict(self._unmasked), device=device)
         if lalm.identity() != self._portrait.identity:
             raise ModelError(
@@ -216,9 +230,14 @@ class DeferredLALM:
                 lalm.use_mask(self.mask)
                 self._lalm, self._device = lalm.to(device), device
         if self._to_check:
+            self._say("Checking that the model hears, and that batches do not change what it hears")
             self.self_check = self._checked(self._lalm)
             self._to_check = False
         return self._lalm
+
+
+def _nobody(text: str) -> None:
+    pass
 
 
 def is_remembered(arguments: LoadArguments, memory: Path) -> bool:

@@ -11,6 +11,7 @@ from calm_pl.methods import METHODS
 from calm_pl.methods.table import ORACLE_SUFFIX, PSEUDO_SUFFIX
 from calm_pl.metrics.cells import percent, span
 from calm_pl.metrics.differences import cluster_kind
+from calm_pl.report.console import print_table
 
 if TYPE_CHECKING:
     from calm_pl.data.loading.base import FewShotDataModule
@@ -19,17 +20,21 @@ if TYPE_CHECKING:
     from calm_pl.jobs.record import JobRecord
 
 _MAX_DIFFERENCES = 6
+_ZERO_SHOT = "zero_shot"  # as in calm_pl.evaluation.lineup, which needs torch
 
 
 def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRecord) -> None:
     """Print every method's metrics, followed by notes on them."""
     console = Console()
-    console.print(module.results.table(record.title))
+    results = module.results
+    print_table(record.title, results.headings(), results.rows(), results.groups(), console=console)
     for note in notes(module, data):
         console.print(note, highlight=False)
     for warning in module.warnings:
         console.print(f"Warning: {warning}", highlight=False, style="yellow", soft_wrap=True)
-    console.print(f"Results: {record.run_dir}", highlight=False, soft_wrap=True)
+    console.print(
+        f"Results: {record.run_dir} ({record.elapsed:.0f} s in all)", highlight=False, soft_wrap=True
+    )
     for offline in sorted(record.run_dir.glob("wandb/offline-run-*"))[-1:]:
         console.print(f"W&B, offline: wandb sync {offline}", highlight=False, soft_wrap=True)
 
@@ -47,19 +52,27 @@ def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
     first = task.rounds[0]
     each = " in each draw" if len(task.rounds) > 1 else ""
     drawn = counted([task.support[n] for n in first.support], "support")
-    lines.append(
-        f"{drawn} of {len(task.classes)} classes{each},"
-        f" {counted(task.query, 'query')}; zero-shot uses no support clips."
-    )
-    lines.append(_what_holds(module))
+    asked, voted = _ZERO_SHOT in module.results, len(set(module.results) - {_ZERO_SHOT}) > 0
+    unused = "; zero-shot uses no support clips" if asked else ""
+    lines.append(f"{drawn} of {len(task.classes)} classes{each}, {counted(task.query, 'query')}{unused}.")
+    if len(module.results) > 1:
+        lines.append(_what_holds(module))
     lines += _oracle_gaps(module)
     options = len(task.query[0].options)
     if options:
         among = "the same options" if task.only_options else f"{len(task.classes)} classes"
-        lines.append(
-            f"Zero-shot chooses among {options} options, the voters among {among};"
-            " both are shown the options, which include the correct class."
-        )
+        if asked and voted:
+            lines.append(
+                f"Zero-shot chooses among {options} options, the voters among {among};"
+                " both are shown the options, which include the correct class."
+            )
+        elif asked:
+            lines.append(f"Zero-shot chooses among {options} options, which include the correct class.")
+        else:
+            lines.append(
+                f"The voters choose among {among}; the question shows {options} options, which include the"
+                " correct class."
+            )
     if (pseudo := pseudo_fit(module.sources)) is not None:
         lines += sentences(pseudo)
     if task.multi_label:

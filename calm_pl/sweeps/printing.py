@@ -11,6 +11,7 @@ from rich.table import Table
 from calm_pl.methods import METHODS
 from calm_pl.metrics.cells import percent
 from calm_pl.metrics.info import METRICS
+from calm_pl.report.console import print_table
 from calm_pl.sweeps.points import GRID
 from calm_pl.sweeps.settings import SWEPT
 from calm_pl.sweeps.summary import Gap, Mean, gaps, means
@@ -34,7 +35,6 @@ def print_sweep(title: str, rows: Sequence[Row], metric: str) -> None:
         metric: key of the metric to show.
     """
     console = Console()
-    console.width = max(console.width, _LEAST_WIDTH)
     grid = {place: mean for place, mean in means(rows, metric).items() if place.chosen == GRID}
     methods = list(dict.fromkeys(place.method for place in grid))
     values: dict[tuple[str, str], set[object]] = {}
@@ -48,23 +48,22 @@ def print_sweep(title: str, rows: Sequence[Row], metric: str) -> None:
         settings = tuple(dict(place.settings)[name] for name in varied)
         lines.setdefault((place.case, settings), {})[place.method] = mean
     cases = any(case for case, _ in lines)
-    table = Table(box=box.SIMPLE_HEAD)
-    for head in [*(["case"] if cases else []), *varied]:
-        table.add_column(head, no_wrap=True)
-    for method in methods:
-        table.add_column(METHODS.title(method), justify="right", no_wrap=True)
+    names = [*(["case"] if cases else []), *varied]
+    cells: list[list[str]] = []
     for (case, settings), by_method in list(lines.items())[:_MOST_LINES]:
         named = [_text(value) for value in settings]
-        cells = [shown(by_method[method]) if method in by_method else "" for method in methods]
-        table.add_row(*([case] if cases else []), *named, *cells)
+        numbers = [shown(by_method[method]) if method in by_method else "" for method in methods]
+        cells.append([*([case] if cases else []), *named, *numbers])
     console.print(f"{title} · {METRICS[metric].title} in %", style="italic", highlight=False)
-    console.print(table)
+    print_table("", [*names, *map(METHODS.title, methods)], cells, words=len(names), console=console)
     if len(lines) > _MOST_LINES:
         console.print(f"... and {len(lines) - _MOST_LINES:,} more settings, in the table of the run.")
     leads = gaps(rows, metric)
     if leads:
         console.print("Selected on the query set (oracle) or not", style="italic")
-        console.print(_leads(leads, varied))
+        wide = Console()
+        wide.width = max(wide.width, _LEAST_WIDTH)
+        wide.print(_leads(leads, varied))
     console.print(ON_THE_QUERY, highlight=False)
 
 

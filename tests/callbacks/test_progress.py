@@ -32,11 +32,13 @@ def test_a_line_at_the_end_of_each_stage(parts, capsys):
     bar.on_validation_start(*parts)
     for _ in range(3):
         bar.on_validation_batch_end(*parts, None, batch(4))
-    bar.on_validation_end(*parts)
+    bar.on_validation_epoch_end(*parts)
     bar.on_test_start(*parts)
     bar.on_test_batch_end(*parts, None, batch(1_990, failures=10))
-    bar.on_test_end(*parts)
-    support, query = capsys.readouterr().err.splitlines()
+    bar.on_test_epoch_end(*parts)
+    first, support, second, query = capsys.readouterr().err.splitlines()
+    assert first == "support: 12 clips, 0 cached"
+    assert second == "query: 2,000 clips, 1,500 cached"
     assert support.startswith("support: 12 of 12 clips, ")
     assert "cached" not in support
     assert "failed" not in support
@@ -45,12 +47,12 @@ def test_a_line_at_the_end_of_each_stage(parts, capsys):
 
 
 def test_a_line_now_and_then_in_between(parts, capsys, monkeypatch):
-    monkeypatch.setattr("callbacks.progress._SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr("calm_pl.progress.SECONDS_BETWEEN_LINES", 0.0)
     bar = ClipProgress()
     bar.on_validation_start(*parts)
     for _ in range(3):
         bar.on_validation_batch_end(*parts, None, batch(4))
-    lines = capsys.readouterr().err.splitlines()
+    _, *lines = capsys.readouterr().err.splitlines()
     assert [line.split(" clips")[0] for line in lines] == [f"support: {n} of 12" for n in (4, 8, 12)]
 
 
@@ -59,9 +61,10 @@ def test_other_ranks_count_but_say_nothing(parts, capsys):
     bar.disable()
     bar.on_validation_start(*parts)
     bar.on_validation_batch_end(*parts, None, batch(4, 1))
-    bar.on_validation_end(*parts)
+    stage = bar._stage
+    bar.on_validation_epoch_end(*parts)
     assert capsys.readouterr().err == ""
-    assert (bar._stage.done.add(), bar._stage.failed.add()) == (5, 1)
+    assert (stage.done.add(), stage.failed.add()) == (5, 1)
 
 
 def test_a_bar_on_a_terminal(parts, capsys, monkeypatch):
@@ -70,7 +73,7 @@ def test_a_bar_on_a_terminal(parts, capsys, monkeypatch):
     bar = ClipProgress()
     bar.on_test_start(*parts)
     bar.on_test_batch_end(*parts, None, batch(1_999, failures=1))
-    bar.on_test_end(*parts)
+    bar.on_test_epoch_end(*parts)
     shown = capsys.readouterr().err
     assert "2000/2000" in shown
     assert "1,500 cached, 1 failed" in shown
@@ -83,5 +86,20 @@ def test_questions_are_not_called_clips(parts, capsys):
     bar = ClipProgress()
     bar.on_validation_start(trainer, module)
     bar.on_validation_batch_end(trainer, module, None, batch(12))
-    bar.on_validation_end(trainer, module)
-    assert capsys.readouterr().err.startswith("support: 12 of 12 questions, ")
+    bar.on_validation_epoch_end(trainer, module)
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "support: 12 questions, 0 cached"
+    assert last.startswith("support: 12 of 12 questions, ")
+
+
+def test_what_comes_after_the_clips_is_said(parts, capsys):
+    trainer, module = parts
+    bar = ClipProgress()
+    for methods, told in (([], ""), (["zero_shot"], ""), (["zero_shot", "sav"], "Fitting SAVs")):
+        module.methods = methods
+        bar.on_validation_epoch_end(trainer, module)
+        assert capsys.readouterr().err.strip() == told
+    bar.on_test_end(trainer, module)
+    module.results = {"sav": None}
+    bar.on_test_end(trainer, module)
+    assert capsys.readouterr().err == "Writing the results\n"

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -99,6 +100,17 @@ def test_the_table_and_the_progress_are_printed(finished):
     _, result = finished
     for word in ("zero-shot", "SAVs", "CALM-Global", "CALM", "accuracy", "Macro-F1", "95 %", "support"):
         assert word in result.stdout
+    for line in (
+        "ESC-50: 45 clips of 3 classes in ",
+        "Loading tiny",
+        "Checking that the model hears, ",
+        "support: 12 clips, 0 cached",
+        "Fitting SAVs, CALM-Global, CALM",
+        "query: 9 clips, 0 cached",
+        "Writing the results",
+    ):
+        assert line in result.stderr
+    assert re.search(r"Results: run \(\d+ s in all\)", result.stdout)
     assert "support: 12 of 12 clips" in result.stderr
     assert "query: 9 of 9 clips" in result.stderr
     assert "clips/s" in result.stderr

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calm_pl.commands.arguments import (
@@ -18,9 +16,7 @@ from calm_pl.commands.arguments import (
 from calm_pl.commands.checklist import dry_run
 from calm_pl.config.compose import load_config
 from calm_pl.config.schema import Config
-from calm_pl.jobs.opened import opened, with_callbacks
-from calm_pl.jobs.parts import build_pseudo, kept, scored_by, voters_of
-from calm_pl.jobs.paths import find_files
+from calm_pl.jobs.pseudo_label import label_clips
 
 if TYPE_CHECKING:
     from calm_pl.data.loading.base import FewShotDataModule
@@ -67,67 +63,16 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
         config = dataclasses.replace(config, data=whole)
     if args.dry_run:
         return dry_run(config)
-    pseudo_label(config, args.unlabelled, quiet=not debug)
+    found = label_clips(config, args.unlabelled, quiet=not debug)
+    if found is not None:
+        print_labels(found.fit, found.job.data, found.job.record)
+        for line in found.remarks:
+            print(line)
     return 0
-
-
-def pseudo_label(config: Config, unlabelled: Sequence[str] | None = None, quiet: bool = True) -> None:
-    """Run the job on this process, or on the ranks that Lightning starts.
-
-    Args:
-        config: the configuration, with `data.support_labels` set to `pseudo`.
-        unlabelled: files and folders to label instead of the support.
-        quiet: whether to hide deprecations.
-
-    Raises:
-        CalmError: anything the user can fix.
-    """
-    with opened(
-        with_callbacks(config, "progress", "pseudo_labels"),
-        quiet,
-        prepare=lambda data: take_files(data, unlabelled) if unlabelled else None,
-    ) as job:
-        from calm_pl.evaluation.module import FitFreeModule
-        from calm_pl.evaluation.odd_clips import num_unjudged, odd_clips, sentences
-        from calm_pl.evaluation.pseudo_labelled import PseudoLabelled
-        from calm_pl.pseudo.settings import JUDGE
-
-        task = job.data.task()
-        voters = {JUDGE: voters_of(config)[JUDGE]} if config.pseudo.rounds else {}
-        pseudo = build_pseudo(config, job.data, task, voters)
-        assert pseudo is not None
-        # Scores are stored with the vectors, so they must be those that the bank's keys stand for.
-        keep, scored = kept(config), scored_by(config)
-        sources = [PseudoLabelled(pseudo)]
-        module = FitFreeModule(job.lalm, [], task, job.policy, keep, scored, sources)
-        if job.run(module, evaluate=False):
-            print_labels(pseudo, job.data, job.record)
-            support = module.support_coverage
-            for line in sentences(odd_clips(task, support), num_unjudged(task, support), file=""):
-                print(line)
 
 
 def _load(files: Sequence[str], overrides: Sequence[str]) -> Config:
     return load_config(files, [*overrides, "data.support_labels=pseudo"])
-
-
-def take_files(data: FewShotDataModule, paths: Sequence[str]) -> None:
-    """Replace the support by unlabelled files, with every class among their options.
-
-    Raises:
-        DataError: no such file, a folder without audio, or more classes than option letters.
-    """
-    from calm_pl.data.questions.clips import Clip, Round
-    from calm_pl.data.questions.prompts import Questioner
-
-    files = sorted({path.absolute() for path in find_files(paths)})
-    data.root = Path(os.path.commonpath([path.parent for path in files]))
-    s = data.settings
-    ask = Questioner(data.classes, data.benchmark.question, len(data.classes), s.seed, s.readable_labels).ask
-    clips = [Clip(path.relative_to(data.root).as_posix(), path, (), ()) for path in files]
-    data.support = [ask(clip, None) for clip in clips]
-    data.query = []
-    data.rounds = [Round("", 0, tuple(range(len(clips))), (), ())]
 
 
 def print_labels(fit: PseudoFit, data: FewShotDataModule, record: JobRecord) -> None:

@@ -114,6 +114,11 @@ def released(name):
     return json.loads((FOLDER / f"{name}.json").read_text())
 
 
+def shrunken(name):
+    """The same with small widths and depths."""
+    return _merged(released(name), _SMALL[name])
+
+
 def configured(config):
     """What transformers makes of such a file: the part that is loaded."""
     import transformers as t
@@ -130,9 +135,9 @@ def save_shrunken(name, folder, dtype="float32"):
     from calm_pl.models.families.table import find_family
     from calm_pl.models.tiny import let_sound_through
 
-    config = _merged(released(name), _SMALL[name])
+    config = shrunken(name)
     folder.mkdir(parents=True, exist_ok=True)
-    _processor(name, folder).save_pretrained(folder)
+    processor_of(name, folder).save_pretrained(folder)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = getattr(t, find_family(name).model_class)(configured(config))
@@ -180,7 +185,8 @@ def byte_tokenizer(special, first=0, **named):
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named)
 
 
-def _processor(name, folder):
+def processor_of(name, folder):
+    """A processor with the released settings and token ids; its words are single bytes."""
     import transformers as t
 
     if name == "voxtral":

@@ -35,7 +35,8 @@ COMMANDS = {
     "dashboard": ("calm_pl.commands.dashboard", "create a Weights & Biases workspace for a project"),
     "figures": ("calm_pl.commands.figures", "redraw the figures of a run or a sweep"),
     "bank": ("calm_pl.commands.bank", "inspect, check, prune or export a head bank"),
-    "list": ("calm_pl.commands.list_things", "list benchmarks, models and sweeps"),
+    "list": ("calm_pl.commands.list_things", "list benchmarks, models, methods, settings and so on"),
+    "config": ("calm_pl.commands.config", "print or copy a shipped configuration"),
 }
 _RUNS = ("fit-free", "train", "sweep", "fit-mask", "extract", "pseudo-label")
 """Commands whose results are files, so that losing what they print is not an error."""

@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from calm_pl.errors import ConfigError
+
 
 def config_dir() -> Path:
     """Return the folder of the shipped configurations: in the installed package, or next to it."""
@@ -37,20 +39,42 @@ def shipped_suites() -> list[str]:
 def find_file(name: str) -> Path | None:
     """Return the file that a path or the name of a shipped configuration means; None if there is none."""
     path = Path(name)
-    if path.is_file():
-        return path
-    named = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
-    shipped = config_dir() / named
-    known = (*shipped_configs(), *shipped_sweeps(), *shipped_suites())
-    return shipped if shipped.is_file() and named in known else None
+    return path if path.is_file() else _shipped(name)
+
+
+def find_shipped(name: str) -> Path:
+    """Return the file of a shipped configuration.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    found = _shipped(name)
+    if found is None:
+        known = _all_shipped()
+        near = difflib.get_close_matches(_named(name), known, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError([f"{name}: is not among the shipped {', '.join(known)}{hint}"])
+    return found
+
+
+def _shipped(name: str) -> Path | None:
+    named = _named(name)
+    return config_dir() / named if named in _all_shipped() else None
+
+
+def _named(name: str) -> str:
+    return name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
+
+
+def _all_shipped() -> list[str]:
+    return [*shipped_configs(), *shipped_sweeps(), *shipped_suites()]
 
 
 def read_file(name: str, schema: type, faults: list[str]) -> DictConfig | None:
     """Read a file by path, or by the name of a shipped configuration."""
     path = find_file(name)
     if path is None:
-        known = [*shipped_configs(), *shipped_sweeps(), *shipped_suites()]
-        near = difflib.get_close_matches(name, known, 1)
+        near = difflib.get_close_matches(_named(name), _all_shipped(), 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         faults.append(
             f"--config {name}: no such file, and not among the shipped {', '.join(shipped_configs())}{hint}"

@@ -68,3 +68,42 @@ def test_sweeps_in_words_and_as_json(call):
     assert content["sweeps/table2.yaml"].startswith("The paper's table 2")
     assert [line.split()[0] for line in shown.splitlines()] == list(content)
     assert {path.name for path in (REPO / "configs" / "sweeps").glob("*.yaml")} == {n[7:] for n in content}
+
+
+def test_methods_and_metrics(launch):
+    methods = json.loads(launch("list", "methods", "--json", check=True).stdout)
+    assert {key for key, row in methods.items() if row["by_default"]} >= {"zero_shot", "sav", "calm"}
+    shown = launch("list", "methods", check=True).stdout
+    assert all(any(line.split()[:1] == [key] for line in shown.splitlines()) for key in methods)
+    metrics = launch("list", "metrics", check=True).stdout
+    assert "eer          EER (lower is better, detection" in metrics
+
+
+def test_settings_of_a_section(launch):
+    shown = launch("list", "settings", "voter", check=True).stdout
+    assert "voter.score=cosine\n" in shown
+    assert "data.shots" not in shown
+    every = json.loads(launch("list", "settings", "--json", check=True).stdout)
+    assert every["data.shots"] == {
+        "value": "a whole number or null; 1 or more",
+        "default": "20",
+        "description": "Support clips per class; null takes all.",
+    }
+    assert every["data.root"]["default"] == ""
+    wrong = launch("list", "settings", "vioter")
+    assert (wrong.returncode, "sections are model, data, voter" in wrong.stderr) == (1, True)
+    assert launch("list", "models", "voter").returncode == 2
+
+
+def test_a_shipped_configuration_is_shown_and_copied(launch, tmp_path):
+    text = (REPO / "configs/sweeps/table2.yaml").read_text(encoding="utf-8")
+    assert launch("config", "show", "sweeps/table2", check=True).stdout == text
+    copied = launch("config", "copy", "sweeps/table2.yaml", check=True).stdout
+    assert (tmp_path / "table2.yaml").read_text(encoding="utf-8") == text
+    assert "use it with --config table2.yaml" in copied
+    again = launch("config", "copy", "sweeps/table2.yaml")
+    assert (again.returncode, "table2.yaml: is there already" in again.stderr) == (1, True)
+    unknown = launch("config", "show", "esc51")
+    assert "did you mean esc50.yaml?" in unknown.stderr
+    outside = launch("config", "show", "../pyproject.toml")
+    assert (outside.returncode, "is not among the shipped" in outside.stderr) == (1, True)

@@ -116,7 +116,9 @@ class _RoundClips:
         found: dict[int, Tensor] = {}
         for block in range(blocks):
             rows = [row for row, index in enumerate(self.index) if block_of[index] == block]
-            answers_nC = together(support, x_NHD[rows].to(support.x_NHD), log_p_NC[rows])
+            answers_nC = together(
+                support, x_NHD[rows].to(support.x_NHD), log_p_NC[rows].to(support.x_NHD.device)
+            )
             found |= dict(zip((self.index[row] for row in rows), answers_nC, strict=True))
         return found
 

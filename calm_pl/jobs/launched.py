@@ -61,6 +61,16 @@ def as_launched(settings: TrainerConfig, found: Launched | None) -> TrainerConfi
     return dataclasses.replace(settings, devices=devices, num_nodes=found.nodes)
 
 
+def processes_here(settings: TrainerConfig, environment: Mapping[str, str] = os.environ) -> int:
+    """Return how many processes of a job share this machine's memory."""
+    number = _number(as_launched(settings, launched(environment)).devices)
+    if number is not None:
+        return number
+    import torch
+
+    return max(1, torch.cuda.device_count()) if settings.accelerator != "cpu" else 1
+
+
 def _number(devices: Any) -> int | None:
     """Return how many devices a setting names; None where it leaves the number open."""
     if isinstance(devices, int):

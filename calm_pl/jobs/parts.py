@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from calm_pl.config.schema import Config, ModelConfig
 from calm_pl.errors import DataError
+from calm_pl.jobs.launched import processes_here
 from calm_pl.jobs.record import is_rank_zero
 from calm_pl.methods import METHODS, Reads
 from calm_pl.methods.build import build_voters
@@ -30,7 +31,10 @@ def build_model(config: Config) -> DeferredLALM:
     from calm_pl.models.deferred import DeferredLALM
 
     memory = Path(config.bank.dir).expanduser() / "models" if config.bank.dir else None
-    return DeferredLALM(load_arguments(config.model), memory, config.model.self_check, teller(config))
+    processes = processes_here(config.trainer)
+    return DeferredLALM(
+        load_arguments(config.model), memory, config.model.self_check, teller(config), processes
+    )
 
 
 def teller(config: Config) -> Callable[[str], None] | None:

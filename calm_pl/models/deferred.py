@@ -19,6 +19,7 @@ from calm_pl.errors import CalmError, ModelError
 from calm_pl.file_hashes import FileHashes
 from calm_pl.models.checkpoint_files import content_of
 from calm_pl.models.checks import HearingReport, InvarianceReport, hearing_check, invariance_check
+from calm_pl.models.copies import machine_memory, refuse_copies
 from calm_pl.models.heads import HeadLayout
 from calm_pl.models.lalm import FrozenLALM, LalmOutput, Sampled
 from calm_pl.models.loading import checkpoint_folder, hub_commit, load_preparer
@@ -87,6 +88,7 @@ class DeferredLALM:
         memory: folder where identities of models are remembered; None remembers nothing.
         self_check: run the checks of `calm_pl.models.checks` on the model's device before the first batch.
         say: is told in a sentence what takes a while, such as loading; None tells nobody.
+        processes: that load the model on this machine.
 
     Attributes:
         preparer, layout, hidden_size, path, mask: as those of the model.
@@ -102,8 +104,10 @@ class DeferredLALM:
         memory: Path | None = None,
         self_check: bool = True,
         say: Callable[[str], None] | None = None,
+        processes: int = 1,
     ) -> None:
         self.arguments = arguments
+        self._processes = processes
         self.path = arguments.path
         self.self_check: SelfCheck | None = None
         self._to_check = self_check
@@ -116,7 +120,7 @@ class DeferredLALM:
         self.preparer: Preparer
         if portrait is None:
             self._say(f"Loading {self._name}")
-            self._lalm = FrozenLALM.from_pretrained(**asdict(self._unmasked))
+            self._lalm = self._from_pretrained()
             self.preparer = self._lalm.preparer
             portrait = Portrait(
                 self._lalm.identity(),
@@ -189,10 +193,17 @@ class DeferredLALM:
         """Sample answers; see `FrozenLALM.sample`."""
         return self._ready(inputs).sample(inputs, draws, tower)
 
+    def _from_pretrained(self, device: torch.device | None = None) -> FrozenLALM:
+        of = self.arguments
+        folder = checkpoint_folder(of.path, of.revision)
+        if folder is not None and of.quantization is None:
+            refuse_copies(of.path, folder, of.dtype, self._processes, machine_memory())
+        return FrozenLALM.from_pretrained(**asdict(self._unmasked), device=device)
+
     def _load(self, device: torch.device) -> FrozenLALM:
         """Load the model, which must be the one whose identity is known."""
         self._say(f"Loading {self._name}, {self._portrait.identity['dtype']}, {device}")
-        lalm = FrozenLALM.from_pretrained(**asdict(self._unmasked), device=device)
+        lalm = self._from_pretrained(device)
         if lalm.identity() != self._portrait.identity:
             raise ModelError(
                 f"The model at {self.path!r} is not the one that this job began with: its files changed"

@@ -22,7 +22,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     command = parser(
         program,
         "Print a shipped configuration, or copy it to a file of your own, which --config takes as well.\n"
-        "For a job's whole configuration, with every default, see `fit-free --print-config`.",
+        "`list settings` shows every setting with its default.",
         _EXAMPLES,
     )
     actions = command.add_subparsers(dest="action", required=True, metavar="show|copy")

@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING
 from calm_pl.commands.arguments import parser
 from calm_pl.errors import CalmError, RunError
 from calm_pl.methods import METHODS
-from calm_pl.metrics.cells import percent, points, span
+from calm_pl.metrics.cells import points
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from calm_pl.report import RunFolder
-    from calm_pl.report.comparison import Comparison, RunDifference
+    from calm_pl.report.comparison import Comparison
 
-_WIDE = 100  # width of a terminal, in columns
-_ENDLESS = 10_000
 _EXAMPLES = """\
   {program} runs/a                             rewrite runs/a/report.html
   {program} runs/a --audio                     with embedded audio clips
@@ -66,60 +62,63 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """A row for each method and run; runs are numbered where their names do not fit."""
+    """Print the ranking and the differences; runs are numbered where their names are long."""
     from rich.console import Console
 
-    from calm_pl.report.comparison import remarks
+    from calm_pl.report.comparison import labels_of, remarks
+    from calm_pl.report.console import print_table
 
     console = Console()
-    table = _table(comparison, comparison.names, console.width)
-    room = console.options.update(max_width=_ENDLESS)
-    if console.measure(table, options=room).maximum > console.width:
-        numbers = [str(number) for number in range(1, len(comparison.names) + 1)]
-        table = _table(comparison, numbers, console.width)
-        for number, name in zip(numbers, comparison.names, strict=True):
-            console.print(f"Run {number}: {name}", highlight=False, markup=False, soft_wrap=True)
-    console.print(table)
+    labels = labels_of(comparison.names)
+    for label, name in zip(labels, comparison.names, strict=True):
+        if label != name:
+            console.print(f"{label}: {name}", highlight=False, markup=False, soft_wrap=True)
+    print_table(*_ranking(comparison, labels), words=3, console=console)
+    print_table(*_differences(comparison, labels), words=2, console=console)
     for line in remarks(comparison):
         console.print(line, highlight=False, markup=False)
 
 
-def _table(comparison: Comparison, names: Sequence[str], width: int) -> Table:
-    """Return the table; every row names its method, so that none is taken for another's."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from calm_pl.metrics.intervals import Interval
-    from calm_pl.report.results import metrics_of
+def _ranking(comparison: Comparison, labels: Sequence[str]) -> tuple[str, list[str], list[list[str]]]:
+    """Return title, headings and rows; every row names its method, so that none is taken for another's."""
+    from calm_pl.report.comparison import ranking
+    from calm_pl.report.overview_cells import NEAR
+    from calm_pl.report.results import interval_cell, metrics_of, value_cell
 
     main, *others = metrics_of(next(iter(comparison.runs[0].methods.values())))
-    others = others if width >= _WIDE else []  # the page has them all
-    table = Table(box=box.SIMPLE_HEAD)
-    for head in ("method", "run"):
-        table.add_column(head, no_wrap=True)
-    for head in (main.title, "95 %", *(one.title for one in others), "points", "95 %", "sig."):
-        table.add_column(head, justify="right", no_wrap=True)
-    for method in comparison.methods:
-        for number, (name, one) in enumerate(zip(names, comparison.runs, strict=True)):
-            entry = one.methods.get(method)
-            if entry is None:
-                continue
-            found = comparison.of(method, number)
-            table.add_row(
-                METHODS.title(method),
-                Text(name),
-                percent(entry[main.key]),
-                span(Interval(*entry["ci95"][main.key])),
-                *("–" if entry.get(more.key) is None else percent(entry[more.key]) for more in others),
-                *(["", "", ""] if found is None else _told(found)),
-            )
-        table.add_section()
-    return table
+    rows = []
+    ranked = ranking(comparison, main)
+    for one in ranked:
+        entry = comparison.runs[one.run].methods[one.method]
+        rows.append(
+            [
+                str(one.rank),
+                METHODS.title(one.method),
+                labels[one.run],
+                value_cell(entry, main.key).shown + (NEAR if one.near else " "),
+                interval_cell(entry, main.key).shown,
+                *(value_cell(entry, other.key).shown for other in others),
+            ]
+        )
+    note = f" ({NEAR} not significantly worse than the best)" if any(one.near for one in ranked) else ""
+    heads = ["#", "method", "run", main.title, "95 %", *(other.title for other in others)]
+    return f"Ranking{note}", heads, rows
 
 
-def _told(found: RunDifference) -> list[str]:
-    return [f"{100 * found.difference:+.1f}", points(found.interval), "yes" if found.holds else "no"]
+def _differences(comparison: Comparison, labels: Sequence[str]) -> tuple[str, list[str], list[list[str]]]:
+    rows = [
+        [
+            METHODS.title(one.method),
+            labels[one.run],
+            "yes" if one.holds else "no",
+            f"{100 * one.difference:+.1f}",
+            points(one.interval),
+            f"{one.p_value:.3g}",
+        ]
+        for one in comparison.differences
+    ]
+    heads = ["method", "run", "significant", "points", "95 %", "p"]
+    return f"Accuracy, difference from {labels[0]}", heads, rows
 
 
 def _write_again(one: RunFolder, out: str | None, audio: bool | None) -> Path:

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from calm_pl.errors import RunError
+from calm_pl.methods.table import ORACLE_SUFFIX
 from calm_pl.metrics import paired_difference
+from calm_pl.metrics.info import MetricInfo
 from calm_pl.metrics.intervals import Interval
 from calm_pl.metrics.paired import Estimate
 from calm_pl.runs.folder import LIMITED, RunFolder
@@ -93,6 +95,64 @@ def compare(runs: Sequence[RunFolder]) -> Comparison:
         if method in other.predictions.methods
     ]
     return Comparison(tuple(runs), names_of(runs), tuple(shared), tuple(differences))
+
+
+class Ranked(NamedTuple):
+    """A method in a run, among all others.
+
+    Attributes:
+        rank: 1 is the best; equal values share a rank.
+        method: key of the method.
+        run: position of the run among those compared.
+        near: whether it is not significantly worse than the best, paired over the questions of both runs;
+            None where this is not tested.
+    """
+
+    rank: int
+    method: str
+    run: int
+    near: bool | None
+
+
+def ranking(comparison: Comparison, metric: MetricInfo) -> list[Ranked]:
+    """Rank every method of every run by a metric, oracles left out.
+
+    Args:
+        comparison: the runs.
+        metric: what they are ranked by; differences are only tested for the accuracy.
+    """
+    values = {
+        (method, number): run.methods[method][metric.key]
+        for method in comparison.methods
+        for number, run in enumerate(comparison.runs)
+        if run.methods.get(method, {}).get(metric.key) is not None and not method.endswith(ORACLE_SUFFIX)
+    }
+    sign = -1 if metric.higher_is_better else 1
+    ordered = sorted(values, key=lambda one: sign * values[one])
+    best = ordered[0] if ordered else None
+    found = []
+    for one in ordered:
+        rank = 1 + sum(sign * other < sign * values[one] for other in values.values())
+        tested = best is not None and metric.key == "accuracy" and rank > 1
+        near = _is_near(comparison, best, one) if tested and best is not None else None
+        found.append(Ranked(rank, *one, near))
+    return found
+
+
+def _is_near(comparison: Comparison, best: tuple[str, int], other: tuple[str, int]) -> bool | None:
+    """Return whether a method is not significantly worse than the best; None if they share no question."""
+    first, second = (comparison.runs[number].predictions for _, number in (best, other))
+    shared = shared_questions(first, second)
+    if shared is None:
+        return None
+    return difference_between(first, second, shared, (best[0], other[0])).interval.high >= 0
+
+
+def labels_of(names: Sequence[str], longest: int = 14) -> list[str]:
+    """Return names of runs for narrow columns: themselves if they are short, else "run 1" and so on."""
+    if all(len(name) <= longest for name in names):
+        return list(names)
+    return [f"run {number}" for number in range(1, len(names) + 1)]
 
 
 def remarks(comparison: Comparison) -> list[str]:

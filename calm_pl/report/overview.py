@@ -19,6 +19,11 @@ from calm_pl.report.results import metrics_of
 from calm_pl.runs.entries import deviation_of, model_of, setting_of, varied
 from calm_pl.runs.folder import LIMITED, RunFolder
 
+NEAR_MEANS = (
+    "not significantly worse than the best (paired over the same questions, 95 %, not corrected for multiple"
+    " comparisons)"
+)
+
 
 class Mark(Enum):
     """What a cell is among those of its column."""
@@ -107,10 +112,7 @@ class Overview(NamedTuple):
         if Mark.BEST in marks:
             told.append(f"{best}: the best of its column.")
         if Mark.NEAR in marks:
-            told.append(
-                f"{near}: not significantly worse than the best (paired over the same questions, 95 %, not"
-                " corrected for multiple comparisons)."
-            )
+            told.append(f"{near}: {NEAR_MEANS}.")
         return told
 
 

@@ -68,7 +68,7 @@ def test_runs_are_compared_in_the_terminal_and_on_a_page(call, tmp_path):
         assert f"{100 * found.difference:+.1f}" in result.stdout
         assert f"{100 * found.interval.low:.1f} to {100 * found.interval.high:.1f}" in result.stdout
     assert comparison.of("calm", 1).holds
-    assert "sig." in result.stdout
+    assert "Ranking" in result.stdout
     assert " yes" in result.stdout
     assert "b has the same query set as a: 120 questions." in result.stdout
     assert "c shares 60 of its 60 questions with a (120)" in " ".join(result.stdout.split())
@@ -87,17 +87,20 @@ def test_a_comparison_at_80_columns_names_method_and_run_in_each_row(call, tmp_p
     result = call("report", *names)
     assert result.returncode == 0, result.stderr
     lines = [line.rstrip() for line in result.stdout.splitlines()]
-    short = names if names == ("a", "b") else ("1", "2")
-    rows = [tuple(line.split()[:2]) for line in lines if re.search(r"\d–\d", line)]
-    assert rows == [
+    short = names if names == ("a", "b") else ("run 1", "run 2")
+    rows = [re.fullmatch(r" *(\d) +(\S+) +(run \d|a|b) .*", line) for line in lines]
+    ranked = [row.groups() for row in rows if row]
+    assert {one[1:] for one in ranked} == {
         ("CALM-Auto", short[0]),
         *(("SAVs", name) for name in short),
         ("CALM-Global", short[1]),
         ("GDA", short[1]),
-    ]
+    }
+    assert [int(one[0]) for one in ranked] == sorted(int(one[0]) for one in ranked)
+    assert sum(re.match(rf" *SAVs +{short[1]} +(yes|no) +[+-]", line) is not None for line in lines) == 1
     assert max(map(len, lines)) <= 80
     if short != names:
-        assert lines[:2] == [f"Run 1: {names[0]}", f"Run 2: {names[1]}"]
+        assert lines[:2] == [f"run 1: {names[0]}", f"run 2: {names[1]}"]
 
 
 def test_a_comparison_without_out_writes_nothing(call, tmp_path):

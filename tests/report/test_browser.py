@@ -162,7 +162,7 @@ def test_the_confusion_matrix_follows_the_method(tab, pages):
 @pytest.mark.parametrize("name", ["run", "comparison"])
 def test_tables_sort_both_ways_by_mouse_and_keyboard(tab, pages, name):
     opened(tab, pages, name)
-    table = tab.locator("table.sortable").first
+    table = tab.locator("table.sortable").nth(int(name == "comparison"))  # behind the ranking
     button = table.locator("thead button").nth(1)
     column = "table => [...table.tBodies[0].rows].map(row => Number(row.cells[1].dataset.value))"
     button.click()
@@ -213,3 +213,24 @@ def test_without_a_script_the_tables_are_there(browser, pages):
     assert tab.locator("button.pick").count() == 6
     assert "needs JavaScript" in tab.locator("#heads").inner_text()
     context.close()
+
+
+def test_a_table_is_copied_as_markdown_as_it_is_sorted(tab, pages):
+    opened(tab, pages, "comparison")
+    tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.get_by_role("button", name="accuracy").first.click()
+    tab.get_by_role("button", name="Copy as Markdown").first.click()
+    tab.get_by_role("button", name="Copied").wait_for()
+    copied = tab.evaluate("navigator.clipboard.readText()").splitlines()
+    assert copied[0] == "| method | run | \\# | accuracy | 95 % |"
+    assert copied[1] == "| --- | --- | ---: | ---: | ---: |"
+    rows = tab.locator("table.sortable").first.locator("tbody tr").all()
+    assert [line.split(" | ")[3].split()[0] for line in copied[2:]] == [
+        row.locator("td").nth(2).text_content().split()[0] for row in rows
+    ]
+
+
+def test_no_name_of_a_run_is_broken(tab, pages):
+    opened(tab, pages, "comparison")
+    for name in tab.locator(".name").all():
+        assert name.evaluate("(one) => one.getClientRects().length") == 1

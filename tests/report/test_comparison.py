@@ -8,7 +8,8 @@ from made_runs import make_run
 
 from calm_pl.errors import RunError
 from calm_pl.metrics import paired_difference
-from calm_pl.report.comparison import compare, remarks, shared_class_accuracies
+from calm_pl.metrics.info import METRICS
+from calm_pl.report.comparison import compare, labels_of, ranking, remarks, shared_class_accuracies
 from calm_pl.runs.folder import read_run
 
 NAMES = [f"c{n}" for n in range(5)]
@@ -128,3 +129,36 @@ def test_class_accuracies_are_over_what_all_runs_answered(tmp_path):
             assert len(hits) == 11
             expected.append(sum(hits) / 11)
         assert found[label] == pytest.approx(expected), c
+
+
+def test_every_method_of_every_run_is_ranked(tmp_path):
+    import json
+
+    made = {"a": {"calm": 0.9, "sav": 0.5}, "b": {"calm": 0.9, "sav": 0.7, "calm:oracle": 0.99}}
+    for name, accuracies in made.items():
+        folder = make_run(tmp_path / name, NAMES, methods=tuple(accuracies), clips=12)
+        results = json.loads((folder / "results.json").read_text())
+        for method, value in accuracies.items():
+            results["methods"][method]["accuracy"] = value
+        results["methods"] = {m.replace(":oracle", "_oracle"): e for m, e in results["methods"].items()}
+        results["differences"] = []
+        (folder / "results.json").write_text(json.dumps(results))
+    comparison = compare([read_run(tmp_path / name) for name in made])
+    found = ranking(comparison, METRICS["accuracy"])
+    places = [(one.rank, one.method, one.run) for one in found if one.method in ("calm", "sav")]
+    assert places == [(1, "calm", 0), (1, "calm", 1), (3, "sav", 1), (4, "sav", 0)]
+    assert [one.near for one in found[:2]] == [None, None]
+    # By the predictions, in which each method is right as often as any other.
+    assert all(one.near for one in found[2:])
+
+
+def test_what_is_significantly_worse_is_not_near_the_best(tmp_path):
+    comparison = compare([run(tmp_path / "a", right=1.0), run(tmp_path / "b", right=0.2)])
+    near = {one.run: one.near for one in ranking(comparison, METRICS["accuracy"]) if one.rank > 1}
+    assert near == {1: False}
+    assert all(one.near is None for one in ranking(comparison, METRICS["macro_f1"]))
+
+
+def test_long_names_are_numbered_where_there_is_little_room():
+    assert labels_of(["a", "fourteen-chars"]) == ["a", "fourteen-chars"]
+    assert labels_of(["a", "fifteen-letters"]) == ["run 1", "run 2"]

@@ -7,6 +7,40 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
+/* A button that copies a table as Markdown, as it is sorted now. */
+for (const table of document.querySelectorAll("table.sortable")) {
+  const button = el("button", { type: "button", class: "copy" }, "Copy as Markdown");
+  button.addEventListener("click", async () => {
+    const copied = await copyText(markdownOf(table));
+    button.textContent = copied ? "Copied" : "Not copied: the browser forbids it";
+    setTimeout(() => (button.textContent = "Copy as Markdown"), 2000);
+  });
+  table.parentElement.after(button);
+}
+
+function markdownOf(table) {
+  const text = (cell) => cell.textContent.trim().replace(/\s+/g, " ").replace(/([\\`*_{}[\]<>|~$#&])/g, "\\$1");
+  const line = (row) => `| ${[...row.cells].map(text).join(" | ")} |`;
+  const heads = table.tHead.rows[0];
+  const rule = [...heads.cells].map((cell) => (cell.classList.contains("number") ? "---:" : "---"));
+  return [line(heads), `| ${rule.join(" | ")} |`, ...[...table.tBodies[0].rows].map(line)].join("\n") + "\n";
+}
+
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = el("textarea", {});
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const copied = document.execCommand("copy"); // pages from a disk may have no clipboard of their own
+    area.remove();
+    return copied;
+  }
+}
+
 function sortTable(table, headings, column) {
   const numbers = headings[column].classList.contains("number");
   const before = headings[column].getAttribute("aria-sort");

@@ -5,6 +5,9 @@
 Each world has classes of unequal difficulty, each with its own confusions, so that the accuracy and Macro-F1
 of endless query clips are known. From it come clips (those of one recording stand or fall together), draws of
 the support (each with classes that it learned better or worse) and predictions. Two minutes on one core.
+
+For metrics of scores, scores are normal: the equal error rate and the calibration error of endless clips
+follow from their distribution, mean average precision from 100,000 clips or more.
 """
 
 from __future__ import annotations
@@ -14,11 +17,13 @@ import datetime
 import json
 import platform
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from calm_pl.metrics import Predicted, jackknife_intervals
+from calm_pl.metrics.average_precision import precision_left_out
+from calm_pl.metrics.score_intervals import calibration_chance, eer_chance, precision_chance
 
 METRICS = ("accuracy", "macro_f1")
 
@@ -142,6 +147,119 @@ def percentile(a: Predicted, classes: int, rng: np.random.Generator, resamples: 
     return {metric: np.quantile(values, [0.025, 0.975]) for metric, values in found.items()}
 
 
+class ScoreSize(NamedTuple):
+    """A simulated query set for metrics of scores.
+
+    Attributes:
+        metric: eer, map or ece.
+        first: positives of eer; classes of map and ece.
+        second: negatives of eer; clips of map and ece.
+        recording: clips of one recording.
+        draws: support draws.
+        strength: separation of the classes in standard deviations; overconfidence of ece.
+    """
+
+    metric: str
+    first: int
+    second: int
+    recording: int = 1
+    draws: int = 1
+    strength: float = 2.0
+
+
+SCORE_SIZES = {
+    "EER, 25 + 225 clips": ScoreSize("eer", 25, 225, strength=1.5),
+    "EER, 60 + 540 clips": ScoreSize("eer", 60, 540, strength=2.5),
+    "EER, 60 + 540 clips, 6 of a recording": ScoreSize("eer", 60, 540, 6),
+    "EER, 200 + 1800 clips": ScoreSize("eer", 200, 1800, strength=3.0),
+    "EER, 60 + 540 clips, 10 draws": ScoreSize("eer", 60, 540, 10, 10),
+    "mAP, 10 classes, 100 clips": ScoreSize("map", 10, 100, strength=1.5),
+    "mAP, 50 classes, 400 clips": ScoreSize("map", 50, 400),
+    "mAP, 10 classes, 200 clips, 5 of a recording": ScoreSize("map", 10, 200, 5, strength=1.5),
+    "mAP, 20 classes, 200 clips, 5 draws": ScoreSize("map", 20, 200, 1, 5, strength=1.5),
+    "ECE 0, 60 clips": ScoreSize("ece", 10, 60, strength=0.0),
+    "ECE, 60 clips": ScoreSize("ece", 10, 60, strength=0.3),
+    "ECE, 400 clips": ScoreSize("ece", 10, 400, strength=0.1),
+    "ECE, 300 clips, 6 speakers": ScoreSize("ece", 10, 300, 50, strength=0.2),
+    "ECE, 100 clips, 10 draws": ScoreSize("ece", 50, 100, 2, 10, strength=0.1),
+}
+
+
+def score_world(size: ScoreSize, rng: np.random.Generator, clips: int | None = None) -> float | Any:
+    """Draw clips and return the interval of the metric; its value on endless clips if `clips` is given."""
+    of_recording, of_draw = 0.6, 0.3 if size.draws > 1 else 0.0
+    draws = size.draws if clips is None else 400
+    if size.metric == "eer":
+        moved_D = size.strength + of_draw * rng.standard_normal(draws)
+        if clips is not None:
+            from scipy.special import ndtr
+
+            return float(ndtr(-moved_D / 2 / np.sqrt(1 + of_recording**2)).mean())
+        truth_Q = np.arange(size.first + size.second) < size.first
+        cluster_Q = np.arange(len(truth_Q)) // size.recording + 10**6 * truth_Q
+        own_Q = np.sqrt(0.5) * rng.standard_normal(len(truth_Q))
+        own_Q += (
+            of_recording * rng.standard_normal(len(truth_Q))[np.unique(cluster_Q, return_inverse=True)[1]]
+        )
+        noise_QD = np.sqrt(0.5) * rng.standard_normal((len(truth_Q), draws))
+        score_QD = truth_Q[:, None] * moved_D + own_Q[:, None] + noise_QD
+        return eer_chance(score_QD, truth_Q, np.zeros(len(truth_Q), dtype=int), cluster_Q).both
+    if size.metric == "map":
+        number, draws = (size.second, size.draws) if clips is None else (clips, 1)
+        if clips is not None and of_draw:
+            number, draws = clips // 20, 100
+        cluster_N = np.arange(number) // size.recording
+        # Classes differ in how often they occur, and clips of a recording are alike in all of them.
+        often_C = np.linspace(0.05, 0.3, size.first)
+        truth_NC = rng.random((number, size.first)) < often_C
+        own_NC = of_recording * rng.standard_normal((cluster_N[-1] + 1, size.first))[cluster_N]
+        own_NC += np.sqrt(0.5) * rng.standard_normal(truth_NC.shape)
+        points, without = [], []
+        for _ in range(draws):
+            moved_C = size.strength + of_draw * rng.standard_normal(size.first)
+            score_NC = truth_NC * moved_C + own_NC + np.sqrt(0.5) * rng.standard_normal(truth_NC.shape)
+            points.append(average_precision(score_NC, truth_NC))
+            if clips is None:
+                moved_N = precision_left_out(score_NC, truth_NC) - points[-1]
+                without.append(points[-1] + np.bincount(cluster_N, moved_N))
+        if clips is not None:
+            return float(np.mean(points))
+        return precision_chance(np.array([points]), [np.array(without)], number).both
+    number = size.second if clips is None else clips
+    draws = size.draws if clips is None else 1
+    least = 1 / size.first
+    confidence_QD = rng.beta(4, 2, (number, draws)) * (1 - least) + least
+    chance_QD = least + (confidence_QD - least) * (1 - size.strength)
+    if clips is not None:
+        bin_Q = np.ceil(confidence_QD[:, 0] * 15).astype(int)
+        return float(np.abs(np.bincount(bin_Q, (confidence_QD - chance_QD)[:, 0])).sum() / number)
+    cluster_Q = np.arange(number) // size.recording
+    easy_QD = np.sqrt(0.5) * rng.standard_normal(cluster_Q[-1] + 1)[cluster_Q, None]
+    easy_QD = easy_QD + np.sqrt(0.5) * rng.standard_normal((number, draws))
+    return calibration_chance(confidence_QD, easy_QD < probit(chance_QD), cluster_Q).both
+
+
+def average_precision(score_NC: np.ndarray, truth_NC: np.ndarray) -> float:
+    """Mean average precision over the classes that occur."""
+    found = []
+    for score_N, truth_N in zip(score_NC.T, truth_NC.T, strict=True):
+        if truth_N.any():
+            hits_N = truth_N[np.argsort(-score_N, kind="stable")]
+            found.append((hits_N.cumsum() / np.arange(1, len(hits_N) + 1))[hits_N].mean())
+    return float(np.mean(found))
+
+
+def score_coverage(size: ScoreSize, worlds: int) -> list[float]:
+    """How often the interval holds the truth, and how wide it is."""
+    rng = np.random.default_rng(0)
+    truth = score_world(size, rng, 100_000)
+    rows = []
+    for _ in range(worlds):
+        low, high = score_world(size, rng)
+        rows.append((low <= truth <= high, high - low))
+    return [round(float(value), 4) for value in np.mean(rows, axis=0)]
+
+
 def coverage(size: Size, worlds: int, resamples: int) -> dict[str, dict[str, list[float]]]:
     """Return, by kind of interval and metric, how often it holds the truth and how wide it is."""
     rng = np.random.default_rng(0)
@@ -167,8 +285,14 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=400, help="of each size (default: %(default)s)")
     parser.add_argument("--resamples", type=int, default=300, help="of the bootstrap (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only-scores", action="store_true", help="keep what the record has of the others")
     args = parser.parse_args()
-    results = {}
+    results = json.loads(args.out.read_text())["results"] if args.only_scores else {}
+    for name, size in SCORE_SIZES.items():
+        results[name] = {size.metric: {"jackknife": score_coverage(size, args.worlds)}}
+        print(name, json.dumps(results[name]), flush=True)
+    if args.only_scores:
+        SIZES.clear()
     for name, size in SIZES.items():
         results[name] = coverage(size, args.worlds // (4 if size.classes > 100 else 1), args.resamples)
         print(name, json.dumps(results[name]), flush=True)

@@ -41,6 +41,8 @@ def predicted_by(task: Task, predictions: Predictions, method: int) -> Predicted
         task.clip_Q[seen_Q],
         task.fold_Q[seen_Q],
         task.cluster_Q[seen_Q],
+        predictions.confidence_QDM[..., method].double().numpy()[seen_Q],
+        task.positive,
     )
 
 

@@ -239,6 +239,7 @@ METRICS = MetricTable(
             ("proba_qC", "label_q", "clip_q"),
             MappingProxyType({"num_clips": "num_clips", "num_classes": "num_classes"}),
             computed_for=frozenset({TaskKind.SEVERAL_LABELS}),
+            interval=True,
         ),
         MetricInfo(
             "eer",
@@ -249,6 +250,7 @@ METRICS = MetricTable(
             MappingProxyType({"num_questions": "num_questions", "positive": "positive"}),
             higher_is_better=False,
             computed_for=frozenset({TaskKind.DETECTION}),
+            interval=True,
         ),
     ]
 )

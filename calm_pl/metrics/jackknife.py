@@ -26,6 +26,9 @@ class Predicted(NamedTuple):
         fold_Q: the fold of each question; a metric is the mean over folds.
         cluster_Q: the source recording, speaker or similar; clusters are left out whole. None makes each clip
             a cluster.
+        confidence_QD: probability of each prediction; None if unknown, and metrics of scores then have no
+            interval.
+        positive: the class to detect; None if there is none.
     """
 
     label_Q: np.ndarray
@@ -33,6 +36,13 @@ class Predicted(NamedTuple):
     clip_Q: np.ndarray
     fold_Q: np.ndarray
     cluster_Q: np.ndarray | None = None
+    confidence_QD: np.ndarray | None = None
+    positive: int | None = None
+
+    @property
+    def whole_Q(self) -> np.ndarray:
+        """The cluster of each question; its clip if there are no clusters."""
+        return self.clip_Q if self.cluster_Q is None else self.cluster_Q
 
 
 class Chance(NamedTuple):
@@ -150,9 +160,8 @@ class _Fold:
 
     def __init__(self, predictions: Predicted, fold: int, num_classes: int) -> None:
         rows = predictions.fold_Q == fold
-        whole_Q = predictions.clip_Q if predictions.cluster_Q is None else predictions.cluster_Q
         self.label_q, self.predicted_qD = predictions.label_Q[rows], predictions.predicted_QD[rows]
-        self.cluster_q = np.unique(whole_Q[rows], return_inverse=True)[1]
+        self.cluster_q = np.unique(predictions.whole_Q[rows], return_inverse=True)[1]
         self.clip_q = np.unique(predictions.clip_Q[rows], return_inverse=True)[1]
         self.num_clusters = int(self.cluster_q.max()) + 1
         self.num_classes = num_classes

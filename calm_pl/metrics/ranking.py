@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.functional.classification import binary_average_precision, binary_eer
+
+from calm_pl.metrics.average_precision import precision_left_out
 
 
 class ClipAveragePrecision(Metric):
@@ -17,9 +20,13 @@ class ClipAveragePrecision(Metric):
     Args:
         num_clips: N clips in the data set.
         num_classes: C.
+
+    Attributes:
+        left_out_N: after `compute`, the value without each clip, float64; NaN for clips not asked about.
     """
 
     full_state_update = False
+    left_out_N: np.ndarray | None = None
     scores_NC: Tensor
     asked_N: Tensor
     truth_NC: Tensor
@@ -49,6 +56,10 @@ class ClipAveragePrecision(Metric):
         asked_N = self.asked_N > 0
         scores_NC = self.scores_NC[asked_N] / self.asked_N[asked_N, None]
         truth_NC = (self.truth_NC[asked_N] > 0).to(torch.int64)
+        self.left_out_N = np.full(len(asked_N), np.nan)
+        self.left_out_N[asked_N.cpu().numpy()] = precision_left_out(
+            scores_NC.cpu().numpy(), truth_NC.bool().cpu().numpy()
+        )
         present = truth_NC.any(0).nonzero().flatten().tolist()
         if not present:
             return torch.tensor(float("nan"))

@@ -10,6 +10,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from calm_pl.metrics.exact_match import ExactMatch
 from calm_pl.metrics.info import METRICS, TaskKind, kinds_of
+from calm_pl.metrics.ranking import ClipAveragePrecision
 
 
 class MetricSizes(NamedTuple):
@@ -52,6 +53,7 @@ class RoundResult(NamedTuple):
         exact: number of clips with every question predicted correctly.
         clips: number of clips.
         confusion_CC: counts, rows are the truth; with a last column for missing predictions, if possible.
+        left_out_N: mean average precision without each clip; None if it is not computed.
     """
 
     values: dict[str, float]
@@ -59,6 +61,7 @@ class RoundResult(NamedTuple):
     exact: int
     clips: int
     confusion_CC: np.ndarray
+    left_out_N: np.ndarray | None = None
 
 
 class MethodMetrics(nn.Module):
@@ -118,6 +121,7 @@ class MethodMetrics(nn.Module):
             int(exact.exact),
             int(exact.clips),
             confusion_CC,
+            next((one.left_out_N for one in self.measures if isinstance(one, ClipAveragePrecision)), None),
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from calm_pl.metrics.intervals import Interval
 from calm_pl.metrics.jackknife import Chance, Predicted, jackknife_intervals
+from calm_pl.metrics.score_intervals import calibration_chance, eer_chance, precision_chance
 from calm_pl.metrics.suite import RoundResult
 
 
@@ -73,7 +74,7 @@ def summarise(rounds: Sequence[Sequence[RoundResult]], predictions: Predicted) -
     names = list(rounds[0][0].values)
     values_FDM = np.array([[[one.values[name] for name in names] for one in fold] for fold in rounds])
     confusion_CC = np.sum([one.confusion_CC for fold in rounds for one in fold], axis=0) / len(rounds[0])
-    chances = jackknife_intervals(predictions, len(confusion_CC))
+    chances = jackknife_intervals(predictions, len(confusion_CC)) | _of_scores(rounds, predictions)
     return MethodResult(
         {name: round(float(values_FDM[..., m].mean()), 6) for m, name in enumerate(names)},
         {name: spread_of(values_FDM[..., m]) for m, name in enumerate(names)},
@@ -84,6 +85,34 @@ def summarise(rounds: Sequence[Sequence[RoundResult]], predictions: Predicted) -
         [list(fold) for fold in rounds],
         confusion_CC,
     )
+
+
+def _of_scores(rounds: Sequence[Sequence[RoundResult]], predictions: Predicted) -> dict[str, Chance]:
+    """Return intervals of the metrics of scores that apply."""
+    found = {}
+    confidence_QD, positive = predictions.confidence_QD, predictions.positive
+    if confidence_QD is not None and positive is not None:
+        # Of two classes the other has what the predicted one leaves; without a prediction both have 0.
+        other_QD = np.where(predictions.predicted_QD < 2, 1 - confidence_QD, 0.0)
+        score_QD = np.where(predictions.predicted_QD == positive, confidence_QD, other_QD)
+        is_positive_Q = predictions.label_Q == positive
+        found["eer"] = eer_chance(score_QD, is_positive_Q, predictions.fold_Q, predictions.whole_Q)
+    left_out_FDN = [[one.left_out_N for one in fold if one.left_out_N is not None] for fold in rounds]
+    if all(left_out_FDN):
+        points_FD = np.array([[one.values["map"] for one in fold] for fold in rounds])
+        without = []
+        for left_out_DN, points_D in zip(left_out_FDN, points_FD, strict=True):
+            moved_DN = np.stack(left_out_DN) - points_D[:, None]
+            asked = np.isin(predictions.clip_Q, np.flatnonzero(~np.isnan(moved_DN[0])))
+            clip_n, first_n = np.unique(predictions.clip_Q[asked], return_index=True)
+            cluster_n = np.unique(predictions.whole_Q[asked][first_n], return_inverse=True)[1]
+            moved_DK = np.stack([np.bincount(cluster_n, moved_N[clip_n]) for moved_N in moved_DN])
+            without.append(points_D[:, None] + moved_DK)
+        found["map"] = precision_chance(points_FD, without, sum(fold[0].clips for fold in rounds))
+    if confidence_QD is not None:
+        right_QD = predictions.predicted_QD == predictions.label_Q[:, None]
+        found["ece"] = calibration_chance(confidence_QD, right_QD, predictions.whole_Q)
+    return found
 
 
 def spread_of(values_FD: np.ndarray) -> Spread:

@@ -1,5 +1,6 @@
 """States of several ranks, added, are the state of one: what a sum over ranks relies on."""
 
+import numpy as np
 import pytest
 import torch
 from torchmetrics import Metric
@@ -61,7 +62,9 @@ def test_method_metrics(world_size):
         merge(metric, [rank.measures[number] for rank in ranks])
     together = merged.result()
     assert set(together.values) == {"accuracy", "macro_f1", "exact_match", "map", "eer"}
-    assert together._replace(confusion_CC=None) == alone._replace(confusion_CC=None)
+    arrays = {"confusion_CC": None, "left_out_N": None}
+    assert together._replace(**arrays) == alone._replace(**arrays)
+    np.testing.assert_array_equal(together.left_out_N, alone.left_out_N)
     assert together.confusion_CC.tolist() == alone.confusion_CC.tolist()
 
 

@@ -51,7 +51,12 @@ def draw_cells(
 
 
 def write_in_cells(
-    axes: Axes, mesh: ScalarMappable, values_RC: np.ndarray, texts: dict[tuple[int, int], str], theme: Theme
+    axes: Axes,
+    mesh: ScalarMappable,
+    values_RC: np.ndarray,
+    texts: dict[tuple[int, int], str],
+    theme: Theme,
+    size: float = SMALL,
 ) -> None:
     """Write text into cells, readable against their colour.
 
@@ -61,7 +66,8 @@ def write_in_cells(
         values_RC: the values drawn.
         texts: text by (row, column).
         theme: its ink or paper colours the text.
+        size: of the text, in points.
     """
     for (row, column), text in texts.items():
         colour = on(theme, mesh.to_rgba(values_RC[row, column]))
-        axes.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=colour)
+        axes.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)

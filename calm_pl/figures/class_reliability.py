@@ -33,6 +33,7 @@ def class_reliability_figure(
     reliability_C: Any,
     accuracy_C: Any,
     classes: Sequence[str],
+    questions_C: Any,
     *,
     width: float = SINGLE,
     theme: str = "light",
@@ -43,9 +44,12 @@ def class_reliability_figure(
         reliability_C: mean reliability of each class's heads on the support, weighted as they vote.
         accuracy_C: share of the class's query questions predicted correctly.
         classes: labels.
+        questions_C: number of query questions, for the intervals (Wilson, 95 %).
         width: in inches.
         theme: `light` or `dark`.
     """
+    from calm_pl.metrics.intervals import wilson  # torchmetrics takes a second to import
+
     colours = theme_named(theme)
     reliability_C = as_array(reliability_C, "reliability_C", 1)
     accuracy_C = as_array(accuracy_C, "accuracy_C", 1)
@@ -61,6 +65,16 @@ def class_reliability_figure(
     with drawing(colours):
         figure = new_figure(width, 2.6)
         axes = figure.subplots()
+        # One question of six is 17 points: the intervals say how little that is.
+        ends = [wilson(round(share * n), n) for share, n in zip(accuracy_C, questions_C, strict=True)]
+        axes.vlines(
+            reliability_C,
+            [one.low for one in ends],
+            [one.high for one in ends],
+            color=colours.series[0],
+            lw=0.7,
+            alpha=0.15 if many else 0.35,
+        )
         axes.plot(
             reliability_C,
             accuracy_C,
@@ -72,13 +86,10 @@ def class_reliability_figure(
             markeredgewidth=0,
             clip_on=False,
         )
-        # Leave room for names at the edges.
-        for set_limits, values in ((axes.set_xlim, reliability_C), (axes.set_ylim, accuracy_C)):
-            room = 0.12 * max(0.05, float(np.ptp(values)))
-            set_limits(float(values.min()) - room, float(values.max()) + room)
-        axes.set_ylim(top=min(axes.get_ylim()[1], 1.03))
-        ticks = [tick for tick in axes.get_yticks() if 0 <= tick <= 1]
-        axes.set_yticks(ticks, [f"{100 * tick:.3g}" for tick in ticks])
+        room = 0.12 * max(0.05, float(np.ptp(reliability_C)))  # for names at the edges
+        axes.set_xlim(float(reliability_C.min()) - room, float(reliability_C.max()) + room)
+        axes.set_ylim(-0.03, 1.03)
+        axes.set_yticks(np.linspace(0, 1, 6), [f"{tick}" for tick in range(0, 101, 20)])
         axes.grid(True)
         axes.set_xlabel("weighted mean reliability of the class's heads")
         axes.set_ylabel("accuracy, %")

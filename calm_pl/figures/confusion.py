@@ -86,7 +86,7 @@ def confusion_figure(
         figure = new_figure(width, 3.7 if wide else 2.9 + room)
         # Two sub-figures, so that the list is not aligned with the matrix.
         parts: Any = (
-            figure.subfigures(1, 2, width_ratios=(1.55, 1))
+            figure.subfigures(1, 2, width_ratios=(1.6, 1))
             if wide
             else figure.subfigures(2, 1, height_ratios=(2.9, room))
         )
@@ -98,13 +98,17 @@ def confusion_figure(
         _name_classes(axes, [names[c] for c in order], [names[c] for c in columns], wide)
         if len(classes) <= _MOST_COUNTED:
             texts = {(int(r), int(c)): f"{shown[r, c]:.3g}" for r, c in zip(*shown.nonzero(), strict=True)}
-            write_in_cells(axes, mesh, share, texts, colours)
+            write_in_cells(axes, mesh, share, texts, colours, 8.5 if wide else SMALL)
         strip = left.colorbar(mesh, ax=axes, shrink=0.6, aspect=25, pad=0.02)
         strip.outline.set_visible(False)
         strip.set_ticks([0, 0.05, 0.25, 0.5, 1], labels=["0", "5", "25", "50", "100 %"])
         strip.set_label("share of the true class")
         words = [short(label, 19 if wide else 18) for label in [*classes, NO_ANSWER]]
-        _list_confusions(right.subplots(), listed, words, 16 if wide else 1, colours)
+        # A short list takes the room of a longer one, in larger letters: half the figure was empty.
+        lines = max(10, len(listed)) if wide else 1
+        _list_confusions(
+            right.subplots(), listed, words, lines, 7.5 if wide and lines <= 12 else SMALL, colours
+        )
         if len(classes) > _MOST_NAMED:
             _number_cells(axes, listed, order, columns, colours)
     return figure
@@ -115,7 +119,7 @@ def _name_classes(axes: Any, rows: list[str], columns: list[str], wide: bool) ->
     axes.set_ylabel("truth")
     if len(rows) > (_MOST_NAMED if wide else _MOST_NAMED // 2):
         return
-    size = SMALL if len(rows) > 12 or not wide else 6.5
+    size = SMALL if len(rows) > 12 or not wide else 7.5
     axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=size)
     axes.set_yticks(range(len(rows)), rows, fontsize=size)
     axes.tick_params(length=0, pad=2)
@@ -134,19 +138,27 @@ def _number_cells(
         label_points(axes, x, y, numbers, theme, theme.series[1])
 
 
-def _list_confusions(axes: Any, listed: list[Confusion], names: list[str], lines: int, theme: Theme) -> None:
+def _list_confusions(
+    axes: Any, listed: list[Confusion], names: list[str], lines: int, size: float, theme: Theme
+) -> None:
     axes.axis("off")
     axes.set_xlim(0, 1)
     axes.set_ylim(max(len(listed), lines) + 0.5, -0.8)
-    axes.text(0, -0.3, "largest confusions" if listed else "no confusions", fontsize=7, va="center")
+    axes.text(0, -0.3, "largest confusions" if listed else "no confusions", fontsize=size + 1, va="center")
     axes.text(
-        1, -0.3, "questions · share" if listed else "", fontsize=6, va="center", ha="right", color=theme.muted
+        1,
+        -0.3,
+        "questions · share" if listed else "",
+        fontsize=size,
+        va="center",
+        ha="right",
+        color=theme.muted,
     )
     for number, cell in enumerate(listed, 1):
         axes.text(
-            0.05, number - 0.2, f"{number}", fontsize=SMALL, ha="right", va="center", color=theme.series[1]
+            0.05, number - 0.2, f"{number}", fontsize=size, ha="right", va="center", color=theme.series[1]
         )
         words = f"{names[cell.truth]} → {names[cell.predicted]}"
-        axes.text(0.08, number - 0.2, words, fontsize=SMALL, va="center")
+        axes.text(0.08, number - 0.2, words, fontsize=size, va="center")
         figures = f"{cell.number:.3g} · {percent(cell.share, 0)}"
-        axes.text(1, number - 0.2, figures, fontsize=SMALL, ha="right", va="center")
+        axes.text(1, number - 0.2, figures, fontsize=size, ha="right", va="center")

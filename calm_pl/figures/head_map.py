@@ -30,7 +30,7 @@ def strongest_counts(weights_CH: Any, num_layers: int) -> np.ndarray:
 
 
 def head_map_figure(counts_LA: Any, *, width: float = SINGLE, theme: str = "light") -> Figure:
-    """Draw counts by layer (upwards) and head, with their sums over heads (right) and over layers (top).
+    """Draw counts by layer (layer 0 at the top, as on the page) and head, with their sums over both.
 
     Args:
         counts_LA: the result of `strongest_counts`.
@@ -49,7 +49,7 @@ def head_map_figure(counts_LA: Any, *, width: float = SINGLE, theme: str = "ligh
         top = figure.add_subplot(grid[0, 0], sharex=axes)
         right = figure.add_subplot(grid[1, 1], sharey=axes)
         norm = BoundaryNorm(_levels(most), scale.N)
-        mesh = draw_cells(axes, counts_LA, scale, norm, colours)
+        mesh = draw_cells(axes, counts_LA, scale, norm, colours, upwards=False)
         axes.set_xlabel("head")
         axes.set_ylabel("layer")
         for axis in (axes.xaxis, axes.yaxis):

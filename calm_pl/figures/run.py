@@ -211,14 +211,12 @@ def _of_heads(facts: RunFacts) -> list[Drawing | LeftOut]:
         drawings.append(LeftOut("head_map", "the number of layers is not in results.json"))
     else:
         counts_LA = strongest_counts(weights_CH, num_layers)
-        layer, head = divmod(int(counts_LA.argmax()), counts_LA.shape[1])
         drawings.append(
             Drawing(
                 "head_map",
                 "Strongest heads",
                 "Number of classes for which each head has the largest CALM weight"
-                f"{of_first}, with sums by layer and by head; layer {layer}, head {head} has the most,"
-                f" {counts_LA.max()} of {len(facts.classes)}.",
+                f"{of_first}, with sums by layer and by head; {_most(counts_LA)} of {len(facts.classes)}.",
                 lambda theme, width: head_map_figure(counts_LA, theme=theme, **_wide(width)),
             )
         )
@@ -227,6 +225,7 @@ def _of_heads(facts: RunFacts) -> list[Drawing | LeftOut]:
     if not seen_C.any():
         return drawings
     accuracy_C = counts.diagonal()[seen_C] / counts.sum(1)[seen_C]
+    questions_C = np.rint(counts.sum(1)[seen_C]).astype(int)
     promise_C = (weights_CH * reliability_CH).sum(1)[seen_C]
     seen = [label for label, kept in zip(facts.classes, seen_C, strict=True) if kept]
     drawings.append(
@@ -234,13 +233,24 @@ def _of_heads(facts: RunFacts) -> list[Drawing | LeftOut]:
             "class_reliability",
             "Reliability and accuracy by class",
             "Mean reliability of each class's heads on the support, weighted as they vote"
-            f"{of_first}, against CALM's accuracy on the class's query clips.",
+            f"{of_first}, against CALM's accuracy on the class's query clips, with 95 % (Wilson)"
+            " intervals.",
             lambda theme, width: class_reliability_figure(
-                promise_C, accuracy_C, seen, theme=theme, **_wide(width)
+                promise_C, accuracy_C, seen, questions_C, theme=theme, **_wide(width)
             ),
         )
     )
     return drawings
+
+
+def _most(counts_LA: np.ndarray) -> str:
+    """Say which head is the strongest for most classes, or how many heads share that place."""
+    most = int(counts_LA.max())
+    places = np.argwhere(counts_LA == most)
+    if len(places) > 1:
+        return f"{len(places)} heads have the most, {most}"
+    layer, head = places[0]
+    return f"layer {layer}, head {head} has the most, {most}"
 
 
 def _agreement(facts: RunFacts) -> Drawing | LeftOut:

@@ -64,8 +64,9 @@ def accuracy_over_heads_figure(
             axes.plot(x, mean, color=style.colour, ls=style.dash, marker=style.marker, label=label)
         axes.set_xticks(range(len(ks)), _tick_labels(ks, num_heads))
         axes.set_xlim(-0.3, len(ks) - 0.7)
+        low, high = _limits(*axes.get_ylim())
+        axes.set_ylim(low, high)
         ticks = [tick for tick in axes.get_yticks() if -1e-9 <= tick <= 1 + 1e-9]
-        low, high = axes.get_ylim()
         axes.set_yticks(ticks, [f"{100 * tick:.4g}" for tick in ticks])
         axes.set_ylim(low, min(high, 1.0))
         axes.grid(True, axis="y")
@@ -139,6 +140,14 @@ def _in_order(ks: Any) -> list[int | None]:
     """Return numbers of heads, ascending, with "all" last."""
     found = set(ks)
     return [*sorted(k for k in found if k is not None), *([None] if None in found else [])]
+
+
+def _limits(low: float, high: float) -> tuple[float, float]:
+    """Widen limits to 20 points: a clip more or less must not look like a cliff."""
+    lacking = max(0.0, 0.2 - (high - low)) / 2
+    low, high = low - lacking, high + lacking
+    over = max(0.0, high - 1.02)
+    return max(0.0, low - over), high - over
 
 
 def _tick_labels(ks: Sequence[int | None], num_heads: int | None) -> list[str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
 from calm_pl.report.html import Html, tag
 
+_WIDE = 400  # points
 _MOST_BYTES = 1_500_000  # per figure: the page must open on a phone
 
 
@@ -37,11 +40,18 @@ def listed_figures(run_dir: Path) -> list[Figure]:
     return [one for one in found if one.name and Path(one.name).name == one.name]
 
 
-def figures_section(run_dir: Path) -> Html | None:
-    """Return the section of all existing figures; None if there are none."""
+def figures_section(run_dir: Path, without: Collection[str] = ()) -> Html | None:
+    """Return the section of the existing figures; None if there are none.
+
+    Args:
+        run_dir: the run folder.
+        without: names of figures that the page shows in its own way.
+    """
     folder = run_dir / "figures"
     parts = []
     for one in listed_figures(run_dir):
+        if one.name in without:
+            continue
         light = folder / f"{one.name}.svg"
         if not light.is_file():
             continue
@@ -59,8 +69,15 @@ def figures_section(run_dir: Path) -> Html | None:
                 else None
             )
             image = tag("picture", source, tag("img", src=_uri(light), alt=one.title))
-        parts.append(tag("figure", image, tag("figcaption", tag("strong", one.title), " ", one.caption)))
+        caption = tag("figcaption", tag("strong", one.title), " ", one.caption)
+        parts.append(tag("figure", image, caption, class_="wide" if _is_wide(light) else None))
     return tag("div", parts, class_="figures") if parts else None
+
+
+def _is_wide(svg: Path) -> bool:
+    """Return whether a figure was drawn for two columns of a paper: its text is too small in one."""
+    found = re.search(rb'<svg[^>]* width="([\d.]+)pt"', svg.read_bytes()[:4096])
+    return found is not None and float(found[1]) > _WIDE
 
 
 def _uri(path: Path) -> str:

@@ -71,7 +71,10 @@ def results_section(run: RunFolder) -> Html:
     return join(
         [
             tag(
-                "div", table("Results in %", header, rows, sortable=True), _figure(title, bars), class_="pair"
+                "div",
+                table("Results in %", header, rows, sortable=True, stacked=True),
+                _figure(title, bars),
+                class_="pair",
             ),
             tag("ul", (tag("li", line) for line in run.results.get("remarks", ()))),
             _differences(run.results.get("differences", ())),
@@ -103,6 +106,7 @@ def _differences(found: Sequence[dict[str, Any]]) -> Html | None:
                 ["difference", "points", "95 %", "p", "significant"],
                 rows,
                 sortable=True,
+                stacked=True,
             ),
             tag(
                 "p",

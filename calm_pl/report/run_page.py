@@ -13,7 +13,7 @@ from calm_pl.report.figures import figures_section
 from calm_pl.report.page import Section, page
 from calm_pl.report.results import coverage_section, results_section
 from calm_pl.report.setting import again_section, setting_section
-from calm_pl.report.views import SoundRule, classes_view, heads_view
+from calm_pl.report.views import LARGEST_MATRIX, SoundRule, classes_view, heads_view
 from calm_pl.runs.entries import heading_of
 from calm_pl.runs.folder import RunFolder
 
@@ -52,7 +52,9 @@ def run_page(run: RunFolder, rule: SoundRule, paths: Mapping[str, Path], why_sil
     if heads is not None:
         data["heads"] = heads.data
         sections.append(Section("heads", "Attention heads", heads.body))
-    figures = figures_section(run.path)
+    # The page itself draws intervals, and the confusions of as many classes as its script does.
+    drawn = ("methods", "confusion") if len(run.predictions.classes) <= LARGEST_MATRIX else ("methods",)
+    figures = figures_section(run.path, without=drawn)
     if figures is not None:
         sections.append(Section("figures", "Figures", figures))
     sections += [

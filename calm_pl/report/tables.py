@@ -27,6 +27,7 @@ def table(
     words: int = 1,
     sortable: bool = False,
     tall: bool = False,
+    stacked: bool = False,
 ) -> Html:
     """Return a table in a box that scrolls if the window is too small.
 
@@ -37,12 +38,15 @@ def table(
         words: number of leading columns with text; the others hold numbers.
         sortable: whether headings are buttons.
         tall: whether the rows scroll below their headings.
+        stacked: whether each row becomes a block with its headings where the window is narrow, as a phone's.
     """
     heads = (
         tag("th", _heading(text, sortable), class_=_kind(number, words), scope="col")
         for number, text in enumerate(header)
     )
-    body = (tag("tr", (_cell(cell, n, words) for n, cell in enumerate(row))) for row in rows)
+    labels = header if stacked else [None] * len(header)
+    body = (tag("tr", (_cell(cell, n, words, labels[n]) for n, cell in enumerate(row))) for row in rows)
+    boxed = "scroll stacked" if stacked else "scroll"
     return tag(
         "div",
         tag(
@@ -52,7 +56,7 @@ def table(
             tag("tbody", body),
             class_="sortable" if sortable else None,
         ),
-        class_="scroll tall" if tall else "scroll",
+        class_=f"{boxed} tall" if tall else boxed,
         tabindex=0,
         role="region",
         aria_label=caption,
@@ -67,8 +71,8 @@ def _kind(number: int, words: int) -> str | None:
     return None if number < words else "number"
 
 
-def _cell(cell: str | Cell, number: int, words: int) -> Html:
+def _cell(cell: str | Cell, number: int, words: int, label: str | None) -> Html:
     cell = cell if isinstance(cell, Cell) else Cell(cell)
     if number == 0:
         return tag("th", cell.shown, scope="row", data_value=cell.value)
-    return tag("td", cell.shown, class_=_kind(number, words), data_value=cell.value)
+    return tag("td", cell.shown, class_=_kind(number, words), data_value=cell.value, data_label=label)

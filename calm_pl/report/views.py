@@ -25,6 +25,8 @@ from calm_pl.report.tables import Cell, table
 from calm_pl.runs.folder import RunFolder
 
 _SHADES = (("rank", "by rank (deciles)"), ("value", "by value"))
+LARGEST_MATRIX = 60
+"""Classes up to which the page draws its confusion matrix."""
 _NO_SCRIPT = tag("noscript", tag("p", "This section needs JavaScript.", class_="muted"))
 
 
@@ -80,11 +82,14 @@ def heads_view(run: RunFolder) -> View | None:
             ),
             tag(
                 "div",
-                tag("div", id="head-map", role="grid", aria_label="Heads by layer", class_="scroll"),
+                tag(
+                    "div",
+                    tag("div", id="head-map", role="grid", aria_label="Heads by layer", class_="scroll"),
+                    tag("div", id="head-legend", class_="legend"),
+                ),
                 tag("div", id="head-detail", class_="card", aria_live="polite"),
                 class_="split",
             ),
-            tag("div", id="head-legend", class_="legend"),
             _NO_SCRIPT,
         ]
     )
@@ -138,6 +143,7 @@ def classes_view(
         "counts": class_counts(predictions).tolist(),
         "clips": [[_clip_data(one, run, order) for one in some] for some in clips],
         "draws": predictions.predicted_QDM.shape[1],
+        "largestMatrix": LARGEST_MATRIX,
         "audio": list(sound.uris.values()),
     }
     return View(body, data)

@@ -160,7 +160,12 @@ def test_a_spoofing_run_has_its_error_curve(finished, call, tmp_path):
         guess, confidence = (truth, 0.6 + 0.005 * n) if n % 5 else ("spoof", 0.55 + 0.001 * n)
         rows.append(f"{n},,0,{truth},bonafide|spoof,{guess},{confidence:.6f}")
     (run / "predictions.csv").write_text("\n".join(rows) + "\n")
-    entry = {"accuracy": 0.95, "macro_f1": 0.93, "eer": 0.1, "ci95": {"macro_f1": [0.8, 0.99]}}
+    entry = {
+        "accuracy": 0.95,
+        "macro_f1": 0.93,
+        "eer": 0.1,
+        "ci95": {"accuracy": [0.9, 0.99], "macro_f1": [0.8, 0.99]},
+    }
     results = {"benchmark": "b", "model": "m", "methods": {"zero_shot": entry}, "positive": "bonafide"}
     (run / "results.json").write_text(json.dumps(results))
     result = call("figures", run, "--format", "svg", "--theme", "light")

@@ -61,7 +61,9 @@ def every_figure(num_classes, num_layers, heads_per_layer, theme, width):
         "survival": survival_figure(weights, names, **made),
         "head_map": head_map_figure(strongest_counts(weights, num_layers), **made),
         "confusion": confusion_figure(confusion, names, **made),
-        "class_reliability": class_reliability_figure(r_RCH[0].mean(1), accuracy, names, **made),
+        "class_reliability": class_reliability_figure(
+            r_RCH[0].mean(1), accuracy, names, [12] * len(names), **made
+        ),
         "agreement": agreement_figure({m: agreement(r_RCH) for m in METHODS[1:4]}, **made),
         "calibration": calibration_figure(
             {m: Judged(confidence, rng.random(answers) < confidence) for m in METHODS}, **made

@@ -6,10 +6,14 @@ import torch
 from torchmetrics.functional.classification import binary_eer
 
 from calm_pl.figures import (
+    Point,
+    accuracy_over_heads_figure,
     agreement,
+    class_reliability_figure,
     confidence_bins,
     effective_heads,
     error_rates,
+    head_map_figure,
     head_overlap,
     rank_correlation,
     strongest_counts,
@@ -17,6 +21,7 @@ from calm_pl.figures import (
 )
 from calm_pl.figures.survival import spread_out
 from calm_pl.metrics import winner_calibration_error
+from calm_pl.metrics.intervals import wilson
 
 
 def test_survival_by_hand():
@@ -125,3 +130,37 @@ def test_rank_correlation_is_spearmans():
 def test_bad_arrays_are_named(weights, message):
     with pytest.raises(ValueError, match=message):
         effective_heads(weights)
+
+
+def test_layer_0_is_at_the_top_as_on_the_page():
+    figure = head_map_figure(np.arange(12).reshape(3, 4))
+    low, high = figure.axes[0].get_ylim()
+    assert low > high
+
+
+def test_ties_name_no_head():
+    from calm_pl.figures.run import _most
+
+    assert _most(np.array([[0, 2], [1, 0]])) == "layer 0, head 1 has the most, 2"
+    assert _most(np.array([[2, 0], [1, 2]])) == "2 heads have the most, 2"
+
+
+def test_accuracies_of_classes_have_intervals_on_a_whole_axis():
+    figure = class_reliability_figure([0.5, 0.6], [0.5, 5 / 6], ["a", "b"], [6, 6])
+    (axes,) = figure.axes
+    low, high = axes.get_ylim()
+    assert low <= 0 < 1 <= high
+    (lines,) = axes.collections
+    spans = [path.vertices[:, 1].tolist() for path in lines.get_paths()]
+    assert spans == [list(wilson(3, 6)), list(wilson(5, 6))]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "least"), [([0.50, 0.51], 0.2), ([0.98, 1.0], 0.2), ([0.1, 0.9], 0.8)]
+)
+def test_a_clip_is_no_cliff(accuracies, least):
+    points = [Point(k, [accuracy]) for k, accuracy in zip((1, 2), accuracies, strict=True)]
+    low, high = accuracy_over_heads_figure({"CALM": points}).axes[0].get_ylim()
+    assert high - low >= least - 0.03
+    assert low <= min(accuracies)
+    assert high >= max(accuracies)

@@ -155,6 +155,9 @@ def test_the_confusion_matrix_follows_the_method(tab, pages):
     assert "zero-shot" in tab.locator("#confusion figcaption").inner_text()
     shares = tab.locator("#confusion rect.good").count() + tab.locator("#confusion rect.bad").count()
     assert shares >= 6
+    counts = tab.locator("#confusion .count")
+    assert counts.count() == shares
+    assert counts.first.evaluate("node => parseFloat(getComputedStyle(node).fontSize)") >= 12
     tab.locator("#confusion rect.good").nth(1).click()
     assert tab.locator("#class-detail h3").inner_text() == HOSTILE[1]
 
@@ -176,6 +179,13 @@ def test_tables_sort_both_ways_by_mouse_and_keyboard(tab, pages, name):
     table.locator("thead button").first.click()
     names = table.locator("tbody th").all_inner_texts()
     assert names == sorted(names, key=str.lower)
+
+
+def test_results_and_differences_are_readable_without_scrolling(tab, pages):
+    opened(tab, pages)
+    assert tab.locator(".stacked").count() == 2
+    for box in tab.locator(".stacked").all():
+        assert box.evaluate("node => node.scrollWidth <= node.clientWidth")
 
 
 @pytest.mark.parametrize("name", ["run", "comparison"])

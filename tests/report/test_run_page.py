@@ -171,3 +171,20 @@ def test_results_that_are_none_are_refused_by_name(run_dir, text, words):
 def test_a_folder_without_results_is_no_run(tmp_path):
     with pytest.raises(RunError, match="no finished run"):
         read_run(tmp_path)
+
+
+@pytest.mark.parametrize(("classes", "shown"), [(6, False), (61, True)])
+def test_no_figure_is_there_twice(tmp_path, classes, shown):
+    make_run(tmp_path / "x", classes=[f"class {n}" for n in range(classes)], clips=1)
+    folder = tmp_path / "x" / "figures"
+    folder.mkdir(exist_ok=True)
+    listed = [{"name": name, "title": f"The {name}"} for name in ("methods", "confusion", "calibration")]
+    (folder / "index.json").write_text(json.dumps({"figures": listed}))
+    for one in listed:
+        (folder / f"{one['name']}.svg").write_text('<svg width="504pt"></svg>')
+    write_run_page(read_run(tmp_path / "x"), tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text()
+    assert "The calibration" in text
+    assert "The methods" not in text  # the page draws their intervals
+    assert ("The confusion" in text) == shown  # and the matrix of up to 60 classes
+    assert '<figure class="wide">' in text

@@ -1,8 +1,7 @@
 /* What a class is confused with, and its clips. */
 if (DATA.perClass) classView(DATA.perClass);
 
-function classView({ methods, confusions, counts, clips, draws, audio }) {
-  const LARGEST_MATRIX = 60;
+function classView({ methods, confusions, counts, clips, draws, largestMatrix, audio }) {
   const none = DATA.classes.length;
   const detail = document.getElementById("class-detail");
   const matrix = document.getElementById("confusion");
@@ -54,10 +53,12 @@ function classView({ methods, confusions, counts, clips, draws, audio }) {
   }
 
   function drawMatrix() {
-    if (none > LARGEST_MATRIX) return;
+    if (none > largestMatrix) return;
     const m = Number(methodChoice.value);
     const NS = "http://www.w3.org/2000/svg";
-    const [cell, side] = [none > 30 ? 13 : 20, 130];
+    const side = 130;
+    const cell = Math.max(13, Math.min(44, Math.floor(620 / none)));
+    const digits = cell >= 20 ? Math.min(14, Math.floor(cell / 2)) : 0;  // no count in cells too small to read it
     const size = side + cell * none;
     const shape = (kind, attributes, text) => {
       const node = document.createElementNS(NS, kind);
@@ -82,13 +83,19 @@ function classView({ methods, confusions, counts, clips, draws, audio }) {
         square.append(shape("title", {}, `${name(c)} → ${name(answer)}: ${Number(count.toFixed(1))} of ${counts[c]}`));
         square.addEventListener("click", () => pick(c));
         drawing.append(square);
+        if (!digits) continue;
+        const x = side + cell * (answer + 0.5);
+        const shown = shape("text", { x, y: middle, class: level > 5 ? "count deep" : "count" },
+          String(count < 9.95 ? Number(count.toFixed(1)) : Math.round(count)));
+        shown.style.fontSize = `${digits}px`;
+        drawing.append(shown);
       }
     }
     drawing.append(shape("rect", { x: side, y: side, width: cell * none, height: cell * none, class: "frame" }));
     matrix.replaceChildren(el("figure", {},
       el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Confusion matrix of ${methods[m]}` }, drawing),
       el("figcaption", {}, `Confusion matrix of ${methods[m]}: rows are true classes, columns are predictions;
-      the stronger the colour, the larger the share of the row.`)));
+      the stronger the colour, the larger the share of the row. Numbers are questions${draws > 1 ? ", mean over draws" : ""}.`)));
   }
 
   document.getElementById("class-find").addEventListener("input", (event) => {

@@ -11,7 +11,7 @@ TESTS = -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 # Compiled files are kept, whatever the environment says: else each process compiles the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-quick test-shuffled test-latest test-lowest check docs package lock tiny-model clean
+.PHONY: demo test test-quick test-shuffled test-latest test-lowest check bench-quick docs package lock tiny-model clean
 
 demo: $(VENV)/installed
 	$(BIN)/python launch.py fit-free --config demo.yaml
@@ -32,6 +32,10 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What fell by more than a fifth against benchmarks/results/quick.json: a minute of CPU time.
+bench-quick: $(VENV)/installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/quick.py
 
 # The documentation site, into site/.
 docs: $(VENV)/installed-dev

@@ -11,10 +11,10 @@ the equations: no exactness over batches, no checks.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import datetime
 import json
 import platform
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from calm_pl.voters import Calm, CalmGlobal, HeadVoter, Sav, gather_support
-from calm_pl.voters.many import vote_many
+from calm_pl.voters.many import fit_many, vote_many
 
 HEADS, DIM, SHOTS = 1_024, 128, 2
 CHUNK = 64
@@ -41,6 +41,21 @@ def matrix_rate() -> float:
     """Return float32 operations per second of a product of large matrices."""
     a = torch.randn(2_048, 2_048)
     return 2 * 2_048**3 / seconds(lambda: a @ a)
+
+
+def peak_above(call: Callable[[], object]) -> int:
+    """Return how far memory rose during a call, in MiB; Linux only."""
+    ctypes.CDLL(None).malloc_trim(0)  # what earlier calls freed must not count as held
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    held = memory("VmRSS")
+    call()
+    return round(memory("VmHWM") - held)
+
+
+def memory(name: str) -> float:
+    """Return what this process holds (`VmRSS`) or the most that it held (`VmHWM`), in MiB."""
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)]
+    return int(line.split()[1]) / 1024
 
 
 def plain_votes(centroids_HDC: Tensor, x_NHD: Tensor, voter: Calm) -> Tensor:
@@ -62,24 +77,29 @@ def measure(classes: int, clips: int) -> dict[str, object]:
     query = torch.randn(clips, HEADS, DIM, generator=generator)
     gathered = gather_support(support, label.tolist())
     voters: dict[str, HeadVoter] = {"sav": Sav(), "calm_global": CalmGlobal(), "calm": Calm()}
+    fit_mib = peak_above(lambda: fit_many(list(voters.values()), gathered))
     fit = {
         name: round(len(label) / seconds(lambda one=one: one.fit_support(gathered)))
         for name, one in voters.items()
     }
     votes = {name: round(clips / seconds(lambda one=one: one.vote(query))) for name, one in voters.items()}
+    vote_mib = peak_above(lambda: vote_many(list(voters.values()), query))
     all_three = clips / seconds(lambda: vote_many(list(voters.values()), query))
+    fit_three = len(label) / seconds(lambda: fit_many(list(voters.values()), gathered))
     calm = voters["calm"]
     assert isinstance(calm, Calm)
     unit_HDC = torch.nn.functional.normalize(calm.centroids_, dim=-1).permute(1, 2, 0).contiguous()
     plain = clips / seconds(lambda: plain_votes(unit_HDC, query, calm))
     rate, needed = matrix_rate(), 2.0 * HEADS * DIM * classes
     return {
-        "fit_clips_per_s": fit,
+        "fit_clips_per_s": fit | {"all_three": round(fit_three)},
         "votes_clips_per_s": votes | {"all_three": round(all_three), "plain_float32_calm": round(plain)},
         "float32_matrix_gflop_per_s": round(rate / 1e9),
         "all_three_share_of_matrix_rate": round(all_three * needed / rate, 3),
         "all_three_against_plain_float32_calm": round(all_three / plain, 2),
-        "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "fit_calm_share_of_matrix_rate": round(fit["calm"] * needed / rate, 3),
+        "fit_mib_above_support": fit_mib,
+        "votes_mib_above_query": vote_mib,
     }
 
 

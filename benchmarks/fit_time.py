@@ -1,6 +1,11 @@
-"""Measure how long voters take to fit on random head vectors: `python benchmarks/fit_time.py --repeats 3`.
+"""Measure how long voters take to fit, and their memory, over the number of clips, classes and heads.
 
-The size is that of a 7B model's vectors.
+    python benchmarks/fit_time.py --name after
+    python benchmarks/fit_time.py --name after --sizes "VGGSound, 10 shots" --voters gda calm_auto
+
+Random head vectors around a mean per class, heads of 128 dimensions, float32. Each fit is a process of its
+own, on one thread; times are CPU seconds, so that other work on the machine counts for little, and memory is
+the peak of the process above what it held before the fit. What is not measured keeps its place in the record.
 """
 
 from __future__ import annotations
@@ -8,46 +13,100 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import subprocess
+import sys
 import time
 from datetime import date
 from pathlib import Path
 
-import torch
-
-from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Gda, Sav
-
 RECORD = Path(__file__).parent / "results" / "fit_time.json"
-CLASSES, SHOTS, HEADS, DIM = 50, 5, 1024, 128
-VOTERS = {"sav": Sav, "calm_global": CalmGlobal, "calm": Calm, "gda": Gda, "calm_auto": CalmAuto}
+DIM = 128
+SIZES = {  # clips, classes, heads
+    "base": (1_000, 50, 256),
+    "2 x clips": (2_000, 50, 256),
+    "4 x clips": (4_000, 50, 256),
+    "2 x classes": (1_000, 100, 256),
+    "4 x classes": (1_000, 200, 256),
+    "2 x heads": (1_000, 50, 512),
+    "4 x heads": (1_000, 50, 1_024),
+    "7B model, 5 shots": (250, 50, 1_024),
+    "VGGSound, 10 shots": (3_090, 309, 1_024),
+    "VGGSound, 20 shots": (6_180, 309, 1_024),
+}
+VOTERS = ("sav", "calm", "calm_loo", "gda", "calm_auto")
+
+
+def made(name: str) -> object:
+    """Return an unfitted voter."""
+    from calm_pl.voters import Calm, CalmAuto, Gda, Sav
+
+    if name == "calm_loo":
+        return Calm(reliability_split="loo")
+    return {"sav": Sav, "calm": Calm, "gda": Gda, "calm_auto": CalmAuto}[name]()
+
+
+def fit(name: str, clips: int, classes: int, heads: int) -> dict[str, float]:
+    """Fit in this process and return seconds and memory in MiB."""
+    import torch
+
+    from calm_pl.voters import gather_support
+
+    torch.set_num_threads(1)
+    generator = torch.Generator().manual_seed(0)
+    y_N = torch.arange(clips) % classes
+    means_CHD = torch.randn(classes, heads, DIM, generator=generator)
+    x_NHD = torch.randn(clips, heads, DIM, generator=generator).mul_(2)
+    for n in range(clips):
+        x_NHD[n] += means_CHD[y_N[n]]
+    # What the first fit of a process loads is not part of how times grow.
+    made(name).fit(x_NHD[: 4 * classes : classes // 2, :4], [0, 1] * 4)
+    support = gather_support(x_NHD, y_N.tolist())
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    held = memory("VmRSS")
+    start = time.process_time()
+    made(name).fit_support(support)
+    seconds = time.process_time() - start
+    return {
+        "cpu_s": round(seconds, 2),
+        "mib_above": round(memory("VmHWM") - held),
+        "support_mib": round(x_NHD.nbytes / 2**20),
+    }
+
+
+def memory(name: str) -> float:
+    """Return what this process holds (`VmRSS`) or the most that it held (`VmHWM`), in MiB; Linux only."""
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)]
+    return int(line.split()[1]) / 1024
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--name", help="of this measurement in the record, such as 'after'")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--voters", nargs="+", choices=VOTERS, default=list(VOTERS))
+    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    labels = list(range(CLASSES)) * SHOTS
-    # A shared mean per class, so that held-out clips can be classified at all.
-    means_CHD = torch.randn(CLASSES, HEADS, DIM)
-    x_NHD = means_CHD[labels] + 2 * torch.randn(len(labels), HEADS, DIM)
-    seconds = {}
-    for name, voter in VOTERS.items():
-        runs = []
-        for _ in range(args.repeats):
-            start = time.perf_counter()
-            voter().fit(x_NHD, labels)
-            runs.append(round(time.perf_counter() - start, 2))
-        seconds[name] = sorted(runs)
-        print(f"{name}: {seconds[name]} s", flush=True)
-    record = {
-        "date": date.today().isoformat(),
-        "machine": f"{platform.machine()}, one thread of two shared cores, other jobs running: upper bounds",
-        "torch": torch.__version__,
-        "shape": {"classes": CLASSES, "shots": SHOTS, "heads": HEADS, "head_dim": DIM},
-        "fit_seconds": seconds,
-    }
-    RECORD.write_text(json.dumps(record, indent=1) + "\n")
+    if args.one:
+        name, *numbers = args.one
+        print(json.dumps(fit(name, *map(int, numbers))))
+        return
+    import torch
+
+    record = json.loads(RECORD.read_text()) if RECORD.is_file() else {"results": {}}
+    mine = record["results"].setdefault(args.name, {"fits": {}})
+    mine["date"] = date.today().isoformat()
+    mine["machine"] = f"{platform.machine()}, one thread of two shared cores; CPU seconds"
+    mine["torch"] = torch.__version__
+    for size in args.sizes:
+        row = mine["fits"].setdefault(
+            size, dict(zip(("clips", "classes", "heads"), SIZES[size], strict=True))
+        )
+        for voter in args.voters:
+            command = [sys.executable, __file__, "--one", voter, *map(str, SIZES[size])]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            row[voter] = json.loads(done.stdout)
+            print(f"{size}: {voter} {row[voter]}", flush=True)
+            RECORD.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

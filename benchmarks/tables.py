@@ -125,6 +125,20 @@ def priors() -> list[str]:
     return lines
 
 
+def fit_times() -> list[str]:
+    """CPU seconds of fits on random vectors of heads of 128, and memory above the support."""
+    names = {"calm": "CALM", "calm_loo": "CALM, loo", "gda": "GDA", "calm_auto": "CALM-Auto"}
+    lines = [
+        f"| clips | classes | heads | {' | '.join(names.values())} |",
+        f"|---|---|---|{'---|' * len(names)}",
+    ]
+    for row in results("fit_time")["after"]["fits"].values():
+        sizes = [f"{row[name]:,}" for name in ("clips", "classes", "heads")]
+        cells = [f"{row[n]['cpu_s']:.1f} s, {row[n]['mib_above']} MiB" if n in row else "" for n in names]
+        lines.append(f"| {' | '.join([*sizes, *cells])} |")
+    return lines
+
+
 def tables() -> list[list[str]]:
     """All tables in the order of the page."""
     return [
@@ -136,6 +150,7 @@ def tables() -> list[list[str]]:
         accuracies("selection", CHOSEN),
         accuracies("comparisons", COMPARED),
         priors(),
+        fit_times(),
     ]
 
 

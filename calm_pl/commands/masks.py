@@ -52,21 +52,9 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    import torch
+    from calm_pl.masks.comparison import compare_masks
 
-    from calm_pl.functional.masks import jaccard
-    from calm_pl.models.masks import load_mask
-
-    masks = [load_mask(path, args.layers) for path in args.masks]
-    shapes = {tuple(mask.on_LA.shape) for mask in masks}
-    if len(shapes) > 1:
-        listed = ", ".join(
-            f"{path} {mask.on_LA.shape[0]} x {mask.on_LA.shape[1]}"
-            for path, mask in zip(args.masks, masks, strict=True)
-        )
-        raise ModelError(f"Masks of models with different layers x heads cannot be compared: {listed}.")
-    names = _names(args.masks, masks)
-    similarity_MM = jaccard(torch.stack([mask.on_LA for mask in masks]))
+    names, masks, similarity_MM = compare_masks(args.masks, args.layers)
     if args.json:
         content = {
             "masks": [
@@ -86,19 +74,6 @@ def _compare(args: argparse.Namespace) -> int:
     return 0
 
 
-def _names(paths: Sequence[str], masks: Sequence[HeadMask]) -> list[str]:
-    """Return the tasks' names if they are distinct; else the files' names with as many folders as needed."""
-    tasks = [mask.task or Path(path).stem for path, mask in zip(paths, masks, strict=True)]
-    if len(set(tasks)) == len(tasks):
-        return tasks
-    parts = [Path(path).with_suffix("").parts for path in paths]
-    for depth in range(1, max(map(len, parts)) + 1):
-        ends = ["/".join(part[-depth:]) for part in parts]
-        if len(set(ends)) == len(ends):
-            return ends
-    return [f"{n}: {path}" for n, path in enumerate(paths, 1)]
-
-
 def _print_tables(names: list[str], masks: list[HeadMask], similarity_MM: Tensor) -> None:
     from calm_pl.report.console import print_matrix
 
@@ -116,37 +91,17 @@ def _print_tables(names: list[str], masks: list[HeadMask], similarity_MM: Tensor
 
 
 def _answer(args: argparse.Namespace) -> int:
-    import torch
-
-    from calm_pl.data.loading.batches import any_loud
     from calm_pl.jobs.paths import find_files
-    from calm_pl.media import load_audio
-    from calm_pl.models import FrozenLALM
-    from calm_pl.models.masks import load_mask
+    from calm_pl.masks.answering import answers_of, load_masked
 
-    mask_path = Path(args.mask)
-    released = mask_path.suffix != ".safetensors"
-    trained_on = {} if released else load_mask(mask_path).model
-    model = args.model or trained_on.get("path")
-    if not model:
-        raise ModelError(f"{args.mask}: does not state the model it belongs to: give the model (--model).")
     files = list(find_files(args.clips))
-    lalm = FrozenLALM.from_pretrained(
-        model, dtype=args.dtype, mask=args.mask, system_prompt=trained_on.get("system_prompt")
-    )
-    lalm.to("cuda" if torch.cuda.is_available() else "cpu")
+    lalm = load_masked(args.mask, args.model, args.dtype)
     assert lalm.mask is not None
     question = lalm.mask.question if args.question is None else args.question
-    preparer = lalm.preparer
     # On a terminal the answers themselves show how far it is.
     progress = Progress("clips", len(files), "clips", enabled=not sys.stdout.isatty(), brief=True)
-    for start in range(0, len(files), args.batch_size):
-        part = files[start : start + args.batch_size]
-        heard = [load_audio(path, preparer.sample_rate, preparer.max_seconds) for path in part]
-        sound = [one.windows[0] for one in heard]
-        inputs = preparer(sound, [question] * len(part), any_level=any_loud(heard))
-        for path, text in zip(part, lalm.generate(inputs, args.max_new_tokens), strict=True):
-            print(f"{path}\t{text}", flush=True)
-        progress.reach(progress.done + len(part))
+    for path, text in answers_of(lalm, files, question, args.max_new_tokens, args.batch_size):
+        print(f"{path}\t{text}", flush=True)
+        progress.reach(progress.done + 1)
     progress.end()
     return 0

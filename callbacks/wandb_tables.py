@@ -21,6 +21,7 @@ from calm_pl.media import load_audio
 from calm_pl.report import RunFolder, read_run
 from calm_pl.report.confusions import in_turn, shown_clips
 from calm_pl.report.figures import listed_figures
+from calm_pl.report.results import metrics_of
 from calm_pl.report.sound import MOST_SECONDS, RATE
 
 from .figures import FigureWriter
@@ -130,26 +131,32 @@ def _log_predictions(run: Any, module: FitFreeModule) -> None:
     run.log({"test/predictions": table})
     run.summary["predictions_left_out"] = sum(1 for _ in rows)
     names = [*module.task.classes, "no answer"]
+    cells = wandb.Table(columns=["method", "truth", "predicted", "questions"])
     for name, result in module.results.items():
-        cells = wandb.Table(columns=["truth", "predicted", "questions"])
         for truth, predicted in zip(*result.confusion_CC.nonzero(), strict=True):
             cells.add_data(
+                name,
                 guarded(names[truth]),
                 guarded(names[predicted]),
                 float(result.confusion_CC[truth, predicted]),
             )
-        run.log({f"test/{name}/confusion": cells})
+    run.log({"test/confusion": cells})
 
 
 def _summarise(run: Any, folder: RunFolder) -> None:
-    """Log intervals and counts as columns of the table of runs, and differences as a table."""
+    """Log intervals and counts as columns of the table of runs, methods and differences as tables."""
     import wandb
 
     found: dict[str, Any] = {"config_hash": folder.results["config_hash"]}
+    methods = wandb.Table(columns=["method", "metric", "value", "low", "high"])
     for name, entry in folder.methods.items():
-        for metric, (low, high) in entry["ci95"].items():
-            found |= {f"test/{name}/{metric}_low": low, f"test/{name}/{metric}_high": high}
+        for metric in metrics_of(entry):
+            low, high = entry["ci95"].get(metric.key, (None, None))
+            methods.add_data(name, metric.key, entry[metric.key], low, high)
+            if low is not None:
+                found |= {f"test/{name}/{metric.key}_low": low, f"test/{name}/{metric.key}_high": high}
         found[f"test/{name}/ece"] = entry["ece"]
+    run.log({"test/methods": methods})
     for count in ("n_support", "n_query", "n_skipped", "n_cut", "n_missing"):
         found[f"data/{count}"] = folder.results[count]
     for stage, seconds in folder.results["seconds"].items():

@@ -106,7 +106,7 @@ def workspace(entity: str, project: str, name: str, method: str, metric: str, va
     ]
     tables = [
         panels.WeavePanelSummaryTable(table_name=f"test/{table}")
-        for table in ("differences", "predictions", "listen", f"{method}/confusion")
+        for table in ("methods", "differences", "confusion", "predictions", "listen")
     ]
     return ws.Workspace(
         entity=entity,

@@ -183,10 +183,12 @@ class WandbConfig:
     )
     """null uses W&B's own setting (`WANDB_PROJECT`), else `calm_pl`."""
     group: Optional[str] = setting(None, _WANDB_NAME)
-    """Runs that belong together, such as those of an ablation."""
+    """Runs that belong together, such as those of an ablation; null uses `WANDB_RUN_GROUP`, else benchmark,
+    model and shots."""
     name: Optional[str] = setting(None, _WANDB_NAME)
     """null uses `WANDB_NAME`, else the name of the run folder."""
     tags: list[str] = field(default_factory=list, metadata={"rule": _WANDB_TAGS})
+    """Tags besides benchmark, model and shots."""
     audio_clips: int = setting(0, at_least(0))
     """Number of audio clips in the table `test/listen`, the worst first; 0 by default, since they leave the
     machine."""

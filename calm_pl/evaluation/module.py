@@ -207,9 +207,11 @@ class FitFreeModule(LightningModule):
             draws = self.task.num_draws
             by_fold = [rounds[start : start + draws] for start in range(0, len(rounds), draws)]
             self.results[name] = summarise(by_fold, predicted_by(self.task, self.predictions, m))
-            for metric, value in self.results[name].values.items():
+            for metric in self.results.shown():
                 # Already summed over all ranks.
-                self.log(f"test/{name}/{metric}", value, rank_zero_only=True)
+                self.log(
+                    f"test/{name}/{metric.key}", self.results[name].values[metric.key], rank_zero_only=True
+                )
 
     def round_queries(self, batch: Batch, encoded: Encoded) -> Iterator[tuple[Tensor, RoundQuery]]:
         """Yield the rounds that a query batch belongs to, each with its rows."""

@@ -10,6 +10,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from calm_pl.atomic_files import write_text
 from calm_pl.config.schema import WandbConfig
 from calm_pl.jobs.record import JobRecord, is_rank_zero
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from lightning.pytorch.loggers import WandbLogger
 
 _PROJECT = "calm_pl"
+_LONGEST_TAG, _LONGEST_GROUP = 64, 128  # of W&B
 _ID_FILE = "calm_pl.json"
 _TRUE = ("true", "1", "yes", "on")
 
@@ -38,6 +41,7 @@ def build_wandb(settings: WandbConfig, record: JobRecord) -> WandbLogger | None:
         return None
     wandb.setup(wandb.Settings(silent=True, mode=mode))
     resumed: dict[str, Any] = {} if mode == "offline" else {"resume": "allow"}  # offline W&B warns of it
+    tags = _tags(record)
     return _lenient()(
         id=_run_id(record),
         **resumed,
@@ -45,10 +49,20 @@ def build_wandb(settings: WandbConfig, record: JobRecord) -> WandbLogger | None:
         save_dir=record.run_dir,
         project=settings.project or known.project or _PROJECT,
         offline=mode == "offline",
-        tags=[*settings.tags, *([] if record.limit is None else [LIMITED])] or None,
+        tags=[*settings.tags, *tags, *([] if record.limit is None else [LIMITED])],
         entity=settings.entity,
-        group=settings.group,
+        group=settings.group or os.environ.get("WANDB_RUN_GROUP") or ", ".join(tags)[:_LONGEST_GROUP],
+        job_type=os.environ.get("WANDB_JOB_TYPE") or record.job_type,
     )
+
+
+def _tags(record: JobRecord) -> list[str]:
+    """Return what W&B finds runs by: benchmark, model and, where there are any, shots."""
+    data = (yaml.safe_load(record.config_yaml) or {}).get("data", {})
+    words = [record.benchmark, Path(record.model_path.removeprefix("bundled:")).name]
+    if "shots" in data:
+        words.append("all support clips" if data["shots"] is None else f"{data['shots']} shots")
+    return [word[:_LONGEST_TAG] for word in words]
 
 
 def _run_id(record: JobRecord) -> str | None:

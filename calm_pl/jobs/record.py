@@ -69,6 +69,7 @@ class JobRecord:
         config_yaml: the resolved configuration.
         config_hash: over what can change results.
         limit: clips per side, where the job is only a try; see `DataSettings.limit`.
+        job_type: the command that such jobs are of.
         made_by: the command line that made it; None from Python.
         load_seconds: time to load model and data tables.
         started: `time.perf_counter()` at the start.
@@ -80,6 +81,7 @@ class JobRecord:
     config_yaml: str
     config_hash: str
     limit: int | None = None
+    job_type: str = "fit-free"
     made_by: Command | None = field(default_factory=COMMAND.get)
     load_seconds: float = 0.0
     started: float = field(default_factory=time.perf_counter)

@@ -99,7 +99,9 @@ def _open_record(config: MaskConfig) -> JobRecord:
     """Return the run folder; rank 0 checks that it can be written."""
     digest = _job_hash(config)
     folder = run_folder(config.run, f"mask-{config.task.name}", digest)
-    record = JobRecord(folder, config.task.name, config.model.path, to_yaml(config), digest)
+    record = JobRecord(
+        folder, config.task.name, config.model.path, to_yaml(config), digest, job_type="fit-mask"
+    )
     if is_rank_zero():
         record.claim(config.run.overwrite)
     return record

@@ -23,11 +23,11 @@ class MethodResults(dict[str, MethodResult]):
 
     def headings(self) -> list[str]:
         """Return the columns of `rows`."""
-        return ["method", *(head for metric in self._shown() for head in columns(metric))]
+        return ["method", *(head for metric in self.shown() for head in columns(metric))]
 
     def groups(self) -> list[int]:
         """Return how many columns each metric has: itself, and its interval if it has one."""
-        return [len(columns(metric)) for metric in self._shown()]
+        return [len(columns(metric)) for metric in self.shown()]
 
     def rows(self) -> list[list[str]]:
         """Return a row per method: `66.7`, or `66.7 ± 1.2` over draws or else folds, and the intervals."""
@@ -45,7 +45,8 @@ class MethodResults(dict[str, MethodResult]):
             table.add_row(*row)
         return table
 
-    def _shown(self) -> list[MetricInfo]:
+    def shown(self) -> list[MetricInfo]:
+        """Return the metrics of the task, in the order of the table; exact match only where it says more."""
         first = next(iter(self.values()), None)
         if first is None:
             return []
@@ -53,7 +54,7 @@ class MethodResults(dict[str, MethodResult]):
 
     def _row(self, name: str, result: MethodResult) -> list[str]:
         row = [METHODS.title(name)]
-        for metric in self._shown():
+        for metric in self.shown():
             spread = result.spread[metric.key]
             deviation = spread.folds if spread.draws is None else spread.draws
             more = "" if deviation is None else f" ± {percent(deviation)}"

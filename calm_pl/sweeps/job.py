@@ -104,7 +104,9 @@ def _open_record(job: SweepJob) -> JobRecord:
 
     digest = sweep_hash(job)
     run_dir = run_folder(job.run, f"sweep-{job.data.benchmark}-{model_name(job.model)}", digest)
-    record = JobRecord(run_dir, job.data.benchmark, job.model.path, to_yaml(job), digest, job.data.limit)
+    record = JobRecord(
+        run_dir, job.data.benchmark, job.model.path, to_yaml(job), digest, job.data.limit, "sweep"
+    )
     if not is_rank_zero():
         return record
     record.claim(job.run.overwrite, SWEEP)

@@ -44,7 +44,7 @@ def test_panels_read_what_runs_write(spec):
     (rounds,) = found["Folds and draws"]
     assert rounds["config"]["metrics"] == [f"rounds/{name}/accuracy" for name in METHODS.all_keys()]
     tables = json.dumps(found["Tables"])
-    for name in ("test/predictions", "test/listen", "test/differences", "test/calm/confusion"):
+    for name in ("test/methods", "test/predictions", "test/listen", "test/differences", "test/confusion"):
         assert name in tables
 
 

@@ -52,7 +52,37 @@ def test_a_limited_run_is_tagged(record):
     tags = [build_wandb(WandbConfig(tags=["mine"]), record)._wandb_init["tags"]]
     record.limit = 40
     tags += [build_wandb(WandbConfig(tags=given), record)._wandb_init["tags"] for given in (["mine"], [])]
-    assert tags == [["mine"], ["mine", "limited: not a result"], ["limited: not a result"]]
+    limited = "limited: not a result"
+    assert tags == [
+        ["mine", "esc50", "m"],
+        ["mine", "esc50", "m", limited],
+        ["esc50", "m", limited],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("config", "tags"),
+    [
+        ("", ["esc50", "m"]),
+        ("data: {shots: 20}", ["esc50", "m", "20 shots"]),
+        ("data: {shots: null}", ["esc50", "m", "all support clips"]),
+    ],
+)
+def test_tags_group_and_job_type_are_there_without_being_asked_for(record, monkeypatch, config, tags):
+    record.config_yaml = config
+    record.model_path = "/models/m"
+    made = build_wandb(WandbConfig(), record)._wandb_init
+    assert (made["tags"], made["group"], made["job_type"]) == (tags, ", ".join(tags), "fit-free")
+    assert build_wandb(WandbConfig(group="mine"), record)._wandb_init["group"] == "mine"
+    monkeypatch.setenv("WANDB_RUN_GROUP", "theirs")
+    monkeypatch.setenv("WANDB_JOB_TYPE", "other")
+    made = build_wandb(WandbConfig(), record)._wandb_init
+    assert (made["group"], made["job_type"]) == ("theirs", "other")
+    record.model_path = "x" * 200
+    monkeypatch.delenv("WANDB_RUN_GROUP")
+    made = build_wandb(WandbConfig(), record)._wandb_init
+    assert max(map(len, made["tags"])) <= 64
+    assert len(made["group"]) <= 128
 
 
 def test_disabled_is_no_logger(monkeypatch, record):

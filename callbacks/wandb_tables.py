@@ -162,7 +162,7 @@ def _summarise(run: Any, folder: RunFolder) -> None:
     for stage, seconds in folder.results["seconds"].items():
         found[f"seconds/{stage}"] = seconds
     run.summary.update(found)
-    heads: list[Any] = ["better", "worse", "difference", "ci95", "holds", "p_value"]
+    heads: list[Any] = ["better", "worse", "difference", "ci95", "significant", "p_value"]
     rows = [
         [*(one[head] for head in heads[:3]), str(one["ci95"]), *(one[head] for head in heads[4:])]
         for one in folder.results["differences"]

@@ -78,7 +78,7 @@ def make_run(
                 "worse": methods[0],
                 "difference": 0.1,
                 "ci95": [0.02, 0.2],
-                "holds": True,
+                "significant": True,
                 "p_mcnemar": 0.03,
             },
         ],

@@ -110,7 +110,7 @@ def _differences(comparison: Comparison, labels: Sequence[str]) -> tuple[str, li
         [
             METHODS.title(one.method),
             labels[one.run],
-            "yes" if one.holds else "no",
+            "yes" if one.significant else "no",
             f"{100 * one.difference:+.1f}",
             points(one.interval),
             f"{one.p_value:.3g}",

@@ -57,7 +57,7 @@ def results_of(module: FitFreeModule, data: FewShotDataModule | None) -> dict[st
                 "worse": one.worse,
                 "difference": round(one.difference, 6),
                 "ci95": list(one.interval),
-                "holds": one.holds,
+                "significant": one.significant,
                 "p_value": one.p_value,
                 "p_mcnemar": one.p_mcnemar,
             }

@@ -34,7 +34,7 @@ class Difference(NamedTuple):
     p_mcnemar: float
 
     @property
-    def holds(self) -> bool:
+    def significant(self) -> bool:
         """Whether the difference is significant: its interval lies above 0."""
         return self.interval.low > 0
 

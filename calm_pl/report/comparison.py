@@ -50,7 +50,7 @@ class RunDifference(NamedTuple):
     p_value: float
 
     @property
-    def holds(self) -> bool:
+    def significant(self) -> bool:
         """Whether the difference is significant: its interval does not contain 0."""
         return not self.interval.low <= 0 <= self.interval.high
 

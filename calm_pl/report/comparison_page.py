@@ -107,7 +107,7 @@ def _differences(comparison: Comparison, labels: Sequence[str]) -> Html:
         [
             method_name(one.method),
             Cell(tag("span", labels[one.run], class_="name")),
-            verdict(one.holds),
+            verdict(one.significant),
             Cell(f"{100 * one.difference:+.1f}", one.difference),
             Cell(points(one.interval), one.interval.low),
             Cell(f"{one.p_value:.3g}", one.p_value),
@@ -120,7 +120,7 @@ def _differences(comparison: Comparison, labels: Sequence[str]) -> Html:
             f"{method_name(one.method)}, {labels[one.run]}",
             one.difference,
             *one.interval,
-            strong=one.holds,
+            strong=one.significant,
         )
         for one in comparison.differences
     ]

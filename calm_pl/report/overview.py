@@ -300,7 +300,7 @@ def _not_worse(best: tuple[RunFolder, str], other: tuple[RunFolder, str], why: l
             why.append(
                 f"{first.path} lacks paired differences: what is not significantly worse is not marked."
             )
-        return bool(found) and not found[0]["holds"]
+        return bool(found) and not found[0]["significant"]
     try:
         shared = shared_questions(first.predictions, second.predictions)
     except CalmError as error:

@@ -95,7 +95,7 @@ def _differences(found: Sequence[dict[str, Any]]) -> Html | None:
             Cell(f"+{percent(one['difference'])}", one["difference"]),
             Cell(points(Interval(*one["ci95"])), one["ci95"][0]),
             Cell(f"{one['p_value']:.3g}", one["p_value"]) if one.get("p_value") is not None else "",
-            verdict(one["holds"]),
+            verdict(one["significant"]),
         ]
         for one in found
     ]
@@ -120,10 +120,10 @@ def _differences(found: Sequence[dict[str, Any]]) -> Html | None:
     )
 
 
-def verdict(holds: bool) -> Cell:
+def verdict(significant: bool) -> Cell:
     """Return a cell that says whether a difference is significant, in a word and a colour."""
-    word, style = ("significant", "holds") if holds else ("not significant", "open")
-    return Cell(tag("span", word, class_=f"verdict {style}"), float(holds))
+    word, style = ("significant", "strong") if significant else ("not significant", "open")
+    return Cell(tag("span", word, class_=f"verdict {style}"), float(significant))
 
 
 def coverage_section(run: RunFolder) -> Html:

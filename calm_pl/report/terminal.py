@@ -146,7 +146,7 @@ def _oracle_gaps(module: FitFreeModule) -> list[str]:
 
 
 def _what_holds(module: FitFreeModule) -> str:
-    holding = [one for one in module.differences if one.holds and _worth_telling(one.better, one.worse)]
+    holding = [one for one in module.differences if one.significant and _worth_telling(one.better, one.worse)]
     if not holding:
         return "No significant accuracy difference between methods (paired, 95 %)."
     parts = [

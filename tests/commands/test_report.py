@@ -67,7 +67,7 @@ def test_runs_are_compared_in_the_terminal_and_on_a_page(call, tmp_path):
     for found in comparison.differences:
         assert f"{100 * found.difference:+.1f}" in result.stdout
         assert f"{100 * found.interval.low:.1f} to {100 * found.interval.high:.1f}" in result.stdout
-    assert comparison.of("calm", 1).holds
+    assert comparison.of("calm", 1).significant
     assert "Ranking" in result.stdout
     assert " yes" in result.stdout
     assert "b has the same query set as a: 120 questions." in result.stdout

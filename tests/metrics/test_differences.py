@@ -22,14 +22,14 @@ def test_pairs_are_named_by_who_is_better_largest_first():
         ("good", "fair", 0.5),
         ("fair", "bad", 0.25),
     ]
-    assert all(one.holds and one.p_value < 0.05 for one in found)
+    assert all(one.significant and one.p_value < 0.05 for one in found)
     assert found[0].p_mcnemar == pytest.approx(2 / 2**30)  # 30 clips that only one got right
 
 
 def test_equal_methods_hold_nothing():
     right = RNG.random((3, 60)) < 0.6
     (one,) = pairwise_differences({"a": right, "b": right.copy()}, np.arange(60))
-    assert (one.difference, one.interval.low, one.interval.high, one.holds, one.p_value) == (
+    assert (one.difference, one.interval.low, one.interval.high, one.significant, one.p_value) == (
         0,
         0,
         0,
@@ -43,8 +43,8 @@ def test_clips_of_one_recording_count_as_one():
     first, second = np.zeros((1, 200), bool), np.zeros((1, 200), bool)
     first[0, :10] = True
     recordings = np.repeat(np.arange(20), 10)
-    assert pairwise_differences({"a": first, "b": second}, np.arange(200))[0].holds
-    assert not pairwise_differences({"a": first, "b": second}, recordings)[0].holds
+    assert pairwise_differences({"a": first, "b": second}, np.arange(200))[0].significant
+    assert not pairwise_differences({"a": first, "b": second}, recordings)[0].significant
 
 
 def test_the_coarsest_kind_of_group_that_is_not_too_coarse():

@@ -150,7 +150,7 @@ def test_all_pairs_are_what_each_is_alone():
         assert one.difference == alone.mean
         assert one.interval == pytest.approx(alone.interval, abs=1e-12)
     same = pairwise_differences({"a": right["a"], "twin": right["a"].copy()}, cluster)
-    assert (same[0].interval, same[0].holds) == ((0.0, 0.0), False)
+    assert (same[0].interval, same[0].significant) == ((0.0, 0.0), False)
     assert pairwise_differences({"a": right["a"]}, cluster) == []
 
 

@@ -36,7 +36,7 @@ def test_a_difference_by_hand(tmp_path):
     # No spread at all, but for the recording that is imagined beside those that are there.
     assert found.interval == pytest.approx((-1.0, -1.0), abs=0.1)
     assert found.interval.low < found.difference < found.interval.high < 0
-    assert found.holds
+    assert found.significant
     assert found.questions == 60
     assert found.p_value < 1e-9
 
@@ -45,7 +45,7 @@ def test_a_run_is_no_better_than_itself(tmp_path):
     one = run(tmp_path / "a")
     for found in compare([one, one]).differences:
         assert (found.difference, found.interval, found.p_value) == (0, (0, 0), 1)
-        assert not found.holds
+        assert not found.significant
     names = compare([one, one]).names
     assert names == (str(tmp_path / "a"),) * 2  # no better name
 

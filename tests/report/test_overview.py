@@ -51,7 +51,7 @@ def marks(table, column=0):
 
 
 def difference(better, worse, holds):
-    return {"better": better, "worse": worse, "difference": 0.1, "ci95": [0, 1], "holds": holds}
+    return {"better": better, "worse": worse, "difference": 0.1, "ci95": [0, 1], "significant": holds}
 
 
 def test_a_run_marks_by_its_own_paired_differences(made):

@@ -19,7 +19,9 @@ GOOD = {
     "positive": "a",
     "n_query": 9,
     "notes": ["a note"],
-    "differences": [{"better": "sav", "worse": "sav", "difference": 0.0, "ci95": [0, 0], "holds": False}],
+    "differences": [
+        {"better": "sav", "worse": "sav", "difference": 0.0, "ci95": [0, 0], "significant": False}
+    ],
     "seconds": {"load": 0.5},
     "versions": {"torch": "2"},
     "heads": {"layers": 4},

@@ -33,14 +33,14 @@ FLOORS = {
     "calm_pl.evaluation": 3,
     "calm_pl.config": 3,
     "calm_pl.plugins": 3,
-    "calm_pl.masks": 4,
-    "calm_pl.sweeps": 4,
     "calm_pl.report": 4,
-    "calm_pl.jobs": 4,
-    "calm_pl.commands": 5,
-    "calm_pl.__main__": 6,
-    "callbacks": 6,
-    "launch": 6,
+    "calm_pl.jobs": 5,
+    "calm_pl.masks": 6,
+    "calm_pl.sweeps": 6,
+    "calm_pl.commands": 7,
+    "calm_pl.__main__": 8,
+    "callbacks": 8,
+    "launch": 8,
 }
 # Packages that a floor must not know, whatever stands below it.
 FORBIDDEN = {

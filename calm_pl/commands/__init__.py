@@ -1,1 +1,1 @@
-"""The command line, one file per sub-command. Floor 5."""
+"""The command line, one file per sub-command. Floor 7."""

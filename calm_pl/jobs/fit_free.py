@@ -54,5 +54,5 @@ def fit_free(
         if not job.run(module):
             return None
         if show:
-            print_results(module, job.data, job.record)
+            print_results(module, job.data, job.record.title, job.record.run_dir, job.record.elapsed)
         return job

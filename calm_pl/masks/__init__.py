@@ -1,1 +1,1 @@
-"""AHAMask: train masks over attention heads on clips with answers, and record their results. Floor 4."""
+"""AHAMask: train masks over attention heads on clips with answers, and record their results. Floor 6."""

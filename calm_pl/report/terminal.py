@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -17,25 +18,32 @@ if TYPE_CHECKING:
     from calm_pl.data.loading.base import FewShotDataModule
     from calm_pl.data.questions.task import Task
     from calm_pl.evaluation.module import FitFreeModule
-    from calm_pl.jobs.record import JobRecord
 
 _MAX_DIFFERENCES = 6
 _ZERO_SHOT = "zero_shot"  # as in calm_pl.evaluation.lineup, which needs torch
 
 
-def print_results(module: FitFreeModule, data: FewShotDataModule, record: JobRecord) -> None:
-    """Print every method's metrics, followed by notes on them."""
+def print_results(
+    module: FitFreeModule, data: FewShotDataModule, title: str, run_dir: Path, elapsed: float
+) -> None:
+    """Print every method's metrics, followed by notes on them.
+
+    Args:
+        module: after test.
+        data: what it was tested on.
+        title: what stands above the table.
+        run_dir: the run folder.
+        elapsed: seconds that the whole job took.
+    """
     console = Console()
     results = module.results
-    print_table(record.title, results.headings(), results.rows(), results.groups(), console=console)
+    print_table(title, results.headings(), results.rows(), results.groups(), console=console)
     for note in notes(module, data):
         console.print(note, highlight=False)
     for warning in module.warnings:
         console.print(f"Warning: {warning}", highlight=False, style="yellow", soft_wrap=True)
-    console.print(
-        f"Results: {record.run_dir} ({record.elapsed:.0f} s in all)", highlight=False, soft_wrap=True
-    )
-    for offline in sorted(record.run_dir.glob("wandb/offline-run-*"))[-1:]:
+    console.print(f"Results: {run_dir} ({elapsed:.0f} s in all)", highlight=False, soft_wrap=True)
+    for offline in sorted(run_dir.glob("wandb/offline-run-*"))[-1:]:
         console.print(f"W&B, offline: wandb sync {offline}", highlight=False, soft_wrap=True)
 
 

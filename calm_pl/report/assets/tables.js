@@ -15,7 +15,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
     button.textContent = copied ? "Copied" : "Not copied: the browser forbids it";
     setTimeout(() => (button.textContent = "Copy as Markdown"), 2000);
   });
-  table.parentElement.after(button);
+  const box = table.parentElement;
+  const block = el("div", {}); // one item of the grid that the table may be in
+  box.replaceWith(block);
+  block.append(box, button);
 }
 
 function markdownOf(table) {

@@ -11,7 +11,7 @@ TESTS = -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 # Compiled files are kept, whatever the environment says: else each process compiles the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-quick test-shuffled test-latest test-lowest check bench-quick docs package lock tiny-model clean
+.PHONY: docs-numbers demo test test-quick test-shuffled test-latest test-lowest check bench-quick docs package lock tiny-model clean
 
 demo: $(VENV)/installed
 	$(BIN)/python launch.py fit-free --config demo.yaml
@@ -40,6 +40,10 @@ bench-quick: $(VENV)/installed-dev
 # The documentation site, into site/.
 docs: $(VENV)/installed-dev
 	$(BIN)/mkdocs build --strict
+
+# The numbers and figures of README and docs/, from runs of the bundled model: a few minutes.
+docs-numbers: $(VENV)/installed-dev
+	$(BIN)/python tools/refresh_docs.py
 
 # Build wheel and source distribution into dist/, and run the demo from the wheel in a clean environment.
 package: $(VENV)/installed-dev

@@ -94,6 +94,41 @@ def not_printed(shown, printed):
     return None
 
 
+def refreshed(shown, printed):
+    """Output with the numbers that were printed, and the pieces of it that were not printed at all.
+
+    A number that is longer than the one before takes the place of spaces, so that columns stay.
+    """
+    printed, place = " ".join(printed.split()), 0
+    new, missing = [], []
+    for piece in re.split(r"^(\.\.\.\n?)$", shown, flags=re.MULTILINE):
+        words = " ".join(piece.split())
+        pattern = _NUMBER.pattern.join(map(re.escape, _NUMBER.split(words)))
+        matches = list(re.compile(pattern).finditer(printed, place))
+        if words and words != "..." and not matches:
+            missing.append(words)
+        elif words and words != "...":
+            old = _NUMBER.findall(words)
+            near = (one for one in matches if all(map(_near, old, _NUMBER.findall(one[0]))))
+            match = next(near, matches[0])
+            place = match.end()
+            piece = _with_numbers(piece, _NUMBER.findall(match[0]))
+        new.append(piece)
+    return "".join(new), missing
+
+
+def _with_numbers(piece, numbers):
+    rest = iter(numbers)
+    return re.sub(rf"( *)({_NUMBER.pattern})", lambda old: _fitted(*old.groups(), next(rest)), piece)
+
+
+def _fitted(spaces, old, new):
+    """A number behind as many spaces as keep its column, at least one if there was one."""
+    if not spaces or len(old) == len(new):
+        return spaces + new
+    return " " * max(1, len(spaces) + len(old) - len(new)) + new
+
+
 def _near(shown, printed):
     if "." not in shown:
         return shown == printed

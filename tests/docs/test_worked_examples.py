@@ -17,7 +17,7 @@ from unittest import mock
 
 import pytest
 from conftest import REPO
-from documents import PAGES, SHELL, Block, blocks, commands, not_printed
+from documents import PAGES, SHELL, Block, blocks, commands, not_printed, refreshed
 
 from calm_pl.commands.main import main
 from calm_pl.config.compose import load_config
@@ -45,6 +45,11 @@ class Step(NamedTuple):
 def worked(tmp_path_factory):
     """The folder of the runs, and the steps of all worked pages in their order."""
     folder = tmp_path_factory.mktemp("worked")
+    return SimpleNamespace(folder=folder, steps=work_through(folder))
+
+
+def work_through(folder):
+    """Run all worked pages in a folder; returns their steps."""
     shutil.copytree(REPO / "calm_pl" / "assets" / "esc10" / "audio", folder / "calm_pl/assets/esc10/audio")
     steps = []
     with (
@@ -59,7 +64,7 @@ def worked(tmp_path_factory):
                     shown = below.text if below is not None and below.language == "text" else ""
                     steps.append(Step(block, shown, *carry_out(block)))
         call(BESIDE)
-    return SimpleNamespace(folder=folder, steps=steps)
+    return steps
 
 
 def carry_out(block):
@@ -100,6 +105,21 @@ def test_the_opening_table_of_the_readme(worked):
     demo = worked.steps[0]
     assert commands(demo.block) == [["make", "demo"]]
     assert not_printed(table.text, demo.printed) is None
+
+
+def test_the_figures_are_those_of_the_demo(worked):
+    (demo,) = worked.folder.glob("runs/esc50-tiny_lalm-*")
+    for path in (REPO / "docs" / "figures").iterdir():
+        texts = [
+            "\n".join(re.findall(r"<text[^>]*>([^<]*)", file.read_text(encoding="utf-8")))
+            for file in (path, demo / "figures" / path.name)
+        ]
+        assert not_printed(*texts) is None, f"{path}: make docs-numbers"
+        assert texts[0]
+
+
+def test_the_readme_is_short():
+    assert len((REPO / "README.md").read_text(encoding="utf-8").split()) < 700
 
 
 def test_the_readme_names_every_file_of_a_run(worked):
@@ -214,3 +234,17 @@ def test_the_entry_point_of_a_benchmark():
 )
 def test_output_that_is_not_printed_is_noticed(shown, missing):
     assert not_printed(shown, "  CALM   78.3\n 65.6–90.9  \nn 60 end") == missing
+
+
+@pytest.mark.parametrize(
+    ("shown", "new", "missing"),
+    [
+        ("CALM   77.1  64.0–90.0", "CALM   78.3  65.6–90.9", []),
+        ("CALM  7.1  64.0–90.0", "CALM 78.3  65.6–90.9", []),
+        ("CALM  100.1  64.0–90.0", "CALM   78.3  65.6–90.9", []),
+        ("n 6\n...\nend", "n 60\n...\nend", []),
+        ("SAVs 5\n...\nn 1", "SAVs 5\n...\nn 60", ["SAVs 5"]),
+    ],
+)
+def test_numbers_are_refreshed_in_their_columns(shown, new, missing):
+    assert refreshed(shown, "  CALM   78.3\n 65.6–90.9  \nn 60 end") == (new, missing)

@@ -18,7 +18,7 @@ def opening() -> str:
     """
     text = _README.read_text(encoding="utf-8")
     body = text[text.index("\n") : text.index(_END)].strip()
-    return re.sub(r"\]\(docs/", "](", body).replace(f"]({_CARD})", "](bundled-model.md)")
+    return re.sub(r"(\]\(|=\")docs/", r"\1", body).replace(f"]({_CARD})", "](bundled-model.md)")
 
 
 def model_card() -> str:

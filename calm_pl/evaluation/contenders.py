@@ -26,7 +26,7 @@ from calm_pl.pseudo.sampling import RolloutSampler
 from calm_pl.voters import HeadVoter, Support, gather_support
 from calm_pl.voters.base import Decision
 from calm_pl.voters.calm import CalmBase
-from calm_pl.voters.many import vote_many
+from calm_pl.voters.many import vote_many, with_evidence
 from calm_pl.voters.oracle import OracleSearch
 
 
@@ -38,13 +38,22 @@ class RoundSupport:
         one: the round.
         collected: what this rank has encoded of the support.
         device: the device for fitted voters.
+        voters: those to be fitted on it, whose evidence is summed in one pass; others may be fitted too.
     """
 
-    def __init__(self, number: int, one: Round, collected: Collector, device: torch.device) -> None:
+    def __init__(
+        self,
+        number: int,
+        one: Round,
+        collected: Collector,
+        device: torch.device,
+        voters: Sequence[HeadVoter] = (),
+    ) -> None:
         self.number = number
         self.round = one
         self.device = device
         self._collected = collected
+        self._voters = voters
         self._labelled: Labelled | None = None
         self._supports: dict[Reads, Support] = {}
 
@@ -60,7 +69,7 @@ class RoundSupport:
         if reads not in self._supports:
             self._labelled = self._labelled or self._collected.labelled(self.round.support)
             vectors_NHD, labels, also_NC = self._labelled
-            self._supports[reads] = gather_support(
+            support = gather_support(
                 self._read(vectors_NHD, reads),
                 labels,
                 self._collected.task.classes,
@@ -68,6 +77,8 @@ class RoundSupport:
                 *rank_and_size(),
                 also_NC,
             )
+            some = [voter for voter in self._voters if Reads(voter.reads) is reads]
+            self._supports[reads] = with_evidence(some, support)
         return self._supports[reads]
 
     def heldout(self, reads: Reads) -> tuple[Tensor, list[str]] | None:

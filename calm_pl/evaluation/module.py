@@ -15,7 +15,7 @@ from calm_pl.errors import RunError
 from calm_pl.evaluation.batch_prediction import confidence, explained, metric_sizes
 from calm_pl.evaluation.clip_counts import STOP, Coverage, SkipPolicy
 from calm_pl.evaluation.collect import Collector
-from calm_pl.evaluation.contenders import Contender, RoundQuery, RoundSupport, Source
+from calm_pl.evaluation.contenders import Contender, FittedVoter, RoundQuery, RoundSupport, Source
 from calm_pl.evaluation.encoding import Encoded, EncodingPass
 from calm_pl.evaluation.kept import HEADS_ONLY, Kept
 from calm_pl.evaluation.lineup import contenders
@@ -146,12 +146,14 @@ class FitFreeModule(LightningModule):
         self.support_coverage: Coverage = self.support.finish(self.device)
         for one in self._fitting:
             one.settle()
+        voters = [one.voter for one in self.contenders if isinstance(one, FittedVoter)]
         for number, of_task in enumerate(self.task.rounds):
-            part = RoundSupport(number, of_task, self.support, self.device)
+            part = RoundSupport(number, of_task, self.support, self.device, voters)
             for one in self._fitting:
                 one.fit(part)
         if self.refit:
-            whole = RoundSupport(0, Round("", 0, self.stored_support, (), ()), self.support, self.device)
+            stored = Round("", 0, self.stored_support, (), ())
+            whole = RoundSupport(0, stored, self.support, self.device, voters)
             for contender in self.contenders:
                 contender.refit(whole)
         self.support.close()

@@ -35,7 +35,6 @@ from calm_pl.functional.folds import NEVER
 from calm_pl.validation import above_zero, above_zero_to_one, setting
 from calm_pl.voters.base import Decision
 from calm_pl.voters.calibrated import CalibratedVoter
-from calm_pl.voters.evidence import ReliabilitySums
 from calm_pl.voters.gram import Places, clip_gram, clip_places, folded_clips, over_ranks
 from calm_pl.voters.linear import (
     RHOS,
@@ -46,7 +45,7 @@ from calm_pl.voters.linear import (
 )
 from calm_pl.voters.settings import VoterSettings
 from calm_pl.voters.state import Form, check_between, check_weights
-from calm_pl.voters.support import Support
+from calm_pl.voters.support import ReliabilitySums, Support
 
 POWERS = (0, 1, 2, 4)
 """Head weights to try, w ∝ r^power; 0 weights all equally."""

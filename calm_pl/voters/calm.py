@@ -33,10 +33,10 @@ from calm_pl.functional.selection import (
     tally,
 )
 from calm_pl.voters.base import Decision, ScoreVoter, among
-from calm_pl.voters.evidence import EvidenceKind, ReliabilitySums, left_out_scores, reliability_sums
+from calm_pl.voters.evidence import EvidenceKind, left_out_scores, reliability_sums
 from calm_pl.voters.settings import CalmSettings
 from calm_pl.voters.state import Form
-from calm_pl.voters.support import Support
+from calm_pl.voters.support import ReliabilitySums, Support
 
 _LEAST_SCORE = 1e-6  # of a held-out clip: the logarithm needs more than 0
 

@@ -16,7 +16,7 @@ from calm_pl.functional import (
     posteriors,
     sum_by_class,
 )
-from calm_pl.voters.support import Support
+from calm_pl.voters.support import ReliabilitySums, Support
 
 
 class EvidenceKind(NamedTuple):
@@ -24,23 +24,15 @@ class EvidenceKind(NamedTuple):
 
     Attributes:
         tau_p: τ_p of the posteriors (eq. 5).
-        reliability: see `clip_reliability`.
+        reliability: see `clip_reliability`; or that of `NEAREST`.
     """
 
     tau_p: float
     reliability: str
 
 
-class ReliabilitySums(NamedTuple):
-    """Per-class sums of clip reliabilities over all ranks.
-
-    Attributes:
-        sums_CH: (C, H) float64.
-        counts_C: clips in each sum, (C,) float64.
-    """
-
-    sums_CH: Tensor
-    counts_C: Tensor
+NEAREST = EvidenceKind(0.0, "nearest")
+"""Whether the clip's own class has the nearest centroid, 0 or 1: its mean is the accuracy SAVs rank by."""
 
 
 def left_out_scores(support: Support, s_NHC: Tensor, score: str, heads: slice = slice(None)) -> Tensor:
@@ -67,8 +59,12 @@ def reliability_sums(
             are then not counted.
 
     Returns:
-        The sums for each kind.
+        The sums for each kind; those that the support already knows, if it knows them all.
     """
+    if judged is None:
+        known = [support.known.get((score, kind, left_out)) for kind in kinds]
+        if all(one is not None for one in known):
+            return [one for one in known if one is not None]
     judged = support if judged is None else judged
     num_classes, num_heads, dim = support.centroids_CHD.shape
     device = support.centroids_CHD.device
@@ -84,7 +80,10 @@ def reliability_sums(
             s_NHC = scorer(part.x_NHD, heads)
             if left_out:
                 s_NHC = left_out_scores(part, s_NHC, score, heads)[kept_N]
-            for tau_p in dict.fromkeys(kind.tau_p for kind in kinds):
+            if NEAREST in kinds:
+                m_NH = s_NHC.argmax(-1) == y_N[:, None]
+                sums_SCH[kinds.index(NEAREST)][:, heads] += sum_by_class(m_NH, y_N, num_classes)
+            for tau_p in dict.fromkeys(kind.tau_p for kind in kinds if kind != NEAREST):
                 p_NHC = posteriors(s_NHC, tau_p)
                 for place, kind in enumerate(kinds):
                     if kind.tau_p == tau_p:

@@ -16,7 +16,8 @@ from calm_pl.functional import clip_chunks, posterior_votes
 from calm_pl.voters.base import Decision, HeadVoter, among, with_finite_scores
 from calm_pl.voters.calm import CalmBase
 from calm_pl.voters.checks import Vectors, as_vectors
-from calm_pl.voters.evidence import reliability_sums
+from calm_pl.voters.evidence import NEAREST, reliability_sums
+from calm_pl.voters.sav import Sav
 from calm_pl.voters.support import Support, as_heldout
 
 Item = TypeVar("Item")
@@ -33,21 +34,50 @@ def fit_many(
         support: this rank's clips and all ranks' centroids. Every rank must pass the same voters.
         heldout: clips for the voters whose `reliability_split` is `heldout`.
     """
+    support = with_evidence(voters, support)
     held = None if heldout is None else as_heldout(support, heldout)
     shared = []
     for voter in voters:
-        split = voter.get_params().get("reliability_split")
-        chooses = {voter.get_params().get(name) for name in ("select", "sharpness")}
-        if isinstance(voter, CalmBase) and "loo" not in chooses and (split != "heldout" or held):
+        judged_by_others = _split(voter) == "heldout"
+        if judged_by_others and isinstance(voter, CalmBase) and held is not None and not _chooses(voter):
             shared.append(voter)
         else:
-            voter.fit_support(support, heldout if split == "heldout" else None)
-    for (score, split), some in _groups(shared, lambda v: (v.get_params()["score"], v.reliability_split)):
+            voter.fit_support(support, heldout if judged_by_others else None)
+    for score, some in _groups(shared, lambda v: v.get_params()["score"]):
         kinds = list(dict.fromkeys(voter.evidence_kind for voter in some))
-        judged = held if split == "heldout" else None
-        sums = dict(zip(kinds, reliability_sums(support, judged, score, kinds, split == "loo"), strict=True))
+        sums = dict(zip(kinds, reliability_sums(support, held, score, kinds), strict=True))
         for voter in some:
             voter.fit_evidence(support, sums[voter.evidence_kind])
+
+
+def with_evidence(voters: Sequence[HeadVoter], support: Support) -> Support:
+    """Return the support with the evidence that SAVs and CALM need of it, from one pass over its scores.
+
+    Args:
+        voters: those that will be fitted on it; every rank must pass the same.
+        support: this rank's clips and all ranks' centroids.
+    """
+    wanted = []
+    for voter in voters:
+        if isinstance(voter, CalmBase) and _split(voter) != "heldout":
+            wanted.append((voter.get_params()["score"], _split(voter) == "loo", voter.evidence_kind))
+        elif isinstance(voter, Sav):
+            wanted.append((voter.get_params()["score"], False, NEAREST))
+    known = dict(support.known)
+    for (score, left_out), some in _groups(wanted, lambda one: one[:2]):
+        kinds = list(dict.fromkeys(kind for *_, kind in some))
+        sums = reliability_sums(support, None, score, kinds, left_out)
+        known |= {(score, kind, left_out): one for kind, one in zip(kinds, sums, strict=True)}
+    return support._replace(known=known)
+
+
+def _split(voter: HeadVoter) -> Any:
+    return voter.get_params().get("reliability_split")
+
+
+def _chooses(voter: HeadVoter) -> bool:
+    """Return whether a fit chooses settings on the support."""
+    return "loo" in {voter.get_params().get(name) for name in ("select", "sharpness")}
 
 
 def vote_many(

@@ -8,8 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from calm_pl.functional import HeadScorer, candidate_scores, majority_vote, top_heads
+from calm_pl.functional import candidate_scores, majority_vote, top_heads
 from calm_pl.voters.base import Decision, ScoreVoter, among
+from calm_pl.voters.evidence import NEAREST, reliability_sums
 from calm_pl.voters.settings import SavSettings
 from calm_pl.voters.state import Form, check_heads
 from calm_pl.voters.support import Support
@@ -35,17 +36,8 @@ class Sav(ScoreVoter, SavSettings):
     heads_: Tensor
 
     def _fit_heads(self, support: Support, heldout: Support | None) -> None:
-        judged = support if heldout is None else heldout
-        device = support.centroids_CHD.device
-        hits_H = torch.zeros(support.centroids_CHD.shape[1], dtype=torch.float64, device=device)
-        scorer = HeadScorer(support.centroids_CHD, self.fitted_params_.score)
-        for chunk, x_NHD in self._chunks(judged.x_NHD):
-            y_N1 = judged.y_N[chunk].to(device)[:, None]
-            for heads in scorer.blocks(len(x_NHD)):
-                hits_H[heads] += (scorer(x_NHD, heads).argmax(-1) == y_N1).sum(0)
-        hits_H = support.all_reduce(hits_H)
-        total = support.all_reduce(torch.tensor(float(len(judged.y_N)), device=device))
-        self.reliability_ = (hits_H / total.clamp(min=1)).to(torch.float32)
+        sums = reliability_sums(support, heldout, self.fitted_params_.score, [NEAREST])[0]
+        self.reliability_ = (sums.sums_CH.sum(0) / sums.counts_C.sum().clamp(min=1)).to(torch.float32)
         self.heads_ = top_heads(self.reliability_, self.fitted_params_.top_k, support.live_H)
         self.weights_ = torch.zeros_like(self.reliability_)
         self.weights_[self.heads_] = 1 / len(self.heads_)

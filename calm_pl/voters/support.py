@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,18 @@ AllReduce = Callable[[Tensor], Tensor]
 def alone(tensor: Tensor) -> Tensor:
     """Return the tensor itself: the sum over one rank."""
     return tensor
+
+
+class ReliabilitySums(NamedTuple):
+    """Per-class sums of clip reliabilities over all ranks.
+
+    Attributes:
+        sums_CH: (C, H) float64.
+        counts_C: clips in each sum, (C,) float64.
+    """
+
+    sums_CH: Tensor
+    counts_C: Tensor
 
 
 class Support(NamedTuple):
@@ -37,6 +50,8 @@ class Support(NamedTuple):
         num_ranks: how many there are.
         also_NC: bool, further classes of this rank's clips besides y; None if every clip has one class.
         label_dtype: dtype of the array of labels; None for lists and tensors.
+        known: sums of evidence on these clips that were computed for several voters at once, by score, kind
+            and whether each clip was held out; see `with_evidence`.
     """
 
     x_NHD: Tensor
@@ -51,6 +66,7 @@ class Support(NamedTuple):
     num_ranks: int = 1
     also_NC: Tensor | None = None
     label_dtype: np.dtype | None = None
+    known: Mapping[Any, ReliabilitySums] = MappingProxyType({})
 
 
 def gather_support(
@@ -123,4 +139,5 @@ def as_heldout(support: Support, heldout: tuple[Vectors, Any]) -> Support:
             f" {tuple(support.x_NHD.shape[1:])}, but got {tuple(x_NHD.shape[1:])}."
         )
     labels = as_labels(heldout[1], len(x_NHD)).values
-    return support._replace(x_NHD=x_NHD, y_N=label_indices(labels, support.classes).to(x_NHD.device))
+    y_N = label_indices(labels, support.classes).to(x_NHD.device)
+    return support._replace(x_NHD=x_NHD, y_N=y_N, known=MappingProxyType({}))

@@ -95,6 +95,8 @@ def test_scores_of_one_support_are_computed_once_a_batch(lalm, data, monkeypatch
     module = FitFreeModule(lalm, {"sav": Sav(5), "calm_global": CalmGlobal(), "calm": Calm()}, data.task())
     run = trainer()
     run.validate(module, datamodule=data, verbose=False)
+    # All three voters are fitted from one pass.
+    assert sum(clips for _, clips in calls) == sum(len(one.support) for one in data.task().rounds)
     calls.clear()
     run.test(module, datamodule=data, verbose=False)
     # Two draws; both CALMs share the scores of all heads, and SAVs score the five that they keep.

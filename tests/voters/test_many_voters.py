@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from test_sums_over_ranks import CLASSES, SPLITS, Ranks
 from calm_pl.functional import HeadScorer, chunks
 from calm_pl.functional.selection import SettingGrid
 from calm_pl.voters import Calm, CalmAuto, CalmGlobal, Gda, Sav, base, gather_support
-from calm_pl.voters.many import fit_many, vote_many
+from calm_pl.voters.many import fit_many, vote_many, with_evidence
 
 
 def voters():
@@ -50,6 +52,26 @@ def test_each_of_many_is_what_it_is_alone(monkeypatch, max_block, candidates):
         for name, tensor in alone.fitted_state().items():
             torch.testing.assert_close(voter.fitted_state()[name], tensor, rtol=1e-6, atol=1e-7)
         equal(decision, alone.vote(queries, allowed))
+
+
+def test_evidence_of_several_voters_is_summed_in_one_pass(monkeypatch):
+    x, y = clips(1)
+    some = [Sav(top_k=3), Calm(0.1), CalmGlobal(0.3, reliability="prob"), Calm(0.1, top_k=2)]
+    alone = [copy.copy(voter).fit(x, y) for voter in some]
+    support = with_evidence(some, gather_support(x, y))
+
+    def refuse(*args):
+        raise AssertionError("the support was scored again")
+
+    monkeypatch.setattr("calm_pl.voters.evidence.HeadScorer", refuse)
+    for voter, expected in zip(some, alone, strict=True):
+        voter.fit_support(support)
+        for name, tensor in expected.fitted_state().items():
+            assert torch.equal(voter.fitted_state()[name], tensor)
+    with pytest.raises(AssertionError, match="scored again"):
+        Calm(0.2).fit_support(support)
+    with pytest.raises(AssertionError, match="scored again"):
+        Calm(0.1, reliability_split="heldout").fit_support(support, (x, y))
 
 
 def test_some_of_them_with_held_out_clips():

@@ -170,6 +170,7 @@ class RunRecord(Callback):
             "seconds": {
                 "load": round(self.load_seconds, 3),
                 **{stage: round(seconds, 3) for stage, seconds in self._seconds.items()},
+                "waited": round(module.waiting.waited, 3),
                 "total": round(total, 3),
             },
             "versions": _versions(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
@@ -20,6 +21,7 @@ from calm_pl.evaluation.encoding import Encoded, EncodingPass
 from calm_pl.evaluation.kept import HEADS_ONLY, Kept
 from calm_pl.evaluation.lineup import contenders
 from calm_pl.evaluation.predictions import Predictions, method_differences, predicted_by
+from calm_pl.evaluation.waiting import Waiting
 from calm_pl.methods.table import ORACLE_SUFFIX
 from calm_pl.metrics import Difference, MethodMetrics, MethodResults, PredictionTable, summarise
 from calm_pl.models import DeferredLALM, FrozenLALM
@@ -85,6 +87,7 @@ class FitFreeModule(LightningModule):
         self._registered = nn.ModuleList(one for rounds in self.metrics.values() for one in rounds)
         self.table = PredictionTable(len(task.query), task.num_draws, len(self.methods))
         self.query_search: EncodingPass | None = None
+        self.waiting = Waiting()
         self.results = MethodResults()
         self.warnings: list[str] = []
         self._differences: list[Difference] | None = None
@@ -130,6 +133,15 @@ class FitFreeModule(LightningModule):
         for one in self._fitting:
             one.start()
         self.support.begin(self.trainer)
+        self.waiting.begin()
+
+    def on_validation_batch_start(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Time a batch."""
+        self.waiting.arrive(decoded=not batch.banked)
+
+    def on_validation_batch_end(self, *_: Any) -> None:
+        """Time it."""
+        self.waiting.leave()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect the head vectors of support clips; they stay on this rank."""
@@ -163,11 +175,20 @@ class FitFreeModule(LightningModule):
     def on_test_epoch_start(self) -> None:
         """Reset the metrics."""
         self.query.begin(self.trainer)
+        self.waiting.begin()
         self.table.reset()
         self._differences = None
         for rounds in self.metrics.values():
             for metrics in rounds:
                 metrics.reset()
+
+    def on_test_batch_start(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Time a batch."""
+        self.waiting.arrive(decoded=not batch.banked)
+
+    def on_test_batch_end(self, *_: Any) -> None:
+        """Time it."""
+        self.waiting.leave()
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Score query clips with every contender from one forward pass."""

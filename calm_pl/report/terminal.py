@@ -97,6 +97,8 @@ def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
             + (f" ({data.settings.long_clips})." if data else ".")
         )
     lines += module.lalm.doubts()
+    waited = module.waiting.warning(module.device.type)
+    lines += [] if waited is None else [waited]
     check = getattr(module.lalm, "self_check", None)
     if check is not None and check.invariance.warning is not None:
         lines.append(check.invariance.warning)

@@ -60,9 +60,7 @@ def test_a_gpu_that_waits_is_told(clock, device, wait, work, told):
     warning = passed(clock, (0, work, True), (wait, 0, True)).warning(device)
     assert (warning is not None) == told
     if told:
-        assert warning.startswith(
-            "The model waited 4 of 34 s for clips to be decoded: more decoding processes"
-        )
+        assert warning.startswith("The model waited 4 of 34 s for decoded clips: more decoding processes")
 
 
 def test_a_run_records_it(call, small_job, tmp_path):

@@ -11,6 +11,7 @@ from typing import Any
 
 from docs_pages.benchmarks import benchmarks_table
 from docs_pages.commands import command_line
+from docs_pages.equations import typeset
 from docs_pages.needs import needs_table
 from docs_pages.notebook import page
 from docs_pages.readme import model_card, opening
@@ -29,9 +30,9 @@ _MARKER = re.compile(r"^<!-- made: (.+) -->$", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **kwargs: Any) -> str:
-    """MkDocs' event: the page's Markdown with its markers replaced.
+    """MkDocs' event: the page's Markdown with its markers replaced and its equations typeset.
 
     Raises:
         KeyError: a marker of another name.
     """
-    return _MARKER.sub(lambda marker: MADE[marker[1]](), markdown)
+    return typeset(_MARKER.sub(lambda marker: MADE[marker[1]](), markdown))

@@ -3,8 +3,9 @@
     python tools/refresh_docs.py    # or: make docs-numbers
 
 Every command that the worked pages show is run, as their test does; then the numbers in the output that a
-page shows become those that were printed, and the figures of the first run those in `docs/figures/`. Text
-that was not printed is left as it is, and named.
+page shows become those that were printed, the figures of the first run those in `docs/figures/`, and its page
+`docs/report.png` (needs Chromium); the notebook is executed. Text that was not printed is left as it is, and
+named.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ FIGURES = ("methods.svg", "methods-dark.svg")
 
 def main() -> int:
     """Run the command; the status is 1 if a page shows what is not printed."""
-    sys.path[:0] = [str(REPO), str(REPO / "tests"), str(REPO / "tests" / "docs")]
+    sys.path[:0] = [str(REPO), str(REPO / "tools"), str(REPO / "tests"), str(REPO / "tests" / "docs")]
     import documents
     import test_worked_examples as examples
+
+    from docs_pages import notebook, picture
 
     with tempfile.TemporaryDirectory() as folder:
         steps = examples.work_through(Path(folder))
@@ -31,6 +34,8 @@ def main() -> int:
         target.mkdir(exist_ok=True)
         for name in FIGURES:
             shutil.copy(demo / "figures" / name, target / name)
+        picture.take(demo / "report.html")
+    notebook.main()
     (opening,) = [one for one in documents.blocks(REPO / "README.md") if one.text.startswith("esc50 ·")]
     shown = [(REPO / step.block.page, step.shown, step.printed) for step in steps if step.shown]
     shown.append((REPO / "README.md", opening.text, steps[0].printed))

@@ -9,12 +9,14 @@ import sys
 
 import pytest
 import yaml
+from browsers import ARGS, CHROMIUM
 from conftest import REPO, outside
 
 from calm_pl.commands.main import COMMANDS
 from calm_pl.config.compose import load_config, to_yaml
 from calm_pl.methods import METHODS
 from docs_pages.commands import COLUMNS
+from docs_pages.equations import typeset
 from docs_pages.readme import opening
 from docs_pages.settings import sections, settings, settings_tables
 
@@ -27,6 +29,7 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     # A proxy that is not there: whatever wants the network fails.
     environment = outside() | {"https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    environment["REPO_URL"] = "https://example.org/calm_pl"
     environment["PYTHONPATH"] = os.pathsep.join([str(REPO), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     done = subprocess.run(command, cwd=REPO, env=environment, capture_output=True, text=True)
@@ -73,6 +76,49 @@ def test_the_home_page_is_the_opening_of_the_readme(site):
     assert row in text
     assert 'href="bundled-model.html"' in (site / "index.html").read_text(encoding="utf-8")
     assert "3.71 M parameters" in text_of(site / "bundled-model.html")
+
+
+def test_every_page_leads_to_its_source(site):
+    for name in ("index", "own-data", "reference/results"):
+        markup = (site / f"{name}.html").read_text(encoding="utf-8")
+        assert f"https://example.org/calm_pl/edit/main/docs/{name}.md" in markup
+
+
+def test_equations_are_typeset(site):
+    page = (REPO / "docs/method.md").read_text(encoding="utf-8")
+    markup = (site / "method.html").read_text(encoding="utf-8")
+    assert markup.count('<div class="equation">') == page.count("```math") == 10
+    assert 'aria-label="s_{n,h,c} = \\cos(x_{n,h},\\, \\mu_{c,h})"' in markup
+    assert "<span>(9, 10)</span>" in markup
+    assert "```math" not in markup
+
+
+def test_tex_that_is_unknown_stops_the_build():
+    with pytest.raises(ValueError, match="nosuch"):
+        typeset("```math\n\\nosuch{x}\n```")
+    assert typeset("no equation") == "no equation"
+
+
+def test_the_home_page_shows_a_report(site):
+    assert 'src="report.png"' in (site / "index.html").read_text(encoding="utf-8")
+    assert (site / "report.png").stat().st_size < 300_000
+
+
+def test_search_works_from_disk(site):
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        tab = browser.new_page(viewport={"width": 1400, "height": 900})
+        faults = []
+        tab.on("pageerror", lambda error: faults.append(str(error)))
+        tab.goto((site / "index.html").as_uri())
+        tab.locator("input.md-search__input").fill("cross-validation")
+        tab.locator(".md-search-result__item").first.wait_for(timeout=20_000)
+        assert tab.locator(".md-search-result__item a").first.get_attribute("href").endswith(".html")
+        browser.close()
+    assert faults == []
 
 
 PACKAGES = [

@@ -2,10 +2,10 @@
 
 import json
 import re
-import shutil
 from itertools import pairwise
 
 import pytest
+from browsers import ARGS, CHROMIUM
 from made_runs import HOSTILE, make_run, make_sounds
 
 from calm_pl.report import SoundRule, read_run, write_run_page
@@ -13,12 +13,7 @@ from calm_pl.report.comparison import compare
 from calm_pl.report.comparison_page import write_comparison_page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
-ARGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 WIDTHS = {"desktop": (1280, 900), "phone": (360, 740)}
 
 

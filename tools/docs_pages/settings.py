@@ -17,7 +17,9 @@ def settings_tables() -> str:
             f" | {_cell(one.description)} |"
             for one in settings(path, schema)
         ]
-        table = "\n".join(["| setting | value | default | |", "|---|---|---|---|", *rows])
+        table = "\n".join(["| setting | value | default | description |", "|---|---|---|---|", *rows])
+        # Wide enough for its descriptions, see site.css.
+        table = f'<div class="settings" markdown>\n\n{table}\n\n</div>'
         parts.append(f"## {path.rstrip('.') or 'Top level'}\n\n{inspect.getdoc(schema)}\n\n{table}")
     return "\n\n".join(parts)
 

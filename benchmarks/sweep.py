@@ -83,7 +83,8 @@ def memory(name: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=2, help="of torch (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--out", type=Path)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -93,7 +94,7 @@ def main() -> None:
     import torch
 
     results = {}
-    for name in SIZES:
+    for name in args.sizes:
         command = [sys.executable, __file__, "--one", name, "--threads", str(args.threads)]
         results[name] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         print(name, results[name], flush=True)

@@ -29,6 +29,13 @@ MADE: dict[str, Callable[[], str]] = {
 _MARKER = re.compile(r"^<!-- made: (.+) -->$", re.MULTILINE)
 
 
+def on_config(config: Any) -> Any:
+    """MkDocs' event: without the address of the sources there are no links to edit them."""
+    if not config["repo_url"]:
+        config["edit_uri"] = ""
+    return config
+
+
 def on_page_markdown(markdown: str, **kwargs: Any) -> str:
     """MkDocs' event: the page's Markdown with its markers replaced and its equations typeset.
 

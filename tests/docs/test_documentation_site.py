@@ -15,6 +15,7 @@ from conftest import REPO, outside
 from calm_pl.commands.main import COMMANDS
 from calm_pl.config.compose import load_config, to_yaml
 from calm_pl.methods import METHODS
+from docs_hook import on_config
 from docs_pages.commands import COLUMNS
 from docs_pages.equations import typeset
 from docs_pages.readme import opening
@@ -82,6 +83,12 @@ def test_every_page_leads_to_its_source(site):
     for name in ("index", "own-data", "reference/results"):
         markup = (site / f"{name}.html").read_text(encoding="utf-8")
         assert f"https://example.org/calm_pl/edit/main/docs/{name}.md" in markup
+
+
+def test_without_an_address_of_the_sources_no_page_leads_there():
+    edit = "edit/main/docs/"
+    assert on_config({"repo_url": "", "edit_uri": edit})["edit_uri"] == ""
+    assert on_config({"repo_url": "https://example.org", "edit_uri": edit})["edit_uri"] == edit
 
 
 def test_equations_are_typeset(site):

@@ -60,14 +60,14 @@ class ClipProgress(ProgressBar):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Finish the support stage; what comes next is fitting."""
-        self._end()
+        self._end(trainer)
         fitted = [name for name in getattr(pl_module, "methods", ()) if name != "zero_shot"]
         if fitted:
             self._say(f"Fitting {', '.join(map(METHODS.title, fitted))}")
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Finish the query stage; what comes next is computing metrics."""
-        self._end()
+        self._end(trainer)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say what comes next."""
@@ -94,8 +94,9 @@ class ClipProgress(ProgressBar):
         assert self._stage is not None
         self._stage.count(len(batch.index_N) + len(batch.failures), len(batch.failures))
 
-    def _end(self) -> None:
-        # Other ranks may not have counted their last batch, but all have processed it.
+    def _end(self, trainer: Trainer) -> None:
+        if getattr(trainer, "world_size", 1) > 1:
+            trainer.strategy.barrier("clips")  # else other ranks may not have counted their last batch yet
         if self._stage is not None:
             self._stage.count(0, 0)
             self._stage.progress.end(self._stage.asides())

@@ -7,7 +7,13 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from calm_pl.commands.arguments import add_config_arguments, add_limit_argument, parser
+from calm_pl.commands.arguments import (
+    add_config_arguments,
+    add_dry_run_argument,
+    add_limit_argument,
+    parser,
+)
+from calm_pl.commands.checklist import dry_run
 from calm_pl.config.compose import load_config, to_yaml
 from calm_pl.errors import DataError
 from calm_pl.jobs.fit_free import fit_free
@@ -33,6 +39,8 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     if args.print_config:
         print(to_yaml(config), end="")
         return 0
+    if args.dry_run:
+        return dry_run(config)
     job = fit_free(config, quiet=not debug)
     if job is not None:
         file = job.record.run_dir / CLASSIFIER
@@ -67,6 +75,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     )
     command.add_argument("--name", help="run.name, the folder below runs/; that of FOLDER_OR_LIST by default")
     add_limit_argument(command)
+    add_dry_run_argument(command)
     add_config_arguments(command)
     return command
 

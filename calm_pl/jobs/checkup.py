@@ -51,6 +51,7 @@ class Patient:
         ranks: number of processes, once the devices are known.
         model: the loaded model.
         fresh: number of questions to encode, once it is known.
+        fits: whether the model fits into memory, as far as it is known.
     """
 
     config: Config
@@ -59,6 +60,7 @@ class Patient:
     ranks: int = 1
     model: FrozenLALM | None = None
     fresh: int | None = None
+    fits: bool = True
 
     @property
     def preparer(self) -> Preparer | None:
@@ -246,6 +248,9 @@ def check_model(patient: Patient) -> Iterator[Finding]:
     if checkpoint_folder(m.path, m.revision) is None:
         yield Finding(None, "model: not checked, since its files are not here yet", unmade=True)
         return
+    if not patient.fits:
+        yield Finding(None, "model: not loaded, since it does not fit into memory", unmade=True)
+        return
     from calm_pl.jobs.parts import load_arguments
     from calm_pl.models import FrozenLALM
     from calm_pl.models.checks import hearing_check, invariance_check
@@ -332,7 +337,7 @@ def check_memory(patient: Patient) -> Iterator[Finding]:
             f" {needed.seconds:.0f} s (estimated)"
         )
     whole = needed.weights + (needed.activations or 0)
-    fits = whole < memory
+    patient.fits = fits = whole < memory
     advice = "" if fits else "; lower data.batch_size, or see model.quantization and model.device_map"
     yield Finding(fits, f"{text}, of {gib(memory)}{advice}")
 
@@ -397,9 +402,9 @@ CHECKS: tuple[Check, ...] = (
     check_disk,
     check_device,
     check_model_files,
+    check_memory,
     check_model,
     check_work,
-    check_memory,
     check_time,
     check_prompt,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from calm_pl.config.suite import Suite
 from calm_pl.errors import CalmError, StoppedRunError
 from calm_pl.jobs.fit_free import fit_free
 from calm_pl.jobs.parts import build_model, load_arguments
+from calm_pl.jobs.provenance import COMMAND
 from calm_pl.jobs.record import RUN, hash_of_results, is_rank_zero
 from calm_pl.runs.folder import SUITE, find_runs
 
@@ -58,6 +60,8 @@ def run_suite(suite: Suite, quiet: bool = True) -> int:
             tell(f"[{number}/{total}] {job.name}: finished earlier")
             continue
         tell(f"[{number}/{total}] {job.name}")
+        command = COMMAND.get()
+        started = COMMAND.set(command and command._replace(started=time.perf_counter()))
         try:
             fit_free(config, quiet, model_of)
         except StoppedRunError:
@@ -66,6 +70,8 @@ def run_suite(suite: Suite, quiet: bool = True) -> int:
             failed[job.name] = str(error)
             if is_rank_zero():
                 print(f"error: {job.name}: {error}", file=sys.stderr, flush=True)
+        finally:
+            COMMAND.reset(started)
     if is_rank_zero():
         _summarise(suite, failed)
     return 1 if failed else 0

@@ -137,6 +137,7 @@ def test_a_model_that_does_not_fit_and_a_device_that_is_not_there(checked, job, 
     (line,) = [one for one in lines if one.startswith("✗")]
     assert line.startswith("✗ memory: ")
     assert line.endswith("; lower data.batch_size, or see model.quantization and model.device_map")
+    assert "? model: not loaded, since it does not fit into memory" in checked(*job)[1]
     status, lines = checked(*job, "--no-model", "trainer.accelerator=gpu")
     assert status == 1
     assert any(one.startswith("✗ Lightning refuses the settings below trainer") for one in lines)

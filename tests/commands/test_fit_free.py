@@ -132,7 +132,9 @@ def test_ranks_change_nothing(finished, launch, tmp_path, ranks):
     folder, _ = finished
     config = ("--config", folder / "config.yaml", "run.dir=ranks", *LEAN)
     # Once with ranks that Lightning starts itself.
-    launch("fit-free", *config, f"trainer.devices={ranks}", check=True, cold=ranks == 2)
+    done = launch("fit-free", *config, f"trainer.devices={ranks}", check=True, cold=ranks == 2)
+    assert "support: 12 of 12 clips" in done.stderr  # of all ranks
+    assert "query: 9 of 9 clips" in done.stderr
     one, many = results_of(folder), results_of(tmp_path / "ranks")
     assert one["methods"] == many["methods"]
     assert (one["n_support"], one["n_query"]) == (many["n_support"], many["n_query"])

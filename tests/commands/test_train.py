@@ -87,6 +87,15 @@ def test_what_it_would_do(trained, call, monkeypatch):
     assert r"group_pattern: ^(\d+)-" in done.stdout
 
 
+def test_what_it_would_need(trained, call, tiny_folder, tmp_path):
+    done = call(
+        "train", trained[0] / "sounds", "--model", tiny_folder, "data.cv_folds=3", *QUICK, "--dry-run"
+    )
+    assert done.returncode == 0, done.stdout
+    assert "✓ work: 27 clips, 0 cached, 27 to encode\n" in done.stdout
+    assert not (tmp_path / "runs").exists()
+
+
 def test_what_is_not_there(call):
     assert call("train", "nowhere").stderr == "error: nowhere: no such folder, and no such list of clips.\n"
 

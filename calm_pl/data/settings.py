@@ -70,8 +70,9 @@ class SharedSettings:
     """Clips per forward pass on each rank; halved if they do not fit into memory."""
     batch_seconds: Optional[float] = setting(None, above_zero())
     """Maximum audio per batch in seconds, padding included; null uses `batch_size` only."""
-    num_workers: int = setting(2, at_least(0))
-    """Processes that decode audio on each rank."""
+    num_workers: Optional[int] = setting(None, at_least(0))
+    """Processes that decode clips on each rank; null takes 2 to 4, with pictures up to 8, by the cores that a
+    rank has."""
     long_clips: str = setting("start", one_of(*LONG_CLIPS))
     """Part of a clip longer than the model's window to use; `windows` averages several, `stop` refuses it."""
     decode_seconds: float = setting(60.0, above_zero())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -52,6 +53,31 @@ class HandedOver:
                 raise
             return error
         return batch
+
+
+def workers_of(settings: DataSettings, with_pictures: bool, ranks: int, cores: int) -> int:
+    """Return how many processes decode on a rank: as configured, or by what there is to decode.
+
+    A clip's sound takes 10 to 40 ms of a core, with 8 frames up to 300 ms; the model's own process needs one.
+
+    Args:
+        settings: with `num_workers`; None leaves it to this function.
+        with_pictures: whether frames are decoded too.
+        ranks: that share the cores.
+        cores: that this process may use.
+    """
+    if settings.num_workers is not None:
+        return settings.num_workers
+    own = cores // max(1, ranks) - 1
+    return max(2, min(8 if with_pictures else 4, own))
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        return os.cpu_count() or 1
 
 
 class QuestionLoader:
@@ -105,11 +131,12 @@ class QuestionLoader:
 
     def loader(self, rank: int, world_size: int) -> DataLoader[Any]:
         """Return a loader of a rank's batches."""
+        workers = workers_of(self.settings, self.rule.frames is not None, world_size, usable_cores())
         return BatchLoader(
             ClipDataset(self.queries, self.rule, self._banked),
             batch_sampler=DealtBatches(self.batches(), rank, world_size),
             collate_fn=HandedOver(self._collate),
-            num_workers=0 if self.num_banked == len(self.queries) else self.settings.num_workers,
+            num_workers=0 if self.num_banked == len(self.queries) else workers,
         )
 
     def remake(self, positions: Sequence[int], max_rows: int | None = None) -> Batch:

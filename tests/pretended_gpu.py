@@ -6,6 +6,7 @@ first, and there is none.
 """
 
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -126,6 +127,7 @@ def pretended_gpu(monkeypatch):
         "is_initialized": True,
         "get_device_name": "Pretended GPU",
         "get_device_capability": (9, 0),
+        "get_device_properties": SimpleNamespace(total_memory=80 * 2**30),
         "is_current_stream_capturing": False,
     }
     for name, answer in answers.items():

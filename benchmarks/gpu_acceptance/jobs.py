@@ -51,13 +51,13 @@ def every_method(bench: Bench) -> Iterator[Item]:
     both = (*job, *_QUIET, *_PSEUDO, *size, "voter.select=oracle", "trainer.devices=1")
     run(bench.folder, *both, "trainer.accelerator=cpu", "bank.dir=bank_cpu", "run.dir=cpu")
     there = "gpu" if bench.on_gpu else "cpu"
-    usual = support_store.SPILL_BYTES
-    for name, spill in (("memory", usual), ("disk", 1)):
-        support_store.SPILL_BYTES = spill
+    usual = support_store.most_held
+    for name, held in (("memory", usual), ("disk", lambda device: 1)):
+        support_store.most_held = held
         try:
             run(bench.folder, *both, f"trainer.accelerator={there}", "bank.dir=bank", f"run.dir={name}")
         finally:
-            support_store.SPILL_BYTES = usual
+            support_store.most_held = usual
     for name, other in (("memory", "cpu"), ("disk", "memory")):
         changed = _changed(bench.folder / name / "predictions.csv", bench.folder / other / "predictions.csv")
         yield Item(

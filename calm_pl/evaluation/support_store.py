@@ -12,7 +12,18 @@ import torch
 from torch import Tensor
 
 SPILL_BYTES = 2**30
+_GPU_SHARE = 16  # of its memory: the model's weights and batches need the rest
 _CHUNK_ROWS = 256
+
+
+def most_held(device: torch.device) -> int:
+    """Return the most bytes of vectors to hold on a device: 1 GiB, or a sixteenth of a GPU's if that is more.
+
+    Voters are fitted where the vectors are.
+    """
+    if device.type != "cuda":
+        return SPILL_BYTES
+    return max(SPILL_BYTES, torch.cuda.get_device_properties(device).total_memory // _GPU_SHARE)
 
 
 class SupportStore:
@@ -25,12 +36,12 @@ class SupportStore:
 
     Args:
         folder: folder for the file; None keeps everything in memory.
-        spill_bytes: the most to hold in memory; `SPILL_BYTES` if None.
+        spill_bytes: the most to hold in memory; `most_held` of their device if None.
     """
 
     def __init__(self, folder: Path | None, spill_bytes: int | None = None) -> None:
         self.folder = folder if sys.platform == "linux" else None
-        self.spill_bytes = SPILL_BYTES if spill_bytes is None else spill_bytes
+        self.spill_bytes = spill_bytes
         self.index: list[int] = []
         self._held: list[Tensor] = []
         self._bytes = 0
@@ -51,7 +62,8 @@ class SupportStore:
         self.index += index_N.tolist()
         self._held.append(vectors_NHD)
         self._bytes += vectors_NHD.nbytes
-        if self.folder is not None and (self.is_spilled or self._bytes > self.spill_bytes):
+        most = most_held(vectors_NHD.device) if self.spill_bytes is None else self.spill_bytes
+        if self.folder is not None and (self.is_spilled or self._bytes > most):
             self._file = self._file or _nameless(self.folder)
             for block in self._held:
                 _append(self._file, block)

@@ -57,7 +57,7 @@ def test_every_method_in_several_rounds_spilled_and_not(call, on_gpu, small_job,
     job = ("fit-free", *small_job, *JOB, "data.draws=2", f"methods=[{','.join(EVERY)}]")
     assert call(*job, "run.dir=cpu", "bank.dir=other").returncode == 0
     on_gpu(*job, "run.dir=encoded")
-    monkeypatch.setattr(support_store, "SPILL_BYTES", 1)
+    monkeypatch.setattr(support_store, "most_held", lambda device: 1)
     on_gpu(*job, "run.dir=spilled")
     expected = rows("cpu/predictions.csv")
     assert {f"{key}_confidence" for key in EVERY} <= expected[0].keys()
@@ -71,7 +71,7 @@ def test_every_method_in_several_rounds_spilled_and_not(call, on_gpu, small_job,
 def test_pseudo_labels_and_oracles_of_a_spilled_support(call, on_gpu, small_job, monkeypatch):
     job = ("fit-free", *small_job, *JOB, "methods=[sav,calm]", "voter.select=oracle", *PSEUDO)
     assert call(*job, "run.dir=cpu", "bank.dir=other").returncode == 0
-    monkeypatch.setattr(support_store, "SPILL_BYTES", 1)
+    monkeypatch.setattr(support_store, "most_held", lambda device: 1)
     on_gpu(*job, "run.dir=gpu")
     expected = rows("cpu/predictions.csv")
     assert {"calm_oracle", "sav+pl", "calm+pl"} <= expected[0].keys()
@@ -82,7 +82,7 @@ def test_held_out_clips_and_candidates_of_a_spilled_support(call, on_gpu, small_
     held = ("voter.reliability_split=heldout", "data.heldout_shots=1", "data.candidates=options")
     job = ("fit-free", *small_job, *JOB, "methods=[sav,calm,gda]", *held, "data.n_options=2")
     assert call(*job, "run.dir=cpu", "bank.dir=other").returncode == 0
-    monkeypatch.setattr(support_store, "SPILL_BYTES", 1)
+    monkeypatch.setattr(support_store, "most_held", lambda device: 1)
     on_gpu(*job, "run.dir=gpu")
     alike(rows("gpu/predictions.csv"), rows("cpu/predictions.csv"))
 
@@ -95,7 +95,7 @@ def test_a_sweep_and_its_oracle(call, on_gpu, small_job, monkeypatch):
     )
     job = ("sweep", *small_job[:-1], *JOB, *grid)
     assert call(*job, "run.dir=cpu", "bank.dir=other").returncode == 0
-    monkeypatch.setattr(support_store, "SPILL_BYTES", 1)
+    monkeypatch.setattr(support_store, "most_held", lambda device: 1)
     on_gpu(*job, "run.dir=gpu")
     alike(rows("gpu/sweep.csv"), rows("cpu/sweep.csv"))
 

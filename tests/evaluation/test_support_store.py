@@ -83,3 +83,14 @@ def test_a_spilled_support_is_fitted_alike(lalm, esc_root, tmp_path, monkeypatch
             for key, tensor in one.fitted_state().items():
                 assert torch.equal(tensor, other.fitted_state()[key]), (name, key)
     assert torch.equal(held.predictions.label_QDM, spilled.predictions.label_QDM)
+
+
+def test_a_gpu_holds_a_sixteenth_of_its_memory(monkeypatch):
+    from types import SimpleNamespace
+
+    gpu = torch.device("cuda", 0)
+    assert support_store.most_held(torch.device("cpu")) == 2**30
+    for total, most in ((80 * 2**30, 5 * 2**30), (8 * 2**30, 2**30)):
+        found = SimpleNamespace(total_memory=total)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device, found=found: found)
+        assert support_store.most_held(gpu) == most

@@ -105,8 +105,8 @@ def gather_support(
     empty = [label for label, count in zip(order, counts_C.tolist(), strict=True) if count == 0]
     if empty:
         raise ValueError(f"Expected at least one support clip for each class, but got none for {empty}.")
-    means_CHD = sums_CHD / counts_C[:, None, None]
     centroids_CHD = centroids_from_sums(sums_CHD, counts_C)
+    means_CHD = sums_CHD.div_(counts_C[:, None, None])  # in place: each takes 0.3 GB for 309 classes
     if also_NC is not None:
         own_NC = torch.nn.functional.one_hot(y_N, len(order)).bool()
         also_NC = also_NC.to(own_NC.device) & ~own_NC

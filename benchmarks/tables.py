@@ -1,8 +1,8 @@
-"""Tables of `docs/calm-auto-measurements.md` from the records, so that no number is copied by hand.
+"""Tables of `docs/calm-auto-measurements.md` and `docs/control-rows.md`, made from the records.
 
     python benchmarks/tables.py
 
-Print them in the order of that page.
+Print them in the order of these pages.
 """
 
 from __future__ import annotations
@@ -139,6 +139,99 @@ def fit_times() -> list[str]:
     return lines
 
 
+HEADS = {
+    "calm": "CALM",
+    "head_gda": "after HEC",
+    "tip_adapter": "Tip-Adapter's cache",
+    "knn": "k-NN",
+    "gda": "GDA",
+    "calm_auto": "CALM-Auto",
+}
+TOWER = {
+    "nearest_centroid_tower": "nearest centroid",
+    "knn_tower": "k-NN",
+    "tip_adapter_tower": "Tip-Adapter's cache",
+    "gda_tower": "GDA",
+}
+BOTH = {"gda_with_tower": "GDA", "calm_auto_with_tower": "CALM-Auto"}
+GAPS = {
+    "calm - nearest_centroid_tower": "CALM − nearest centroid of the tower",
+    "gda - gda_tower": "GDA: heads − tower",
+    "gda_with_tower - gda": "GDA: both − heads",
+    "gda_with_tower - gda_tower": "GDA: both − tower",
+    "calm_auto_with_tower - calm_auto": "CALM-Auto: both − heads",
+}
+KINDS = ("fair", "skewed", "two classes", "ten clips")
+MODELS = {"bundled:tiny_lalm": "bundled", "random": "random"}
+
+
+def _of_control_rows(table: str) -> list[tuple[str, dict[str, Any]]]:
+    """Label and entry of each line of one table, in the order of models, sets and shots."""
+    found = []
+    for key, entry in results("control_rows").items():
+        of_table, model, division, shots = key.split("|")
+        if of_table == table:
+            number = int(shots.split()[0])
+            place = (list(MODELS).index(model), list(SETS).index(division), number)
+            found.append((place, f"{MODELS[model]}, {SETS[division]}, {number}", entry))
+    return [(label, entry) for _, label, entry in sorted(found, key=lambda one: one[0])]
+
+
+def control_accuracies() -> list[str]:
+    """Accuracy of methods on heads, on the tower and on both."""
+    groups = (("heads", HEADS), ("tower", TOWER), ("both", BOTH))
+    names = [(key, f"{title}, {group}") for group, some in groups for key, title in some.items()]
+    lines = [
+        f"| model, set, shots | {' | '.join(title for _, title in names)} |",
+        f"|---|{'---|' * len(names)}",
+    ]
+    for label, entry in _of_control_rows("tower"):
+        cells = [f"{100 * entry['accuracy'][key]['mean']:.1f}" for key, _ in names]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return lines
+
+
+def control_gaps() -> list[str]:
+    """Paired differences between heads, tower and both."""
+    lines = [f"| model, set, shots | {' | '.join(GAPS.values())} |", f"|---|{'---|' * len(GAPS)}"]
+    for label, entry in _of_control_rows("tower"):
+        cells = [_points(entry["differences"][key]) for key in GAPS]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return lines
+
+
+def control_costs() -> list[str]:
+    """CPU time of a fit, in milliseconds."""
+    names = HEADS | {"gda_tower": "GDA, tower", "calm_auto_with_tower": "CALM-Auto, both"}
+    lines = [f"| model, set, shots | {' | '.join(names.values())} |", f"|---|{'---|' * len(names)}"]
+    for label, entry in _of_control_rows("tower"):
+        if label.startswith("bundled"):
+            cells = [f"{entry['fit_cpu_ms'][key]:.0f}" for key in names]
+            lines.append(f"| {label.removeprefix('bundled, ')} | {' | '.join(cells)} |")
+    return lines
+
+
+def transductive_gains() -> list[str]:
+    """What looking at the query as a whole adds to GDA, by kind of query."""
+    heads = [f"{kind}: gain" for kind in KINDS]
+    lines = [
+        f"| model, set, shots | GDA | {' | '.join(heads)} | CPU ms |",
+        f"|---|---|{'---|' * (len(KINDS) + 1)}",
+    ]
+    for label, entry in _of_control_rows("transductive"):
+        cells = [f"{100 * entry['fair']['gda']:.1f}"]
+        for kind in KINDS:
+            gain, (low, high) = entry[kind]["gain"], entry[kind]["interval"]
+            cells.append(_points({"mean": gain, "interval": {"low": low, "high": high}}))
+        lines.append(f"| {label} | {' | '.join(cells)} | {entry['cpu_ms']:.0f} |")
+    return lines
+
+
+def control_tables() -> list[list[str]]:
+    """All tables of `docs/control-rows.md`, in its order."""
+    return [control_accuracies(), control_gaps(), control_costs(), transductive_gains()]
+
+
 def tables() -> list[list[str]]:
     """All tables in the order of the page."""
     return [
@@ -162,13 +255,13 @@ def _accuracy(found: dict[str, Any]) -> str:
 def _points(gap: dict[str, Any] | None) -> str:
     if gap is None:
         return "—"
-    low, high = (100 * gap["interval"][end] for end in ("low", "high"))
-    return f"{100 * gap['mean']:+.1f} [{low:.1f}, {high:.1f}]"
+    low, high = (100 * gap["interval"][end] + 0.0 for end in ("low", "high"))
+    return f"{100 * gap['mean'] + 0.0:+.1f} [{low:.1f}, {high:.1f}]"
 
 
 def main() -> None:
     """Print all tables."""
-    for lines in tables():
+    for lines in [*tables(), *control_tables()]:
         print("\n".join(lines), end="\n\n")
 
 

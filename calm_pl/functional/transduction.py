@@ -4,11 +4,12 @@ Classes are Gaussian with one shared covariance, as in `gda`. Support clips keep
 soft ones, from which means and covariance are estimated again, in turn. As in StatA (arXiv 2501.03729) the
 means are anchored: those of the support count as `ANCHOR` further clips, so that a class of which the query
 has none stays where it was. The result is averaged with the inductive log-probabilities, with the weight
-`trust`: uneven queries are left to the inductive answer.
+`trust`: uneven and unclear queries are left to the inductive answer.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -22,6 +23,8 @@ ANCHOR = 2.0
 STEPS = 8
 EVEN, UNEVEN = 0.9, 0.7
 """Shares of classes above which a query is even enough for the full weight, and below which it gets none."""
+SURE, UNSURE = 0.5, 0.3
+"""Certainty of predictions from which on their evenness says enough, and below which it says nothing."""
 MOST = 0.5
 """The largest weight of the transductive log-probabilities in the average."""
 UNLABELLED = -1
@@ -36,15 +39,29 @@ def present_share(log_p_QC: Tensor) -> float:
     return float(torch.special.entr(mean_C).sum().exp()) / log_p_QC.shape[1]
 
 
+def certainty(log_p_QC: Tensor) -> float:
+    """Return how much predictions say of the class: 1 - mean entropy/log C, from 0 to 1."""
+    entropy_Q = torch.special.entr(log_p_QC.exp()).sum(1)
+    return 1 - float(entropy_Q.mean()) / math.log(log_p_QC.shape[1])
+
+
 def trust(log_p_QC: Tensor) -> float:
-    """Return the weight of the transductive answer, from 0 for an uneven query to `MOST`.
+    """Return the weight of the transductive answer, from 0 for an uneven or unclear query to `MOST`.
 
     Where few classes are present, their clips pull the means of the absent ones over. How evenly the
-    inductive answers fill the classes tells such queries apart; whether held-out support clips among the
-    query gain did not.
+    inductive answers fill the classes tells such queries apart, if they are certain enough; whether held-out
+    support clips among the query gain did not. With two classes, as in detection, one is usually rare, and
+    errors hide it: these are always left to the inductive answer.
     """
-    share = (present_share(log_p_QC) - UNEVEN) / (EVEN - UNEVEN)
-    return MOST * min(1.0, max(0.0, share))
+    if log_p_QC.shape[1] == 2:
+        return 0.0
+    even = _ramp(present_share(log_p_QC), UNEVEN, EVEN)
+    return MOST * even * _ramp(certainty(log_p_QC), UNSURE, SURE)
+
+
+def _ramp(value: float, none: float, full: float) -> float:
+    """Return 0 up to one value, 1 from the other one on, and a straight line between."""
+    return min(1.0, max(0.0, (value - none) / (full - none)))
 
 
 def clip_coordinates(gram_NN: Tensor) -> Tensor:

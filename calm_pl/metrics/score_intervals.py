@@ -159,8 +159,8 @@ def _score_chance(point_D: np.ndarray, of: Variances, clusters: int, predictions
 
 
 def _rounded(chance: Chance) -> Chance:
-    """Return the intervals to six digits: the last bits of scores depend on batches and ranks."""
-    ends = [None if one is None else Interval(round(one.low, 6), round(one.high, 6)) for one in chance]
+    """Return the intervals to five digits: the last bits of scores depend on batches and ranks."""
+    ends = [None if one is None else Interval(round(one.low, 5), round(one.high, 5)) for one in chance]
     assert ends[0] is not None
     assert ends[1] is not None
     return Chance(ends[0], ends[1], ends[2])

@@ -10,6 +10,8 @@ from calm_pl.functional.transduction import (
     MOST,
     STEPS,
     UNLABELLED,
+    UNSURE,
+    certainty,
     clip_coordinates,
     present_share,
     transductive_log_posteriors,
@@ -109,7 +111,7 @@ def test_candidates_stay_impossible():
     torch.testing.assert_close(found.exp().sum(1), torch.ones(len(found), dtype=torch.float64))
 
 
-def test_uneven_queries_get_no_trust():
+def test_uneven_and_unclear_queries_get_no_trust():
     even = torch.log(torch.full((9, 3), 0.01) + torch.eye(3).repeat(3, 1) * 0.97)
     assert present_share(even) == pytest.approx(1)
     assert trust(even) == MOST
@@ -117,3 +119,16 @@ def test_uneven_queries_get_no_trust():
     assert present_share(two) < 0.75
     assert trust(two) < 0.1
     assert trust(even[[0]]) == 0
+    unclear = torch.log_softmax(0.3 * even, 1)
+    assert present_share(unclear) == pytest.approx(1)
+    assert certainty(unclear) < UNSURE
+    assert trust(unclear) == 0
+    assert 0 < trust(torch.log_softmax(0.45 * even, 1)) < MOST
+    assert trust(torch.log_softmax(even[:2, :2], 1)) == 0  # detection: one of two is usually rare
+
+
+def test_certainty_by_hand():
+    assert certainty(torch.log(torch.tensor([[0.5, 0.5], [0.5, 0.5]]))) == pytest.approx(0, abs=1e-6)
+    assert certainty(torch.tensor([[0.0, -torch.inf], [-torch.inf, 0.0]])) == 1
+    half = torch.tensor([[0.5, 0.5, 0.0, 0.0]]).log()
+    assert certainty(half) == pytest.approx(0.5)

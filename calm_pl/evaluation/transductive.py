@@ -138,9 +138,6 @@ def together(support: Support, x_QHD: Tensor, log_p_QC: Tensor) -> Tensor:
     )
     places = clip_places(both)
     query_N = places.y_N == UNLABELLED
-    _, heads, dim = both.x_NHD.shape
-    weights_H = torch.full((heads,), 1 / heads, dtype=torch.float64, device=both.x_NHD.device)
-    gram_NN = clip_gram(both, places, weights_H)
     own_rows_NC = torch.cat([torch.zeros(len(support.y_N), log_p_QC.shape[1]).to(log_p_QC), log_p_QC])
     # Summed over ranks: -inf is no number to add zeros to.
     all_NC = over_ranks(both, places, own_rows_NC.clamp(min=-1e30))
@@ -148,6 +145,9 @@ def together(support: Support, x_QHD: Tensor, log_p_QC: Tensor) -> Tensor:
     weight = trust(all_QC)
     if weight == 0:
         return log_p_QC.to(torch.float32)
+    _, heads, dim = both.x_NHD.shape
+    weights_H = torch.full((heads,), 1 / heads, dtype=torch.float64, device=both.x_NHD.device)
+    gram_NN = clip_gram(both, places, weights_H)
     clips = folded_clips(support, clip_places(support))
     candidates = discriminants(gram_NN[~query_N][:, ~query_N], clips, len(support.classes), heads * dim, RHOS)
     shares = evidence_shares([one.calibration.log_p_N for one in candidates]).tolist()

@@ -110,6 +110,16 @@ def test_the_interval_of_the_calibration_error_holds_it_and_reaches_0_where_chan
     assert together.both.high > chance.both.high
 
 
+def test_of_a_calibrated_method_with_few_clips_the_calibration_error_may_be_0():
+    reached = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        confidence = rng.beta(4, 2, (60, 1))
+        chance = calibration_chance(confidence, rng.random((60, 1)) < confidence, np.arange(60))
+        reached += chance.both.low == 0
+    assert reached >= 19
+
+
 def test_the_value_inside_the_interval_is_the_metrics():
     rng = np.random.default_rng(1)
     confidence = rng.beta(2, 2, (200, 1))

@@ -54,7 +54,7 @@ def print_sweep(title: str, rows: Sequence[Row], metric: str) -> None:
         named = [_text(value) for value in settings]
         numbers = [shown(by_method[method]) if method in by_method else "" for method in methods]
         cells.append([*([case] if cases else []), *named, *numbers])
-    console.print(f"{title} · {METRICS[metric].title} in %", style="italic", highlight=False)
+    console.print(f"{title} · {METRICS[metric].title} in %", style="italic", highlight=False, soft_wrap=True)
     print_table("", [*names, *map(METHODS.title, methods)], cells, words=len(names), console=console)
     if len(lines) > _MOST_LINES:
         console.print(f"... and {len(lines) - _MOST_LINES:,} more settings, in the table of the run.")

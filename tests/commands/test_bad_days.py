@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -40,7 +41,7 @@ def test_a_full_disk_ends_the_job_and_room_lets_it_go_on(call, small_job, small_
     subprocess.run(["mount", "-o", "remount,size=8m", str(disk)], check=True)
     resumed = call("fit-free", *job)
     assert resumed.returncode == 0, resumed.stderr
-    assert "cached" in resumed.stderr
+    assert re.search(r"left, \d+ cached", resumed.stderr)
     results = json.loads((tmp_path / "run" / "results.json").read_text())["methods"]
     assert (
         call("fit-free", *job[:-3], "run.dir=alone", "bank.dir=null", "wandb.mode=disabled").returncode == 0

@@ -15,7 +15,6 @@ import datetime
 import json
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -148,8 +147,15 @@ def label(run: Path, recording: Path) -> dict[str, Any]:
         "sections": sections,
         "seconds": round(time.perf_counter() - started, 1),
         "cpu_seconds": round(time.process_time() - cpu, 1),
-        "peak_megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "peak_megabytes": peak_megabytes(),
     }
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process has had; getrusage would count what its parent had before it."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (line,) = [one for one in status.splitlines() if one.startswith("VmHWM:")]
+    return round(int(line.split()[1]) / 1024, 1)
 
 
 def labelled(run: Path, recording: Path) -> dict[str, Any]:
@@ -164,6 +170,7 @@ def main() -> None:
     """Make sounds, train, label, count."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--classifiers", nargs="+", choices=("eight", "nine"), default=("eight", "nine"))
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--label", nargs=2, type=Path, metavar=("RUN", "RECORDING"), help="in this process")
     args = parser.parse_args()
@@ -175,14 +182,14 @@ def main() -> None:
     rng = np.random.default_rng(0)
     with (ASSETS / "meta/esc50.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    record: dict[str, object] = {}
+    record: dict[str, Any] = json.loads(args.out.read_text()) if args.out.is_file() else {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_sounds(folder, rows, rng)
         make_recording(folder / "short.wav", min(300.0, args.seconds), rows, rng)
         truth = make_recording(folder / "hour.wav", args.seconds, rows, rng)
         known = [one for one in truth if one.label not in UNKNOWN]
-        for sounds in ("eight", "nine"):
+        for sounds in args.classifiers:
             command = [
                 sys.executable,
                 str(REPO / "launch.py"),
@@ -222,7 +229,8 @@ def main() -> None:
         size = (folder / "hour.wav").stat().st_size
     args.out.write_text(
         json.dumps(
-            {
+            record
+            | {
                 "machine": f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}, shared",
                 "date": datetime.date.today().isoformat(),
                 "recording": {
@@ -234,7 +242,6 @@ def main() -> None:
                 "window": WINDOW,
                 "hop": HOP,
                 "event_tolerance": HOP,
-                **record,
             },
             indent=2,
         )

@@ -15,11 +15,13 @@ from docs_pages.equations import typeset
 from docs_pages.needs import needs_table
 from docs_pages.notebook import page
 from docs_pages.readme import model_card, opening
+from docs_pages.recordings import recordings_table
 from docs_pages.settings import settings_tables
 
 MADE: dict[str, Callable[[], str]] = {
     "benchmarks": benchmarks_table,
     "command line": command_line,
+    "long recordings": recordings_table,
     "model card": model_card,
     "needs": needs_table,
     "notebook": page,

@@ -180,6 +180,19 @@ def test_held_out_clips_and_their_use_belong_together(shots, split):
     assert fault.endswith(f"but is {shots} with {split}")
 
 
+def test_of_all_rounds_together_no_clip_is_held_out():
+    (fault,) = faults([DEMO], ["run.refit=true", "data.heldout_shots=2", "voter.reliability_split=heldout"])
+    assert fault.startswith("run.refit: must be false where voter.reliability_split is heldout")
+
+
+@pytest.mark.parametrize("pattern", ["auto", r"^(\d+)-"])
+def test_a_pattern_of_recordings_has_a_group(pattern):
+    assert demo(f"data.group_pattern={pattern}").data.group_pattern == pattern
+    for wrong in (r"\d+", "(", ""):
+        (fault,) = faults([DEMO], [f"data.group_pattern={wrong}"])
+        assert fault.startswith("data.group_pattern: must be auto, or a regular expression with a group")
+
+
 def test_held_out_clips_with_their_use_are_accepted():
     assert demo("data.heldout_shots=2", "voter.reliability_split=heldout").data.heldout_shots == 2
 

@@ -19,6 +19,7 @@ from docs_hook import on_config
 from docs_pages.commands import COLUMNS
 from docs_pages.equations import typeset
 from docs_pages.readme import opening
+from docs_pages.recordings import recordings_table
 from docs_pages.settings import sections, settings, settings_tables
 
 
@@ -83,6 +84,16 @@ def test_every_page_leads_to_its_source(site):
     for name in ("index", "own-data", "reference/results"):
         markup = (site / f"{name}.html").read_text(encoding="utf-8")
         assert f"https://example.org/calm_pl/edit/main/docs/{name}.md" in markup
+
+
+def test_the_table_of_long_recordings_is_that_of_the_record():
+    scores = {"precision": 0.5, "recall": 0.25, "f1": 1 / 3}
+    entry = {"by_threshold": {"0.6": {"events": scores}}, "cpu_seconds": 35.8}
+    entry |= {"peak_megabytes_long": 900.4, "peak_megabytes_short": 890.0}
+    hour = {"recording": {"float32_megabytes": 219.7}, "machine": "2 cores", "date": "2026-11-29"}
+    text = recordings_table({"eight": entry, "nine": entry, **hour})
+    assert "| these and `background` | 0.6 | 50.0 | 25.0 | 33.3 |" in text
+    assert "36 CPU seconds and at most 900 MB of memory, 890 MB for five minutes" in text
 
 
 def test_without_an_address_of_the_sources_no_page_leads_there():

@@ -113,6 +113,12 @@ def _bound_to_one_device(op, args, tensors):
     return [one for one in tensors if one.dim() > 0 and id(one) not in indices]
 
 
+def _tensor(data, *, device=None, make=torch.tensor, **more):
+    """`torch.tensor`, which would look for the GPU itself where a list holds tensors of it."""
+    made = make(_each(_bare, data), **more)
+    return made if device is None else made.to(device)
+
+
 @contextmanager
 def pretended_gpu(monkeypatch):
     """Let PyTorch and Lightning find the GPU."""
@@ -132,8 +138,10 @@ def pretended_gpu(monkeypatch):
     }
     for name, answer in answers.items():
         monkeypatch.setattr(torch.cuda, name, lambda *args, answer=answer, **more: answer)
+    monkeypatch.setattr(torch.backends.cudnn, "enabled", False)  # its operators have no numbers on the CPU
     # Tensors of inference cannot be such a class.
     monkeypatch.setattr(torch._C, "_InferenceMode", lambda mode: torch.set_grad_enabled(not mode))
+    monkeypatch.setattr(torch, "tensor", _tensor)
     torch._C._set_only_lift_cpu_tensors(True)  # lists become tensors on the CPU before they are moved
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     try:

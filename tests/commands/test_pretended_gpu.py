@@ -6,7 +6,6 @@ import io
 import json
 from pathlib import Path
 
-import named_sets
 import pytest
 from pretended_gpu import pretended_gpu
 
@@ -82,16 +81,6 @@ def test_pseudo_labels_and_oracles_of_a_spilled_support(call, on_gpu, small_job,
 def test_held_out_clips_and_candidates_of_a_spilled_support(call, on_gpu, small_job, monkeypatch):
     held = ("voter.reliability_split=heldout", "data.heldout_shots=1", "data.candidates=options")
     job = ("fit-free", *small_job, *JOB, "methods=[sav,calm,gda]", *held, "data.n_options=2")
-    assert call(*job, "run.dir=cpu", "bank.dir=other").returncode == 0
-    monkeypatch.setattr(support_store, "most_held", lambda device: 1)
-    on_gpu(*job, "run.dir=gpu")
-    alike(rows("gpu/predictions.csv"), rows("cpu/predictions.csv"))
-
-
-def test_clips_with_several_labels(call, on_gpu, small_job, tmp_path, monkeypatch):
-    root = named_sets.write(tmp_path / "sounds", named_sets.SEVERAL)
-    of_set = ("data.benchmark=several", f"data.root={root}", "data.shots=3", "methods=[zero_shot,sav,calm]")
-    job = ("fit-free", *small_job, *JOB, *of_set)
     assert call(*job, "run.dir=cpu", "bank.dir=other").returncode == 0
     monkeypatch.setattr(support_store, "most_held", lambda device: 1)
     on_gpu(*job, "run.dir=gpu")

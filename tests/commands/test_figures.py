@@ -66,7 +66,9 @@ def test_the_figures_say_what_the_results_say(finished):
 
     for method in results["methods"].values():
         assert f"{100 * method['accuracy']:.1f}" in words("methods")
-        assert f"ECE {100 * method['ece']:.1f} %" in words("calibration")
+        # Results round it to five digits: the figure's one may be on the other side of a half.
+        shown = {f"ECE {100 * (method['ece'] + off):.1f} %" for off in (-1e-5, 0, 1e-5)}
+        assert shown & set(words("calibration"))
     assert {"dog", "rain", "siren"} <= set(words("confusion"))
 
 

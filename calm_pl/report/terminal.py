@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,9 @@ def print_results(
     for warning in module.warnings:
         console.print(f"Warning: {warning}", highlight=False, style="yellow", soft_wrap=True)
     console.print(f"Results: {run_dir} ({elapsed:.0f} s in all)", highlight=False, soft_wrap=True)
-    for offline in sorted(run_dir.glob("wandb/offline-run-*"))[-1:]:
+    began = time.time() - elapsed
+    of_this_job = [one for one in run_dir.glob("wandb/offline-run-*") if one.stat().st_mtime >= began]
+    for offline in sorted(of_this_job)[-1:]:
         console.print(f"W&B, offline: wandb sync {offline}", highlight=False, soft_wrap=True)
 
 

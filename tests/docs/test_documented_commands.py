@@ -116,6 +116,11 @@ def test_a_wrong_command_is_noticed(line, capsys):
         understand(shlex.split(line))
 
 
+def test_the_readme_names_the_two_commands_that_do_all():
+    shown = [words for block in blocks(REPO / "README.md") for words in commands(block)]
+    assert [words for words in shown if words[0] == "make"] == [["make", "demo"], ["make", "test"]]
+
+
 def test_commands_are_found(tmp_path, monkeypatch):
     page = tmp_path / "page.md"
     page.write_text(

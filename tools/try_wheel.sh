@@ -10,5 +10,9 @@ home=$("$bin/python" -c "import calm_pl; print(calm_pl.__path__[0])")
 "$bin/calm-pl" fit-free --config demo.yaml data.shots=2 wandb.mode=disabled run.dir=run | tee table.txt
 grep -q CALM-Global table.txt
 grep -q "Attention heads" run/report.html
-clip="$home/assets/esc10/audio/1-100032-A-0.ogg"
-"$bin/calm-pl" predict --classifier run/classifier.safetensors "$clip" --csv | grep 1-100032-A-0.ogg
+for class in 0 10 12; do  # the last number of a clip's name
+    mkdir -p "sounds/class$class"
+    ls "$home"/assets/esc10/audio/*-"$class".ogg | head -4 | xargs cp -t "sounds/class$class"
+done
+"$bin/calm-pl" train sounds --name mine --model bundled:tiny_lalm wandb.mode=disabled
+"$bin/calm-pl" predict --classifier runs/mine sounds/class0 --csv | grep class0

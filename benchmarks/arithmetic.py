@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from process_memory import memory
 from torch import Tensor
 
 from calm_pl.voters import Calm, CalmGlobal, HeadVoter, Sav, gather_support
@@ -50,12 +51,6 @@ def peak_above(call: Callable[[], object]) -> int:
     held = memory("VmRSS")
     call()
     return round(memory("VmHWM") - held)
-
-
-def memory(name: str) -> float:
-    """Return what this process holds (`VmRSS`) or the most that it held (`VmHWM`), in MiB."""
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)]
-    return int(line.split()[1]) / 1024
 
 
 def plain_votes(centroids_HDC: Tensor, x_NHD: Tensor, voter: Calm) -> Tensor:

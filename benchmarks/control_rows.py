@@ -6,8 +6,8 @@ Sets, divisions, draws and intervals are those of `methods.py`; clips are encode
 cache. `tower` compares methods on heads with the same and simpler ones on pooled states of the audio tower.
 `transductive` compares `gda_transductive` with GDA on four kinds of query: the fold as it is, a skewed one
 (Dirichlet with 0.5, up to 60 clips), one of two classes, and ten clips; the interval of the first is over
-clips and draws, that of the others over draws. Sets of several labels a clip choose among four options, and
-have no transductive rows. What the record has already is not computed again.
+clips and draws, that of the others over draws. Sets with several labels per clip choose among four options,
+and have no transductive rows. What the record has already is not computed again.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ KINDS = ("fair", "skewed", "two classes", "ten clips")
 
 
 def features(data: Encoded) -> dict[str, torch.Tensor]:
-    """What methods read of each clip."""
+    """What methods read from each clip."""
     heads, tower = data.heads_NHD, data.tower_N2E
     pieces = torch.nn.functional.pad(tower, (0, -tower.shape[2] % heads.shape[2]))
     pieces = pieces.reshape(len(tower), -1, heads.shape[2])
@@ -180,7 +180,7 @@ def transductive_entry(data: Encoded, part: str, shots: int, draws: int) -> dict
 def main() -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("root", type=Path, help="holds esc10/ and fsdd/")
+    parser.add_argument("root", type=Path, help="folder with esc10/ and fsdd/")
     parser.add_argument("--cache", type=Path, required=True, help="folder for encoded vectors")
     parser.add_argument("--models", default="bundled:tiny_lalm,random", help="random: tiny, seed 0")
     parser.add_argument("--parts", default="esc10_folds,fsdd_unseen,spoof,esc10_mixes")

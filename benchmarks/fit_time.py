@@ -19,6 +19,8 @@ import time
 from datetime import date
 from pathlib import Path
 
+from process_memory import memory
+
 RECORD = Path(__file__).parent / "results" / "fit_time.json"
 DIM = 128
 SIZES = {  # clips, classes, heads
@@ -72,12 +74,6 @@ def fit(name: str, clips: int, classes: int, heads: int) -> dict[str, float]:
         "mib_above": round(memory("VmHWM") - held),
         "support_mib": round(x_NHD.nbytes / 2**20),
     }
-
-
-def memory(name: str) -> float:
-    """Return what this process holds (`VmRSS`) or the most that it held (`VmHWM`), in MiB; Linux only."""
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)]
-    return int(line.split()[1]) / 1024
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ blocks of 16 clips, the last one padded with zeros, would be faster. Counted her
 and classes and with one and two threads, is what would then depend on something that it must not depend on:
 
 - the same clip in all rows of a block: are its scores the same in every row?
-- the same centroid in all columns (twin classes): does a clip have the same score for each of them?
+- the same centroid in all columns (twin classes): is the score of a clip the same for each of them?
 - a clip alone in a padded block and among 15 others;
 - classes whose cosine with a clip is equal by symmetry: the same values in another order, and a clip of equal
   values. They are a tie, which goes to the lower class.

@@ -1,7 +1,7 @@
 """Released models at full size with random weights, written shard by shard under their released names.
 
-Their configurations are those of `tests/models/released/`. A shard is drawn, written and forgotten, so that
-memory holds one at a time.
+Their configurations are those of `tests/models/released/`. Shards are drawn and written one at a time, so
+that only one is in memory.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def write(
         device: where numbers are drawn.
         small: take the tests' shrunken widths and depths.
         layers: of the decoder; None is the released number.
-        shard_bytes: the most that a file holds.
+        shard_bytes: maximum size of a file.
 
     Returns:
             parameters, tensors, bytes and files.

@@ -45,7 +45,7 @@ def accuracies(x, y, queries, truth) -> list[float]:
 def main() -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("root", type=Path, help="holds esc10/ and fsdd/")
+    parser.add_argument("root", type=Path, help="folder with esc10/ and fsdd/")
     parser.add_argument("--cache", type=Path, required=True, help="folder for encoded vectors")
     parser.add_argument("--model", default="bundled:tiny_lalm")
     parser.add_argument("--draws", type=int, default=20)

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
+from process_memory import memory
 
 from calm_pl import load_classifier
 from calm_pl.evaluation.recordings import Event, Section, events
@@ -147,15 +148,8 @@ def label(run: Path, recording: Path) -> dict[str, Any]:
         "sections": sections,
         "seconds": round(time.perf_counter() - started, 1),
         "cpu_seconds": round(time.process_time() - cpu, 1),
-        "peak_megabytes": peak_megabytes(),
+        "peak_megabytes": round(memory("VmHWM"), 1),
     }
-
-
-def peak_megabytes() -> float:
-    """The most memory that this process has had; getrusage would count what its parent had before it."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    (line,) = [one for one in status.splitlines() if one.startswith("VmHWM:")]
-    return round(int(line.split()[1]) / 1024, 1)
 
 
 def labelled(run: Path, recording: Path) -> dict[str, Any]:

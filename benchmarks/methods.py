@@ -240,7 +240,7 @@ def show(title: str, entry: dict[str, Any]) -> None:
 def main() -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("root", type=Path, help="holds esc10/ and fsdd/")
+    parser.add_argument("root", type=Path, help="folder with esc10/ and fsdd/")
     parser.add_argument("--cache", type=Path, required=True, help="folder for encoded vectors")
     parser.add_argument("--models", default="bundled:tiny_lalm,random", help="random: tiny, seed 0")
     parser.add_argument("--parts", default=",".join(SET_OF))

@@ -20,6 +20,8 @@ import time
 from datetime import date
 from pathlib import Path
 
+from process_memory import memory
+
 HEADS, DIM = 1_024, 128
 SIZES = {  # support clips, query clips, classes, settings
     "ESC-50": (1_600, 400, 50, 1_000),
@@ -73,12 +75,6 @@ def measure(support_clips: int, query_clips: int, classes: int, settings: int, t
         "vectors_mib": round((x_NHD.nbytes + query_NHD.nbytes) / 2**20),
         "mib_above": round(memory("VmHWM") - held),
     }
-
-
-def memory(name: str) -> float:
-    """Return what this process holds (`VmRSS`) or the most that it held (`VmHWM`), in MiB; Linux only."""
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name)]
-    return int(line.split()[1]) / 1024
 
 
 def main() -> None:

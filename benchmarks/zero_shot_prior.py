@@ -44,7 +44,7 @@ def results(config: str, root: Path, shots: int, draws: int, work: Path, more: l
 def main() -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("root", type=Path, help="holds esc10/ and fsdd/")
+    parser.add_argument("root", type=Path, help="folder with esc10/ and fsdd/")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()

@@ -96,11 +96,11 @@ class RunRecord(Callback):
         data: FewShotDataModule | None = getattr(trainer, "datamodule", None)
         folder = self.run_dir
         if self.config_yaml:
-            _write(folder / "config.yaml", self.config_yaml)
-        _write(folder / "skipped.csv", _csv(_skipped(pl_module)))
+            write_text(folder / "config.yaml", self.config_yaml)
+        write_text(folder / "skipped.csv", _csv(_skipped(pl_module)))
         for name, rows in (("missing.csv", _missing(data)), (odd_clips.FILE, _odd(pl_module))):
             if len(rows) > 1:
-                _write(folder / name, _csv(rows))
+                write_text(folder / name, _csv(rows))
             else:
                 (folder / name).unlink(missing_ok=True)
         for name, made in (
@@ -116,13 +116,13 @@ class RunRecord(Callback):
         path = folder / "results.json"
         results = self._results(trainer, pl_module, data) | self._belonging(trainer)
         results = with_earlier(path, results | {"encodings": self._encodings(trainer, pl_module, data)})
-        _write(path, json.dumps(results, indent=2) + "\n")
+        write_text(path, json.dumps(results, indent=2) + "\n")
         self._show(trainer, pl_module)
 
     @only_shows
     def _show(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the table of these results, which is read from them."""
-        _write(self.run_dir / "results.md", run_markdown(read_results(self.run_dir)))
+        write_text(self.run_dir / "results.md", run_markdown(read_results(self.run_dir)))
 
     def _belonging(self, trainer: Trainer) -> dict[str, str]:
         """Return the hash of the `predictions.csv` that these results belong to, if it is already written."""
@@ -265,10 +265,6 @@ def _versions() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in _PACKAGES},
     }
-
-
-def _write(path: Path, text: str) -> None:
-    write_text(path, text)
 
 
 def from_record(record: JobRecord) -> RunRecord:

@@ -61,7 +61,7 @@ class RoundSupport:
         """Return the support on which voters are fitted; every rank must call this.
 
         Args:
-            reads: what the voters read of each clip.
+            reads: what the voters read from each clip.
 
         Raises:
             ValueError: voters cannot be fitted on it.
@@ -177,7 +177,7 @@ class Contender(Source):
 
     Attributes:
         source: the source that it depends on, besides the support; None if there is none.
-        reads: what it reads of each clip.
+        reads: what it reads from each clip.
         may_abstain: whether it may predict class C, which means no prediction.
         scored_by: how options must be scored for it; None if it does not read their scores.
         searches_query: whether it needs a first pass over the query, before it predicts any of it.

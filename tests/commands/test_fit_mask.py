@@ -12,6 +12,7 @@ import torch
 from rank_processes import Job
 from safetensors import safe_open
 
+from calm_pl.errors import RunError
 from calm_pl.models.masks import load_mask
 
 STEPS = 24
@@ -252,3 +253,12 @@ def test_print_config(call, settings):
     shown = call("fit-mask", *settings, "--print-config").stdout
     assert "tau_start: 4.0" in shown
     assert "question: ''" in shown
+
+
+def test_what_every_job_refuses_at_its_start_it_refuses_too(call, settings, monkeypatch):
+    def refuse():
+        raise RunError("transformers 3 is not supported")
+
+    monkeypatch.setattr("calm_pl.jobs.versions.refuse_other_versions", refuse)
+    ended = call("fit-mask", *settings)
+    assert (ended.returncode, "transformers 3 is not supported" in ended.stderr) == (1, True)

@@ -1,6 +1,7 @@
 """A run folder holds one run: the files of an earlier one go, those of the user stay, pages never mix."""
 
 import json
+import os
 
 import pytest
 from conftest import ALL_CALLBACKS
@@ -28,7 +29,9 @@ def run(call, small_job):
 
 def test_fewer_callbacks_leave_no_files_of_the_earlier_run(run, tmp_path):
     folder = tmp_path / "run"
-    run(*ALL_CALLBACKS, "wandb.mode=disabled")
+    (folder / "wandb" / "offline-run-1").mkdir(parents=True)
+    os.utime(folder / "wandb" / "offline-run-1", (0, 0))
+    assert "wandb sync" not in run(*ALL_CALLBACKS, "wandb.mode=disabled").stdout  # that is an earlier run's
     before = names(folder)
     assert {"report.html", "figures/index.json"} <= before
     mine = {"notes.txt", "figures/mine.svg", "logs/mine.csv", "my_predictions.csv"}

@@ -85,6 +85,15 @@ def test_a_batch_has_prompts_and_answers(folder, lalm):
     assert prompt.endswith("<|audio_eos|>\n<|im_end|>\n<|im_start|>assistant\n")  # the template, no words
 
 
+def test_a_clip_in_16_bit_units_is_heard_and_counted(folder, lalm):
+    soundfile.write(folder / "0.wav", np.resize([2e4, -2e4], 6_000), 16_000, subtype="FLOAT")
+    data = module(write(folder, "path,text\n0.wav,x\n"))
+    data.preparer, data.num_steps = lalm.preparer, 1
+    (batch,) = data.train_dataloader()
+    assert batch.failures == []
+    assert [*batch.odd.values()] == [("too_loud",)]
+
+
 def test_a_bad_clip_is_named(folder, lalm):
     (folder / "0.wav").write_text("no sound")
     data = module(write(folder, "path,text\n0.wav,x\n"))

@@ -75,7 +75,7 @@ def label_recording(
 
     Windows of `window` seconds begin every `hop` seconds. Each section of `hop` seconds has the mean of the
     probabilities of the windows that cover its middle. What is digitally silent has no label.
-    The recording is read as it is labelled: memory does not grow with its length.
+    The recording is read as it is labelled, in a process of its own: memory does not grow with its length.
 
     Args:
         classifier: from `load_classifier`, fitted on clips about as long as a window.
@@ -187,14 +187,16 @@ def _heard(
     batch_size: int,
 ) -> Iterator[_Heard]:
     """Classify the windows of a recording, in their order."""
+    from calm_pl.media import Decoder
     from calm_pl.media.windows import sound_windows
 
     held: list[Window] = []
-    for one in sound_windows(path, window, hop):
-        held.append(one)
-        if len(held) == batch_size:
-            yield from _classified(classifier, lalm, path, method, hop, held)
-            held = []
+    with Decoder() as decoder:
+        for one in sound_windows(decoder.blocks(path), window, hop):
+            held.append(one)
+            if len(held) == batch_size:
+                yield from _classified(classifier, lalm, path, method, hop, held)
+                held = []
     yield from _classified(classifier, lalm, path, method, hop, held)
 
 

@@ -7,6 +7,7 @@ import functools
 import logging
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from calm_pl.media.audio import Waveform, waveform
 from calm_pl.media.decoder_process import DecoderProcess, DiedError, LateError
 from calm_pl.media.frame_rule import FrameRule
 from calm_pl.media.sound import Sound
+from calm_pl.media.sound_readers import Block
 from calm_pl.media.video import Frames
 from calm_pl.media.wire import Message
 
@@ -74,6 +76,21 @@ class Decoder:
         assert answer.array is not None
         return Frames(answer.array, answer.header["fps"])
 
+    def blocks(self, path: str | Path) -> Iterator[Block]:
+        """Decode a recording of any length as `sound_blocks` does, but for the blocks' lengths and energy.
+
+        The time limit is for one block. Between blocks whole files may be asked for, but no other recording.
+
+        Raises:
+            BadClipError: as `sound_blocks`; also where the decoder did not finish a block in time, or died.
+            RunError: the other process cannot be started.
+        """
+        request = {"what": "recording", **_place(path)}
+        answer = self._ask(path, {**request, "is_first": True})
+        while answer.array is not None:
+            yield Block(answer.array, answer.header["rate"])
+            answer = self._ask(path, {**request, "is_first": False}, again=False)
+
     def close(self) -> None:
         """End the process; the next file starts another."""
         with self._turn_here():
@@ -90,9 +107,10 @@ class Decoder:
     def __reduce__(self) -> tuple[type[Decoder], tuple[float]]:
         return type(self), (self.seconds,)
 
-    def _ask(self, path: str | Path, request: dict[str, Any]) -> Message:
+    def _ask(self, path: str | Path, request: dict[str, Any], again: bool = True) -> Message:
+        """Return the answer to a request; one that a new process could not answer is not asked again."""
         with self._turn_here():
-            answer = self._try_twice(path, request)
+            answer = self._try_twice(path, request, again)
         if "bad_clip" in answer.header:
             raise BadClipError(answer.header["bad_clip"])
         if "fault" in answer.header:
@@ -101,11 +119,13 @@ class Decoder:
             raise BadClipError(f"{path}: the decoder failed ({last}).")
         return answer
 
-    def _try_twice(self, path: str | Path, request: dict[str, Any]) -> Message:
+    def _try_twice(self, path: str | Path, request: dict[str, Any], again: bool) -> Message:
         try:
             try:
                 return self._try(request)
             except DiedError:
+                if not again:
+                    raise
                 return self._try({**request, "use_decord": False} if "use_decord" in request else request)
         except (DiedError, LateError) as error:
             raise BadClipError(f"{path}: the decoder {error}.") from None

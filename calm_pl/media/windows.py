@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from calm_pl.media.odd_sound import MIN_SECONDS
-from calm_pl.media.sound import Sound, sound_blocks
+from calm_pl.media.sound import Sound
+from calm_pl.media.sound_readers import Block
 
 
 class Window(NamedTuple):
@@ -26,26 +26,25 @@ class Window(NamedTuple):
     sound: Sound
 
 
-def sound_windows(path: str | Path, seconds: float, hop: float) -> Iterator[Window]:
+def sound_windows(blocks: Iterable[Block], seconds: float, hop: float) -> Iterator[Window]:
     """Yield windows that begin every `hop` seconds, until one reaches the end; that one may be shorter.
 
     The sound of a window is that of a file cut there. An end of less than 0.1 s beyond the last window is
     left out. Memory holds one window and what is being decoded, whatever the recording's length.
 
     Args:
-        path: the recording.
+        blocks: of the recording: from `Decoder.blocks` or `sound_blocks`, whose errors come through.
         seconds: length of a window.
         hop: from one beginning to the next, at most `seconds`.
 
     Raises:
-        BadClipError: as `sound_blocks`.
         ValueError: lengths that leave gaps or make no window.
     """
     if not 0 < hop <= seconds:
         raise ValueError(f"Expected `hop` to be above 0 and at most {seconds!r}, but got {hop!r}.")
     parts: list[np.ndarray] = []
     begin = length = number = rate = 0  # of `parts`, in samples; their length; windows made
-    for block in sound_blocks(path):
+    for block in blocks:
         rate = block.rate
         parts.append(block.samples_T)
         length += len(block.samples_T)

@@ -50,6 +50,11 @@ def behave(path: str, **_: object) -> Message:
     return Message({"rate": 8_000, "cancels": False}, np.full(4_000, os.getpid(), np.float32))
 
 
+def behave_later(path: str, is_first: bool) -> Message:
+    """Answer with a second of silence, and from then on do what `path` contains."""
+    return Message({"rate": 8_000}, np.zeros(8_000, np.float32)) if is_first else behave(path)
+
+
 def main() -> None:
     """Serve."""
-    serve({"audio": behave, "frames": behave})
+    serve({"audio": behave, "frames": behave, "recording": behave_later})

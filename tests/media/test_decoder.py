@@ -175,6 +175,26 @@ def test_a_process_that_cannot_start_is_no_clips_fault(file, capfd):
     assert "No module named 'no_such_module'" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("deed", "how"),
+    [("segfault", r"died with signal 11 \(SIGSEGV\)"), ("sleep", r"did not finish within 1\.5 s")],
+)
+def test_a_decoder_that_fails_midway_costs_the_recording(odd, file, deed, how):
+    blocks = odd.blocks(file(deed))
+    assert next(blocks).rate == 8_000
+    with pytest.raises(BadClipError, match=rf"{deed}\.wav: the decoder {how}\.$"):
+        next(blocks)
+    assert process_number(odd, file("answer")) > 0
+
+
+def test_a_recording_is_not_read_on_from_its_beginning(decoder, write, sine):
+    blocks = decoder.blocks(write("long.wav", sine(16_000, 40.0)))
+    next(blocks)
+    decoder.close()
+    with pytest.raises(BadClipError, match=r"long\.wav: its decoder was replaced midway"):
+        next(blocks)
+
+
 def test_an_interrupted_question_is_not_answered_later(odd, file):
     def interrupt(*_):
         raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
     python benchmarks/bank.py --folder /scratch --clips 100000 --out benchmarks/results/bank.json
     python benchmarks/bank.py --folder /scratch --in-turn --out benchmarks/results/bank_in_turn.json
+    python benchmarks/bank.py --folder /scratch --main-thread --out benchmarks/results/bank_main_thread.json
     python benchmarks/bank.py --folder /scratch --million --out benchmarks/results/bank_million.json
 
 Synthetic clips; each phase in a process of its own, so that its peak memory is its own. Rates: MB/s (1e6)
@@ -20,6 +21,7 @@ import os
 import platform
 import resource
 import shutil
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -34,6 +36,7 @@ from calm_pl.bank import HeadBank, Records, verify
 IDENTITY = {"weights": "synthetic", "dtype": "float16"}
 SAMPLE = 4096
 ROUNDS = 3
+GPU_SECONDS = 0.05  # of one batch; a fast GPU at a small batch
 
 
 class Setup(NamedTuple):
@@ -146,6 +149,35 @@ def write_in_turn(setup: Setup) -> dict[str, Any]:
             rates[name].append(rate(total, time.perf_counter() - start))
             shutil.rmtree(setup.folder / name)
     return {"mb_per_second": rates}
+
+
+def write_beside(setup: Setup) -> dict[str, Any]:
+    """What the main thread waits for the bank, with and without the bank's thread, in turn.
+
+    Between batches it sleeps, as it does while a GPU encodes the next one.
+    """
+    base_NHD = torch.randn(setup.batch, setup.heads, setup.dim).to(torch.float16)
+    found: dict[str, list[dict[str, float]]] = {"append": [], "append_later": []}
+    for _ in range(ROUNDS):
+        for name, append in (("append", HeadBank.append), ("append_later", HeadBank.append_later)):
+            bank, waits = HeadBank(setup.folder / name), []
+            for first in range(0, setup.clips, setup.batch):
+                records = make_batch(setup, first, base_NHD)
+                start = time.perf_counter()
+                append(bank, records, IDENTITY)
+                waits.append(1e3 * (time.perf_counter() - start))
+                time.sleep(GPU_SECONDS)
+            closing = timed(bank.close)
+            shutil.rmtree(setup.folder / name)
+            found[name].append(
+                {
+                    "mean_ms": round(statistics.mean(waits), 3),
+                    "median_ms": round(statistics.median(waits), 3),
+                    "worst_ms": round(max(waits), 2),
+                    "close_seconds": round(closing, 2),
+                }
+            )
+    return {"batch_seconds": GPU_SECONDS, "rounds": found}
 
 
 def open_million(setup: Setup) -> dict[str, Any]:
@@ -313,6 +345,7 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--in-turn", action="store_true", help="only compare writing, in short turns")
+    parser.add_argument("--main-thread", action="store_true", help="only what the caller waits per batch")
     parser.add_argument("--million", action="store_true", help="only open and look up 10^6 records")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
@@ -333,6 +366,8 @@ def main() -> None:
     try:
         if args.in_turn:
             record["write_in_turn"] = alone(write_in_turn, setup)
+        elif args.main_thread:
+            record["main_thread"] = alone(write_beside, setup)
         elif args.million:
             record["million"] = alone(open_million, setup)
         else:

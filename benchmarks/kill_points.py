@@ -160,6 +160,8 @@ def point(
     os.killpg(job.pid, signal.SIGKILL)
     job.wait()
     time.sleep(0.5)  # ranks that Lightning started in the same group end too
+    from calm_pl.bank.behind import MOST_PENDING
+
     kept, before, found = records(folder), encoded(folder, "killed"), left(folder / "killed")
     if (folder / "killed").exists():
         shutil.copytree(folder / "killed", folder / "again")
@@ -175,7 +177,7 @@ def point(
         "kept": kept,
         "encoded_after": after.total(),
         "encoded_twice": (before & after).total(),
-        "in_flight_at_most": BATCH * ranks,
+        "in_flight_at_most": BATCH * ranks * (1 + MOST_PENDING),
         "records_after": records(folder),
         "seconds_after": seconds,
         **compare(whole, folder / "again"),

@@ -148,6 +148,22 @@ def _parse(path: Path, size: int, header: dict[str, Any], index: bytes, data_at:
     )
 
 
+def read_texts(shard: Shard) -> tuple[list[bytes], list[bytes]]:
+    """Read option scores and meta of all records, unchecked.
+
+    Raises:
+        DamagedShard, ShardGone: see `read_rows`.
+    """
+    descriptor = _open(shard.path)
+    try:
+        return (
+            _cut(shard, descriptor, shard.option_ends_N, 4, shard.options_at, 0, len(shard)),
+            _cut(shard, descriptor, shard.meta_ends_N, 1, shard.meta_at, 0, len(shard)),
+        )
+    finally:
+        os.close(descriptor)
+
+
 def read_rows(shard: Shard, rows: Sequence[int], keys: Sequence[bytes], into: Sequence[Any]) -> Block:
     """Read records by row and check each.
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from calm_pl.bank.behind import WriteBehind
 from calm_pl.bank.errors import DamagedShard, LostRecords, ShardGone
 from calm_pl.bank.index import Place, PlaceIndex
 from calm_pl.bank.keys import canonical, key_bytes
@@ -29,8 +31,23 @@ _ROUNDINGS = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
 _CHUNK_BYTES = 2**24
 
 
+class Stored(NamedTuple):
+    """Records on the host, in the dtype in which they are stored.
+
+    Attributes:
+        records: with these vectors.
+        rounding: `float16` or `bfloat16` if vectors were rounded, otherwise empty.
+    """
+
+    records: Records
+    rounding: str
+
+
 class HeadBank:
     """Head vectors on disk, by the keys of `clip_key`. Not thread-safe; many processes may share a bank.
+
+    Whatever looks at the bank first waits for what `append_later` was given, and raises what kept that from
+    being written.
 
     Nothing is written, not even a folder, before the first `append`; a read-only folder can be read. Every
     record is checked against its CRC-32 when it is read; a damaged one counts as absent. An open bank takes
@@ -74,10 +91,12 @@ class HeadBank:
         self._numbers: dict[str, int] = {}
         self._next_number = 0
         self._writer = ShardWriter(self.folder)
+        self._behind = WriteBehind()
         self._small: dict[tuple[Kind, int], list[Shard]] = defaultdict(list)
         self.refresh()
 
     def __len__(self) -> int:
+        self.wait()
         return len(self._index)
 
     def __enter__(self) -> Self:
@@ -88,6 +107,10 @@ class HeadBank:
 
     def refresh(self) -> None:
         """Read what other processes have appended, merged or removed since the last call."""
+        self.wait()
+        self._list()
+
+    def _list(self) -> None:
         check_format(self.folder)
         paths = {path.name: path for path in shard_paths(self.folder)}
         for name in sorted(paths.keys() - self._numbers.keys() - self.damage.keys()):
@@ -110,6 +133,7 @@ class HeadBank:
         Raises:
             ValueError: invalid keys; or, with `verified`, records of different shapes or dtypes.
         """
+        self.wait()
         present = [key_bytes(key) in self._index for key in keys]
         if verified:
             there = [key for key, known in zip(keys, present, strict=True) if known]
@@ -127,6 +151,7 @@ class HeadBank:
             LostRecords: some are absent, damaged or were removed meanwhile; the error has their keys.
             ValueError: records of different shapes or dtypes, that is, of different models.
         """
+        self.wait()
         digests = [key_bytes(key) for key in keys]
         kind = self._common_kind(digests)
         vectors_NHD = empty_vectors(kind, len(keys))
@@ -197,33 +222,49 @@ class HeadBank:
             RunError: the disk is full or cannot be written; none of these records was written.
             ValueError: vectors that are not finite.
         """
-        digests = [key_bytes(key) for key in records.keys]
-        self._refuse_not_finite(records.vectors_NHD)
-        first = {digest: i for i, digest in reversed(list(enumerate(digests))) if digest not in self._index}
-        chosen = sorted(first.values())
-        if not chosen:
-            return 0
-        x_NHD = self.rounded(records.vectors_NHD[chosen].detach()).cpu().contiguous()
-        changed = x_NHD.dtype != records.vectors_NHD.dtype
-        kind = Kind(
-            canonical(dict(identity or {})),
-            _NAMES[x_NHD.dtype],
-            _ROUNDINGS[x_NHD.dtype] if changed else "",
-            *x_NHD.shape[1:],
-        )
-        rows = pack(records, chosen, digests, vector_buffers(x_NHD))
-        with told_of_disk(self.folder, len(chosen), x_NHD.nbytes):
-            flush = not self._is_small(x_NHD.nbytes)
-            path = self._writer.write(kind, rows, [vector_buffers(x_NHD).data], flush=flush)
-        self._enter_own(path)
-        self._merge_small()
-        return len(chosen)
+        self.wait()
+        return self._write(self._stored(records), identity)
+
+    def append_later(self, records: Records, identity: Mapping[str, Any] | None = None) -> None:
+        """Write records in another thread, as `append` would, in the order of the calls.
+
+        The caller waits for a copy of the vectors on the host, and for the first unfinished call where there
+        are `MOST_PENDING` of them. A process that is killed loses these.
+
+        Args:
+            records: see `append`.
+            identity: see `append`.
+
+        Raises:
+            RunError: earlier records could not be written; those of this call were not tried.
+            ValueError: vectors that are not finite.
+        """
+        stored = self._stored(records)
+        self._behind.put(lambda: self._write(stored, identity))
+
+    def wait(self) -> None:
+        """Wait until what `append_later` was given is written.
+
+        Raises:
+            RunError: some of it could not be.
+        """
+        self._behind.finish()
 
     def close(self) -> None:
         """Merge the small shards that this object wrote, and wait until they are on the disk.
 
         Nothing is lost without it, except in a power failure.
+
+        Raises:
+            RunError: records given to `append_later` could not be written; what else is there was merged.
         """
+        try:
+            self.wait()
+        finally:
+            self._merge_all()
+
+    def _merge_all(self) -> None:
+        """Merge small shards of all generations."""
         by_kind: dict[Kind, list[Shard]] = defaultdict(list)
         for (kind, _), shards in self._small.items():
             by_kind[kind] += shards
@@ -232,6 +273,35 @@ class HeadBank:
             self._merge(shards)
 
     # Parts
+
+    def _stored(self, records: Records) -> Stored:
+        """Return records as they are stored, in memory of their own."""
+        self._refuse_not_finite(records.vectors_NHD)
+        x_NHD = self.rounded(records.vectors_NHD.detach())
+        rounding = _ROUNDINGS[x_NHD.dtype] if x_NHD.dtype != records.vectors_NHD.dtype else ""
+        x_NHD = x_NHD.to("cpu", copy=True, memory_format=torch.contiguous_format)
+        scores_NO = records.option_scores_NO.detach().to("cpu", copy=True)
+        return Stored(replace(records, vectors_NHD=x_NHD, option_scores_NO=scores_NO), rounding)
+
+    def _write(self, stored: Stored, identity: Mapping[str, Any] | None) -> int:
+        """Write those that are not in the bank yet; return their number."""
+        records = stored.records
+        digests = [key_bytes(key) for key in records.keys]
+        first = {digest: i for i, digest in reversed(list(enumerate(digests))) if digest not in self._index}
+        chosen = sorted(first.values())
+        if not chosen:
+            return 0
+        x_NHD = records.vectors_NHD
+        if len(chosen) < len(x_NHD):
+            x_NHD = x_NHD[chosen]
+        kind = Kind(canonical(dict(identity or {})), _NAMES[x_NHD.dtype], stored.rounding, *x_NHD.shape[1:])
+        rows = pack(records, chosen, digests, vector_buffers(x_NHD))
+        with told_of_disk(self.folder, len(chosen), x_NHD.nbytes):
+            flush = not self._is_small(x_NHD.nbytes)
+            path = self._writer.write(kind, rows, [vector_buffers(x_NHD).data], flush=flush)
+        self._enter_own(path)
+        self._merge_small()
+        return len(chosen)
 
     def _refuse_not_finite(self, vectors_NHD: Tensor) -> None:
         if vectors_NHD.numel() and not torch.stack(torch.aminmax(vectors_NHD)).isfinite().all():
@@ -281,7 +351,7 @@ class HeadBank:
         try:
             shard = open_shard(path)
         except ShardGone:  # another process merged it already
-            self.refresh()
+            self._list()
             return
         self._enter(shard)
         if self._is_small(len(shard) * shard.kind.vector_bytes):
@@ -324,7 +394,7 @@ class HeadBank:
                 _LOG.info("%s: small shards were not merged (%s).", self.folder, error)
                 if isinstance(error, ShardGone):  # another process merged or pruned them
                     self._forget([shard.path.name for shard in part if not shard.path.exists()])
-                    self.refresh()
+                    self._list()
                 continue
             if merged.num_damaged:
                 _LOG.warning("%s: %d records are damaged.", self.folder, merged.num_damaged)
@@ -376,7 +446,7 @@ class HeadBank:
             block = read_rows(shard, rows, [digests[i] for i in positions], [buffers[i] for i in positions])
         except ShardGone:
             self._forget([shard.path.name])
-            self.refresh()
+            self._list()
             return positions
         except DamagedShard as error:
             self._forget([shard.path.name])

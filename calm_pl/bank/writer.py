@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from calm_pl.bank.journal import note
-from calm_pl.bank.shard import Block, Shard, open_shard, read_rows
+from calm_pl.bank.shard import Block, Shard, open_shard, read_rows, read_texts
 from calm_pl.bank.writing import FORMAT, PART, Kind, Rows, sync_folder, write_shard
 
 _CHUNK_BYTES = 2**24
@@ -96,18 +96,29 @@ class ShardWriter:
             DamagedShard: a source whose head is damaged; nothing was changed.
         """
         shards = [open_shard(path) for path in paths]
-        rows, kept, num_damaged = _sound_rows(shards, keep)
+        try:
+            merged = self._merge(shards, _Taken.of(shards, keep, checked=False))
+        except _DamagedRecord:  # seldom: a record is read once, and checked, while it is written
+            merged = self._merge(shards, _Taken.of(shards, keep, checked=True))
+        self.remove(paths)
+        return merged
+
+    def _merge(self, shards: Sequence[Shard], taken: _Taken) -> Merged:
+        """Write a shard of what is taken over.
+
+        Raises:
+            _DamagedRecord: a record is damaged; nothing was changed.
+        """
         path = None
-        if rows.keys:
+        if taken.rows.keys:
             path = self.write(
                 shards[0].kind,
-                rows,
-                _vectors(shards, kept),
+                taken.rows,
+                _vectors(shards, taken.by_shard),
                 generation=1 + max(shard.generation for shard in shards),
-                replaces=[p.name for p in paths],
+                replaces=[shard.path.name for shard in shards],
             )
-        self.remove(paths)
-        return Merged(path, rows.keys, num_damaged)
+        return Merged(path, taken.rows.keys, taken.num_damaged)
 
     def remove(self, paths: Sequence[Path]) -> None:
         """Delete shards, after recording it in the journal."""
@@ -132,23 +143,44 @@ def make_bank(folder: Path) -> None:
     sync_folder(folder)
 
 
-def _sound_rows(shards: Sequence[Shard], keep: Keep | None) -> tuple[Rows, list[list[int]], int]:
-    """Read and check all records; return those to take over, their rows by shard, and the number damaged."""
-    rows = Rows([], np.empty(0), np.empty(0), [], [])
-    created: list[int] = []
-    crcs: list[int] = []
-    kept: list[list[int]] = []
-    damaged: set[bytes] = set()
-    seen: set[bytes] = set()
-    for shard in shards:
-        keys = shard.all_keys()
-        wanted = np.ones(len(shard), dtype=bool) if keep is None else keep(shard)
-        chosen = [row for row in np.flatnonzero(wanted).tolist() if keys[row] not in seen]
-        taken: list[int] = []
-        for chunk, _, block in chunks_of(shard, chosen):
-            for row, intact, options, meta in zip(
-                chunk, block.intact, block.options, block.meta, strict=True
-            ):
+class _DamagedRecord(Exception):
+    """A record that was to be taken over differs from what was written."""
+
+
+class _Taken(NamedTuple):
+    """What a merge takes over.
+
+    Attributes:
+        rows: the records.
+        by_shard: their rows in each shard.
+        num_damaged: damaged records that no other shard replaces.
+    """
+
+    rows: Rows
+    by_shard: list[list[int]]
+    num_damaged: int
+
+    @classmethod
+    def of(cls, shards: Sequence[Shard], keep: Keep | None, checked: bool) -> _Taken:
+        """Choose records, the first copy of each.
+
+        Args:
+            shards: the shards.
+            keep: which records to keep; all by default.
+            checked: read all vectors, and leave out damaged records; else no vectors are read.
+        """
+        rows = Rows([], np.empty(0), np.empty(0), [], [])
+        created: list[int] = []
+        crcs: list[int] = []
+        by_shard: list[list[int]] = []
+        damaged: set[bytes] = set()
+        seen: set[bytes] = set()
+        for shard in shards:
+            keys = shard.all_keys()
+            wanted = np.ones(len(shard), dtype=bool) if keep is None else keep(shard)
+            chosen = [row for row in np.flatnonzero(wanted).tolist() if keys[row] not in seen]
+            taken: list[int] = []
+            for row, intact, options, meta in _parts_of(shard, chosen, checked):
                 if not intact:
                     damaged.add(keys[row])
                 elif keys[row] not in seen:
@@ -159,15 +191,34 @@ def _sound_rows(shards: Sequence[Shard], keep: Keep | None) -> tuple[Rows, list[
                     rows.meta.append(meta)
                     created.append(int(shard.created_N[row]))
                     crcs.append(int(shard.crc_N[row]))
-        kept.append(taken)
-    rows = rows._replace(created_N=np.array(created, dtype=np.int64), crc_N=np.array(crcs, dtype=np.int64))
-    return rows, kept, len(damaged - seen)
+            by_shard.append(taken)
+        rows = rows._replace(
+            created_N=np.array(created, dtype=np.int64), crc_N=np.array(crcs, dtype=np.int64)
+        )
+        return cls(rows, by_shard, len(damaged - seen))
 
 
-def _vectors(shards: Sequence[Shard], kept: Sequence[Sequence[int]]) -> Iterator[Any]:
-    """Read the vectors of the chosen rows again, to write them with their CRC-32."""
-    for shard, rows in zip(shards, kept, strict=True):
-        for _, vectors, _ in chunks_of(shard, rows):
+def _parts_of(shard: Shard, rows: Sequence[int], checked: bool) -> Iterator[tuple[int, bool, bytes, bytes]]:
+    """Yield each row's number, whether it is intact (True unchecked), option scores and meta."""
+    if checked:
+        for chunk, _, block in chunks_of(shard, rows):
+            yield from zip(chunk, block.intact, block.options, block.meta, strict=True)
+    else:
+        options, meta = read_texts(shard)
+        for row in rows:
+            yield row, True, options[row], meta[row]
+
+
+def _vectors(shards: Sequence[Shard], by_shard: Sequence[Sequence[int]]) -> Iterator[Any]:
+    """Read the vectors of the chosen rows, to write them with their CRC-32, which is checked.
+
+    Raises:
+        _DamagedRecord: a record is damaged.
+    """
+    for shard, rows in zip(shards, by_shard, strict=True):
+        for _, vectors, block in chunks_of(shard, rows):
+            if not all(block.intact):
+                raise _DamagedRecord
             yield vectors.data
 
 

@@ -190,20 +190,21 @@ def read_banked(link: BankLink, batch: Batch) -> Encoded:
 
 
 def write_banked(link: BankLink, batch: Batch, encoded: Encoded) -> Encoded:
-    """Write a batch to the bank; return it as a later run will read it.
+    """Hand a batch to the bank's thread; return it as a later run will read it.
 
     Raises:
-        RunError: the disk is full, or the bank's dtype cannot represent the vectors.
+        RunError: an earlier batch could not be written, or the bank's dtype cannot represent the vectors.
     """
+    stored_NHD = link.bank.rounded(encoded.vectors_NHD)
     records = Records(
         batch.keys,
-        encoded.vectors_NHD.cpu(),
-        encoded.options_NO.cpu(),
+        encoded.vectors_NHD,
+        encoded.options_NO,
         batch.notes,
         (batch.options_NO >= 0).sum(1).cpu(),
     )
-    link.bank.append(records, link.identity)
-    return encoded._replace(vectors_NHD=link.bank.rounded(encoded.vectors_NHD))
+    link.bank.append_later(records, link.identity)
+    return encoded._replace(vectors_NHD=stored_NHD)
 
 
 def encode(

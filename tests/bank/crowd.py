@@ -1,6 +1,6 @@
 """Processes that write to one bank, are killed, merge and prune; a script: forks come from a small parent.
 
-python crowd.py killed_at_random|killed_everywhere|together FOLDER
+python crowd.py killed_at_random|killed_behind|killed_everywhere|forked|together FOLDER
 """
 
 import json
@@ -17,6 +17,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 from made_records import IDENTITY, key, records, same  # noqa: E402
 
 from calm_pl.bank import HeadBank, LostRecords, Wish, prune, verify  # noqa: E402
+from calm_pl.bank.behind import MOST_PENDING  # noqa: E402
 
 BATCH = 3
 os.fsync = lambda descriptor: None  # what a killed process wrote, the system keeps; fsync is for power cuts
@@ -38,11 +39,11 @@ def child(work):
     return pid
 
 
-def append_from(folder, first, last, tell=lambda n: None, merge_count=3):
-    """Append batches, telling of each that is safe."""
+def append_from(folder, first, last, tell=lambda n: None, merge_count=3, append=HeadBank.append):
+    """Append batches, telling of each that is safe, or with `append_later` of each that is handed over."""
     with HeadBank(folder, merge_count=merge_count) as bank:
         for start in range(first, last, BATCH):
-            bank.append(records(range(start, start + BATCH)), IDENTITY)
+            append(bank, records(range(start, start + BATCH)), IDENTITY)
             tell(start)
 
 
@@ -58,13 +59,13 @@ def check(folder, starts):
     return bank
 
 
-def killed(folder, first, last, kill):
-    """Append in a child that dies as `kill` says; returns the batches it called safe, and whether it died."""
+def killed(folder, first, last, kill, append=HeadBank.append):
+    """Append in a child that dies as `kill` says; returns the batches it told of, and whether it died."""
     read_end, write_end = os.pipe()
 
     def work():
         kill()
-        append_from(folder, first, last, lambda n: os.write(write_end, n.to_bytes(4, "big")))
+        append_from(folder, first, last, lambda n: os.write(write_end, n.to_bytes(4, "big")), append=append)
 
     pid = child(work)
     os.close(write_end)
@@ -78,18 +79,43 @@ def killed(folder, first, last, kill):
     return starts, os.WIFSIGNALED(status)
 
 
+def alarm(delay):
+    """A death after so many seconds."""
+
+    def kill():
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        signal.setitimer(signal.ITIMER_REAL, delay)
+
+    return kill
+
+
+def killed_behind(folder):
+    """Ten kills at random moments of processes that write in a thread: the last batches alone may be lost."""
+    rng = random.Random(1)
+    append_from(folder, 0, BATCH)
+    at, died, told, most = BATCH, 0, 0, 0
+    while died < 10:
+        starts, was_killed = killed(
+            folder, at, at + 90, alarm(rng.uniform(0.001, 0.06)), HeadBank.append_later
+        )
+        died += was_killed
+        told += len(starts)
+        found = check(folder, [])
+        lost = [start for start in starts if not found.find([key(start)]).present_N.all()]
+        assert lost == starts[len(starts) - len(lost) :]  # none but the last
+        assert len(lost) <= MOST_PENDING
+        most = max(most, len(lost))
+        at = (starts[-1] if starts else at) + BATCH
+    return {"killed": died, "batches": told, "most_lost": most}
+
+
 def killed_at_random(folder):
     """Twenty kills at random moments; the next process goes on where the last one was."""
     rng = random.Random(0)
     append_from(folder, 0, BATCH)
     safe, at, died = [0], BATCH, 0
     while died < 20:
-        delay = rng.uniform(0.001, 0.06)
-        alarm = lambda d=delay: (  # noqa: E731
-            signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL)),
-            signal.setitimer(signal.ITIMER_REAL, d),
-        )
-        starts, was_killed = killed(folder, at, at + 90, alarm)
+        starts, was_killed = killed(folder, at, at + 90, alarm(rng.uniform(0.001, 0.06)))
         died += was_killed
         safe += starts
         at = (starts[-1] if starts else at) + BATCH
@@ -139,12 +165,12 @@ def forked(folder):
 
         def work():
             for n in range(10):
-                bank.append(records([100 + n]), IDENTITY)
+                bank.append_later(records([100 + n]), IDENTITY)
             bank.close()
 
         pid = child(work)
         for n in range(10):
-            bank.append(records([200 + n]), IDENTITY)
+            bank.append_later(records([200 + n]), IDENTITY)
         assert os.waitpid(pid, 0)[1] == 0
     found = check(folder, [0])
     return {"records": len(found)}

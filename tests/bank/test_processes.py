@@ -24,6 +24,12 @@ def test_killed_at_twenty_random_moments(tmp_path):
     assert outcome["batches"] > 5
 
 
+def test_killed_while_a_thread_writes(tmp_path):
+    outcome, _ = run("killed_behind", tmp_path / "bank")
+    assert outcome["killed"] == 10
+    assert outcome["batches"] > 5
+
+
 def test_killed_before_every_call_that_touches_a_file(tmp_path):
     outcome, _ = run("killed_everywhere", tmp_path)
     assert outcome["killed"] > 50

@@ -14,8 +14,10 @@ from conftest import make_esc50
 from rank_processes import Job
 
 from calm_pl.bank import HeadBank
+from calm_pl.bank.behind import MOST_PENDING
 
 BATCH = 2
+IN_FLIGHT = BATCH * (1 + MOST_PENDING)  # on a rank: encoded, and not written yet
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,7 @@ def test_killed_at_five_moments_a_job_goes_on_where_it_was(start, whole, tmp_pat
         in_bank = len(HeadBank(tmp_path / "bank"))
         new = job.encoded()
         assert in_bank >= kept  # nothing of earlier jobs is lost
-        assert 0 <= len(new) - (in_bank - kept) <= BATCH * ranks  # but for the batches in flight
+        assert 0 <= len(new) - (in_bank - kept) <= IN_FLIGHT * ranks  # but for the batches in flight
         encoded += new
         kept = in_bank
     job = start(tmp_path, "last", 2)
@@ -92,7 +94,7 @@ def test_killed_at_five_moments_a_job_goes_on_where_it_was(start, whole, tmp_pat
     encoded += job.encoded()
     assert len(job.encoded()) == TOTAL - kept
     assert len(HeadBank(tmp_path / "bank")) == len(set(encoded)) == TOTAL
-    assert len(encoded) - TOTAL <= BATCH * sum(ranks_of)
+    assert len(encoded) - TOTAL <= IN_FLIGHT * sum(ranks_of)
     equal(outcome(tmp_path / "last"), whole)
 
 
@@ -111,6 +113,7 @@ def test_told_to_stop_it_says_how_to_go_on(start, whole, tmp_path, number, ranks
     assert not (tmp_path / "run" / "results.json").exists()
     kept = len(HeadBank(tmp_path / "bank"))
     assert 0 < kept < TOTAL
+    assert len(job.encoded()) - kept <= BATCH * ranks  # what was waiting is written before it ends
     again = start(tmp_path, "again", 1)
     assert again.wait().statuses == [0]
     assert len(again.encoded()) == TOTAL - kept

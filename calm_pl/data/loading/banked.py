@@ -67,6 +67,7 @@ def look_up(link: BankLink, queries: Sequence[Query], rule: MediaRule, prompt: C
             return ""
         return clip_key(content, prompt(query.question), link.identity)
 
+    link.bank.wait()  # before ranks exchange keys: what one of them encoded, all then find
     rank, size = rank_and_size()
     with ThreadPoolExecutor(_THREADS) as threads:
         mine = list(threads.map(key, queries[rank::size]))

@@ -27,7 +27,7 @@ from calm_pl.functional.folds import FoldedClips, balanced_folds
 from calm_pl.functional.gda import gda_dual, gda_left_out, gda_weights
 from calm_pl.functional.leave_one_out import leave_one_out_scores
 from calm_pl.functional.logistic import LogisticFits, logistic_fits, logistic_left_out
-from calm_pl.functional.reliability import clip_reliability, shrink, sum_by_class
+from calm_pl.functional.reliability import clip_reliability, is_highest, shrink, sum_by_class
 from calm_pl.functional.sampling import hashed_uniforms, nucleus, sample_tokens
 from calm_pl.functional.scores import HeadScorer, candidate_scores, head_scores, posteriors, unit
 from calm_pl.functional.votes import majority_vote, posterior_votes, weighted_vote, weighted_votes
@@ -71,6 +71,7 @@ __all__ = [
     "head_discriminants",
     "head_scores",
     "head_weights",
+    "is_highest",
     "leave_one_out_scores",
     "live_heads",
     "log_posteriors",

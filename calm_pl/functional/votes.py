@@ -10,6 +10,9 @@ from torch import Tensor
 
 from calm_pl.functional.scores import HeadScorer, candidate_scores, posteriors
 
+_WIDE = 2**13
+"""Posteriors of one head from which on adding heads one by one takes less time than summing them first."""
+
 
 class MajorityVote(NamedTuple):
     """Result of a majority vote.
@@ -81,11 +84,25 @@ def posterior_votes(
     Returns:
         for each of `settings`, (N, S, C) float64.
     """
-    votes: list[Tensor] = []
+    votes = [
+        torch.zeros(len(x_NHD), len(weights), scorer.num_classes).to(x_NHD.device, torch.float64)
+        for _, weights in settings
+    ]
+    temperatures = dict.fromkeys(tau_p for tau_p, _ in settings)
     # The sums of many settings are read and written for each block of heads, which must be worth it.
-    for heads in scorer.blocks(len(x_NHD), max(len(weights) for _, weights in settings)):
-        s_NHC = candidate_scores(scorer(x_NHD, heads), candidates_NC)
-        p_NHC = {tau_p: posteriors(s_NHC, tau_p).to(torch.float64) for tau_p, _ in settings}
-        found = [weighted_votes(p_NHC[tau_p], weights[..., heads]) for tau_p, weights in settings]
-        votes = [total + more for total, more in zip(votes, found, strict=True)] if votes else found
+    for heads, s_NHC in scorer.blocks(x_NHD, max(len(weights) for _, weights in settings)):
+        s_NHC = candidate_scores(s_NHC, candidates_NC)
+        p_NHC = {tau_p: posteriors(s_NHC, tau_p).to(torch.float64) for tau_p in temperatures}
+        for votes_NSC, (tau_p, weights) in zip(votes, settings, strict=True):
+            _add_votes(votes_NSC, p_NHC[tau_p], weights[..., heads].to(torch.float64))
     return votes
+
+
+def _add_votes(votes_NSC: Tensor, p_NHC: Tensor, weights: Tensor) -> None:
+    """Add the `weighted_votes` of some heads, all in float64."""
+    clips, heads, classes = p_NHC.shape
+    if len(weights) > 1 or clips * classes < _WIDE:
+        votes_NSC += weighted_votes(p_NHC, weights)
+        return
+    for head in range(heads):
+        votes_NSC[:, 0].addcmul_(p_NHC[:, head], weights[0, ..., head])

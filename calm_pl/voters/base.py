@@ -196,9 +196,12 @@ class HeadVoter(VoterSettings, ABC):
 
     def _chunks(self, x_NHD: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """Yield clips in chunks whose vectors and scores fit in memory, on the device of `centroids_`."""
-        classes, heads, dim = self.centroids_.shape
-        for chunk in clip_chunks(len(x_NHD), heads * max(classes, dim)):
+        for chunk in self._clip_chunks(len(x_NHD)):
             yield chunk, x_NHD[chunk].to(self.centroids_.device)
+
+    def _clip_chunks(self, num_clips: int) -> Iterator[slice]:
+        classes, heads, dim = self.centroids_.shape
+        return clip_chunks(num_clips, heads * max(classes, dim))
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "fitted_params_"):
@@ -376,8 +379,12 @@ class ScoreVoter(HeadVoter):
         return known[1]
 
     def _scored_heads(self) -> Tensor | None:
-        """Return the heads whose scores predictions need, (K,) int64; None for all."""
+        """Return the heads whose scores predictions need, all at once, (K,) int64; None for all in turn."""
         return None
+
+    def _clip_chunks(self, num_clips: int) -> Iterator[slice]:
+        heads = self._scored_heads()
+        return self.scorer().chunks(num_clips, 1 if heads is None else len(heads))
 
 
 _SCORERS: WeakKeyDictionary[ScoreVoter, tuple[tuple[Tensor, Tensor | None, str], HeadScorer]] = (

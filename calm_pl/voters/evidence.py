@@ -12,11 +12,15 @@ from calm_pl.functional import (
     HeadScorer,
     clip_chunks,
     clip_reliability,
+    is_highest,
     leave_one_out_scores,
     posteriors,
     sum_by_class,
 )
 from calm_pl.voters.support import ReliabilitySums, Support
+
+_BLOCK = 2**19
+"""Values of centroids that are scaled at once: all clips are scored against them while a cache holds them."""
 
 
 class EvidenceKind(NamedTuple):
@@ -68,27 +72,43 @@ def reliability_sums(
     judged = support if judged is None else judged
     num_classes, num_heads, dim = support.centroids_CHD.shape
     device = support.centroids_CHD.device
+    y_N = judged.y_N.to(device)
+    kept_N = support.counts_C[y_N] > 1 if left_out else torch.ones_like(y_N, dtype=torch.bool)
+    counts_C = torch.bincount(y_N[kept_N], minlength=num_classes).to(torch.float64)
     sums_SCH = torch.zeros(len(kinds), num_classes, num_heads, dtype=torch.float64, device=device)
-    counts_C = torch.zeros(num_classes, dtype=torch.float64, device=device)
-    scorer = HeadScorer(support.centroids_CHD, score)
-    for chunk in clip_chunks(len(judged.x_NHD), num_heads * max(num_classes, dim)):
-        part = judged._replace(x_NHD=judged.x_NHD[chunk].to(device), y_N=judged.y_N[chunk].to(device))
-        kept_N = support.counts_C[part.y_N] > 1 if left_out else torch.ones_like(part.y_N, dtype=torch.bool)
-        y_N = part.y_N[kept_N]
-        counts_C += torch.bincount(y_N, minlength=num_classes)
-        for heads in scorer.blocks(len(part.y_N)):
-            s_NHC = scorer(part.x_NHD, heads)
-            if left_out:
-                s_NHC = left_out_scores(part, s_NHC, score, heads)[kept_N]
-            if NEAREST in kinds:
-                m_NH = s_NHC.argmax(-1) == y_N[:, None]
-                sums_SCH[kinds.index(NEAREST)][:, heads] += sum_by_class(m_NH, y_N, num_classes)
-            for tau_p in dict.fromkeys(kind.tau_p for kind in kinds if kind != NEAREST):
-                p_NHC = posteriors(s_NHC, tau_p)
-                for place, kind in enumerate(kinds):
-                    if kind.tau_p == tau_p:
-                        m_NH = clip_reliability(p_NHC, y_N, kind.reliability)
-                        sums_SCH[place][:, heads] += sum_by_class(m_NH, y_N, num_classes)
+    for some in clip_chunks(num_heads, num_classes * dim, _BLOCK):
+        centroids_CHD = support.centroids_CHD[:, some]
+        scorer = HeadScorer(centroids_CHD, score)
+        for chunk in scorer.chunks(len(y_N)):
+            x_NHD = judged.x_NHD[chunk, some].to(device)
+            part = judged._replace(x_NHD=x_NHD, y_N=y_N[chunk], centroids_CHD=centroids_CHD)
+            m_SNH = _judge(part, kept_N[chunk], scorer, score, kinds, left_out)
+            for sums_CH, m_NH in zip(sums_SCH[:, :, some], m_SNH, strict=True):
+                sums_CH += sum_by_class(m_NH, part.y_N[kept_N[chunk]], num_classes)
     totals = [support.all_reduce(sums_CH) for sums_CH in sums_SCH]
     counts_C = support.all_reduce(counts_C)
     return [ReliabilitySums(sums_CH, counts_C) for sums_CH in totals]
+
+
+def _judge(
+    judged: Support,
+    kept_N: Tensor,
+    scorer: HeadScorer,
+    score: str,
+    kinds: Sequence[EvidenceKind],
+    left_out: bool,
+) -> Tensor:
+    """Return each kind of evidence on the clips that are kept, (S, n, H) float32; see `reliability_sums`."""
+    y_N = judged.y_N[kept_N]
+    m_SNH = torch.empty(len(kinds), len(y_N), scorer.num_heads, device=y_N.device)
+    for heads, s_NHC in scorer.blocks(judged.x_NHD):
+        if left_out:
+            s_NHC = left_out_scores(judged, s_NHC, score, heads)[kept_N]
+        if NEAREST in kinds:
+            m_SNH[kinds.index(NEAREST), :, heads] = is_highest(s_NHC, y_N)
+        for tau_p in dict.fromkeys(kind.tau_p for kind in kinds if kind != NEAREST):
+            p_NHC = posteriors(s_NHC, tau_p)
+            for place, kind in enumerate(kinds):
+                if kind.tau_p == tau_p:
+                    m_SNH[place, :, heads] = clip_reliability(p_NHC, y_N, kind.reliability)
+    return m_SNH

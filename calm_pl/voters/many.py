@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from calm_pl.functional import clip_chunks, posterior_votes
+from calm_pl.functional import posterior_votes
 from calm_pl.voters.base import Decision, HeadVoter, among, with_finite_scores
 from calm_pl.voters.calm import CalmBase
 from calm_pl.voters.checks import Vectors, as_vectors
@@ -98,9 +98,8 @@ def vote_many(
         if voter not in weighted:
             decided[places[id(voter)]].append(voter.vote(x_NHD, candidates_NC))
     for _, some in _groups(weighted, lambda v: v.fitted_params_.score):
-        classes, heads, dim = some[0].centroids_.shape
         decide = _decider(some)
-        for chunk in clip_chunks(len(x_NHD), heads * max(classes, dim)):
+        for chunk in some[0].scorer().chunks(len(x_NHD), len(some)):
             x = x_NHD[chunk].to(some[0].centroids_.device)
             allowed_NC = None if candidates_NC is None else candidates_NC[chunk].to(x.device)
             for voter, decision in decide(x, allowed_NC):

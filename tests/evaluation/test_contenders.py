@@ -86,11 +86,11 @@ def test_shared_votes_are_those_of_each_voter_alone(lalm, data, monkeypatch):
 
 def test_scores_of_one_support_are_computed_once_a_batch(lalm, data, monkeypatch):
     calls = []
-    score = HeadScorer.__call__
+    score = HeadScorer._products
     monkeypatch.setattr(
         HeadScorer,
-        "__call__",
-        lambda self, *args: calls.append((self.num_heads, len(args[0]))) or score(self, *args),
+        "_products",
+        lambda self, *args: calls.append((self.num_heads, args[0].shape[1])) or score(self, *args),
     )
     module = FitFreeModule(lalm, {"sav": Sav(5), "calm_global": CalmGlobal(), "calm": Calm()}, data.task())
     run = trainer()

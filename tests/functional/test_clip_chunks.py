@@ -21,6 +21,11 @@ def test_chunks_are_as_large_as_the_bound_allows():
     assert sizes == [3, 3, 2]
 
 
+def test_chunks_have_at_most_as_many_clips_as_are_asked_for():
+    sizes = [part.stop - part.start for part in clip_chunks(8, 3, 1000, most=5)]
+    assert sizes == [5, 3]
+
+
 def test_a_clip_above_the_bound_is_a_chunk_of_its_own():
     assert list(clip_chunks(2, 1000, 10)) == [slice(0, 1), slice(1, 2)]
 

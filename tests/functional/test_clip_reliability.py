@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calm_pl.functional import clip_reliability, sum_by_class
+from calm_pl.functional import clip_reliability, is_highest, sum_by_class
 
 # One clip, one head, three classes. Σ p² = 0.25 + 0.09 + 0.04 = 0.38.
 P = torch.tensor([[[0.5, 0.3, 0.2]]])
@@ -85,3 +85,12 @@ def test_sums_by_class_by_hand():
     sums = sum_by_class(m, torch.tensor([1, 0, 1]), 3)
     assert sums.tolist() == [[0.25, 1.0], [0.75, 0.5], [0.0, 0.0]]
     assert sums.dtype == torch.float64
+
+
+@pytest.mark.parametrize("values", [2, 4, 1000])
+def test_the_first_of_the_highest_scores_wins(values):
+    # Two and four different scores have many ties.
+    generator = torch.Generator().manual_seed(values)
+    scores = torch.randint(values, (50, 7, 5), generator=generator).float()
+    y = torch.randint(5, (50,), generator=generator)
+    assert torch.equal(is_highest(scores, y), scores.argmax(-1) == y[:, None])

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from calm_pl.functional import majority_vote, weighted_vote
+from calm_pl.functional import HeadScorer, majority_vote, posterior_votes, weighted_vote
 
 
 def ballots(*classes, num_classes=3):
@@ -85,3 +85,16 @@ def test_classes_with_equal_posteriors_have_equal_scores(classes):
     p = torch.rand(17, 33, 1, generator=generator).repeat(1, 1, classes) / classes
     scores = weighted_vote(p, torch.softmax(torch.randn(33, generator=generator), -1))
     torch.testing.assert_close(scores, scores[:, :1].expand_as(scores), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_votes_of_many_clips_and_classes_are_those_of_each_alone(conditional):
+    # 300 clips of 40 classes are summed head by head, single ones several heads at a time.
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(300, 9, 8, generator=generator)
+    scorer = HeadScorer(torch.randn(40, 9, 8, generator=generator))
+    shape = (40, 9) if conditional else (9,)
+    w = torch.softmax(torch.randn(*shape, generator=generator), -1)
+    (together,) = posterior_votes(x, scorer, [(0.1, w[None])])
+    alone = [posterior_votes(x[n : n + 1], scorer, [(0.1, w[None])])[0] for n in range(300)]
+    assert torch.equal(together.float(), torch.cat(alone).float())

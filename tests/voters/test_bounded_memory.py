@@ -4,7 +4,7 @@ import torch
 from head_vectors import noisy_clips
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from calm_pl.functional import HeadScorer, chunks
+from calm_pl.functional import HeadScorer, chunks, scores
 from calm_pl.voters import Calm, CalmGlobal, Sav
 
 CLASSES, HEADS, DIM = 8, 6, 2
@@ -61,15 +61,15 @@ def test_every_block_of_scores_keeps_the_bound(monkeypatch, voter):
     blocks = []
 
     def recorded(*args):
-        scores = score(*args)
-        blocks.append(len(scores))
-        assert scores.numel() <= 200
-        return scores
+        scores_NHC = products(*args)
+        blocks.append(scores_NHC.numel())
+        return scores_NHC
 
-    score = HeadScorer.__call__
-    monkeypatch.setattr(HeadScorer, "__call__", recorded)
-    monkeypatch.setattr(chunks, "MAX_BLOCK", 200)
+    products = HeadScorer._products
+    monkeypatch.setattr(HeadScorer, "_products", recorded)
+    monkeypatch.setattr(chunks, "MAX_BLOCK", 16 * 16 * CLASSES)  # 16 clips, 16 times their scores in a head
+    monkeypatch.setattr(scores, "_CACHED", 200)  # one head of 16 clips
     voter.fit(x, y)
     voter.predict(x)
-    # 200 // 48 = 4 clips a block; 80 clips twice are 40 blocks.
-    assert blocks == [4] * 40
+    assert max(blocks) <= 200
+    assert sum(blocks) == 2 * len(x) * HEADS * CLASSES

@@ -122,9 +122,11 @@ def test_ranks_change_nothing(name):
 def test_scores_are_computed_once_for_the_whole_grid(monkeypatch):
     x, y = clips(1)
     made, scored = [], []
-    make, score = HeadScorer.__init__, HeadScorer.__call__
+    make, score = HeadScorer.__init__, HeadScorer._products
     monkeypatch.setattr(HeadScorer, "__init__", lambda *args: made.append(args[2]) or make(*args))
-    monkeypatch.setattr(HeadScorer, "__call__", lambda *args: scored.append(len(args[1])) or score(*args))
+    monkeypatch.setattr(
+        HeadScorer, "_products", lambda *args: scored.append(args[1].shape[1]) or score(*args)
+    )
     grid = [
         kind(tau_p, 0.5, k) for kind in (Calm, CalmGlobal) for tau_p in (0.03, 0.1, 1.0) for k in (2, 3, 4)
     ]

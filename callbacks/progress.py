@@ -61,7 +61,7 @@ class ClipProgress(ProgressBar):
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Finish the support stage; what comes next is fitting."""
         self._end(trainer)
-        fitted = [name for name in getattr(pl_module, "methods", ()) if name != "zero_shot"]
+        fitted = [name for name in getattr(pl_module, "methods", ()) if not name.startswith("zero_shot")]
         if fitted:
             self._say(f"Fitting {', '.join(map(METHODS.title, fitted))}")
 

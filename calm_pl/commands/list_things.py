@@ -62,7 +62,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
 
 
 def read_models() -> dict[str, Any]:
-    """Return the families of audio language models, and those that are not supported, with the reason."""
+    """Return the families of audio language models, baselines, and what is not supported, with the reason."""
     try:
         content: dict[str, Any] = json.loads(_CATALOGUE.read_text(encoding="utf-8"))
     except OSError as error:
@@ -82,6 +82,10 @@ def show_models(content: dict[str, Any]) -> None:
         example = f" ({row['checkpoint']}{heads})" if row["checkpoint"] else ""
         needs = f"; needs {row['needs']}" if row["needs"] else ""
         print(f"{row['family']:<{width}}  {' and '.join(row['modalities'])}{example}{needs}")
+        print(f"{'':<{width}}  {row['class']}")
+    print("\nCompared with them:")
+    for row in content["baselines"]:
+        print(f"{row['family']:<{width}}  {' and '.join(row['modalities'])}; {row['gives']}")
         print(f"{'':<{width}}  {row['class']}")
     installed = importlib.metadata.version("transformers")
     print(

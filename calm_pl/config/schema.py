@@ -12,6 +12,7 @@ from calm_pl.data import benchmark_names
 from calm_pl.data.questions.prompts import ZERO_SHOT_MODES
 from calm_pl.data.settings import DataSettings
 from calm_pl.methods import METHODS
+from calm_pl.models import clap_facts
 from calm_pl.pseudo.settings import PseudoSettings
 from calm_pl.validation import Rule, above_zero, as_in, at_least, one_of, setting
 from calm_pl.voters.settings import CalmSettings, SavSettings
@@ -60,6 +61,8 @@ class ModelConfig:
     leaves all heads on."""
     system_prompt: Optional[str] = setting(None, Rule("a text, or null", lambda text: bool(text.strip())))
     """Text of a system turn before every question; null leaves it to the model's chat template."""
+    clap_template: str = setting(clap_facts.TEMPLATE, Rule(clap_facts.NEED, clap_facts.is_template))
+    """Sentence about a class that a CLAP model compares clips with; other models do not read it."""
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from calm_pl.data.questions.prompts import ZERO_SHOT_MODES
+from calm_pl.data.questions.prompts import SIMILARITY, ZERO_SHOT_MODES
 from calm_pl.data.questions.task import Task
 from calm_pl.evaluation.contenders import Contender, FittedVoter, Oracle, ZeroShot
 from calm_pl.evaluation.prior import BASE, PRIOR, WithPrior
@@ -32,8 +32,8 @@ def contenders(
     Args:
         voters: unfitted voters by method name.
         task: classes, questions and rounds.
-        zero_shot: how the model itself chooses: `letters`, `text` or `generate` (see `option_scores`); None
-            omits zero-shot.
+        zero_shot: how the model itself chooses: `letters`, `text`, `generate` or, of a CLAP model,
+            `similarity` (see `option_scores`); None omits zero-shot.
         oracle: also evaluate CALM and CALM-Global with the settings that are best on the query set.
         pseudo: also evaluate voters fitted on the model's labels of the support; None omits them.
         prior: also evaluate CALM-Auto combined with the model's own answers; needs `zero_shot` by letters or
@@ -44,10 +44,9 @@ def contenders(
             ValueError: an unknown `zero_shot`, or a prior without zero-shot or CALM-Auto.
             RunError: a prior, with a question that does not list all classes.
     """
-    if zero_shot not in (None, *ZERO_SHOT_MODES):
-        raise ValueError(
-            f"Expected `zero_shot` to be None or one of {ZERO_SHOT_MODES}, but got {zero_shot!r}."
-        )
+    modes = (*ZERO_SHOT_MODES, SIMILARITY)
+    if zero_shot not in (None, *modes):
+        raise ValueError(f"Expected `zero_shot` to be None or one of {modes}, but got {zero_shot!r}.")
     if prior and (zero_shot not in ("letters", "text") or BASE not in voters):
         raise ValueError(f"Expected `zero_shot` to be letters or text, and a voter {BASE!r}, for `prior`.")
     if transductive and TRANSDUCTIVE_BASE not in voters:

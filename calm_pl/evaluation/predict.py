@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from calm_pl.errors import ModelError
 from calm_pl.methods import METHODS
+from calm_pl.models.clap_facts import is_clap
 from calm_pl.progress import Progress
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def refuse_unknown_options(classifier: Classifier, random_options: bool = False)
         ModelError: it was fitted on such questions.
     """
     options, classes = classifier.prompt["n_options"], len(classifier.classes)
+    if is_clap(classifier.model.get("identity", {})):  # it hears no question
+        return
     if not random_options and 0 < options < classes:
         raise ModelError(
             f"This classifier was fitted on questions with {options} of {classes} classes as options, the"
@@ -124,17 +127,19 @@ def matching_model(classifier: Classifier, path: str | None) -> FrozenLALM:
     """
     import torch
 
-    from calm_pl.models import FrozenLALM
+    from calm_pl.models.clap import load_frozen
+    from calm_pl.models.clap_facts import TEMPLATE
     from calm_pl.models.masks import HeadMask
 
     fitted = classifier.model["identity"]
-    lalm = FrozenLALM.from_pretrained(
+    lalm = load_frozen(
         path or classifier.model["path"],
         dtype=fitted["dtype"],
         attn=fitted["attn"],
         last_n_tokens=fitted["last_n_tokens"],
         mask=HeadMask.from_code(fitted["mask"]) if "mask" in fitted else None,
         system_prompt=fitted.get("inputs", {}).get("system_prompt"),
+        clap_template=fitted.get("inputs", {}).get("clap_template", TEMPLATE),
     )
     found = lalm.identity()
     differing = [key for key in fitted | found if fitted.get(key) != found.get(key)]

@@ -30,23 +30,24 @@ def option_scores(
         mode: `letters`: log-probability that the letter comes next, over all tokens that spell it; `text`:
             mean log-probability per token of the option's text after the prompt; `generate`: 0 for the option
             that the generated answer names and -inf for the others, or -inf for all if it names none or
-            several.
+            several. A CLAP model has no such modes: its score is its scale times the cosine of the sound and
+            the sentence about the option.
         one: a pass of R rows.
         output: the pass's output.
         options_RO: class indices, -1 beyond the last option.
-        shown: labels as the model reads them, in class order.
+        shown: labels as the model reads them, in class order; letters alone need none.
     """
     letters = LETTERS[: options_RO.shape[1]]
     if not letters:
         return output.logits_NV.new_zeros(len(options_RO), 0)
-    if mode == "letters":
+    if not output.logits_NV.shape[1]:  # a CLAP model, which has no vocabulary
+        scores_RO = lalm.similarities(output.hidden_NE, _option_texts(options_RO, shown))
+    elif mode == "letters":
         log_p_RV = torch.log_softmax(output.logits_NV, -1)
         spellings = [lalm.preparer.option_tokens(letter) for letter in letters]
         scores_RO = torch.stack([log_p_RV[:, ids].logsumexp(-1) for ids in spellings], -1)
     elif mode == "text":
-        # A question with fewer options repeats its first one, which is masked below.
-        texts = [[shown[c if c >= 0 else row[0]] for c in row] for row in options_RO.tolist()]
-        scores_RO = lalm.option_text_scores(one.inputs, texts)
+        scores_RO = lalm.option_text_scores(one.inputs, _option_texts(options_RO, shown))
     else:
         scores_RO = torch.full(options_RO.shape, -torch.inf, device=options_RO.device)
         for r, text in enumerate(lalm.generate(one.inputs, MAX_NEW_TOKENS)):
@@ -55,6 +56,11 @@ def option_scores(
             if choice is not None:
                 scores_RO[r, choice] = 0.0
     return scores_RO.masked_fill(options_RO < 0, -torch.inf)
+
+
+def _option_texts(options_RO: Tensor, shown: Sequence[str]) -> list[list[str]]:
+    """Return labels; a question with fewer options repeats its first one, which is masked afterwards."""
+    return [[shown[c if c >= 0 else row[0]] for c in row] for row in options_RO.tolist()]
 
 
 def turned_options(options_RO: Tensor, turn: int) -> Tensor:

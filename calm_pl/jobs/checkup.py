@@ -251,33 +251,36 @@ def check_model(patient: Patient) -> Iterator[Finding]:
     if not patient.fits:
         yield Finding(None, "model: not loaded, since it does not fit into memory", unmade=True)
         return
-    from calm_pl.jobs.parts import load_arguments
-    from calm_pl.models import FrozenLALM
+    from calm_pl.jobs.parts import load_arguments, refuse_for_model
     from calm_pl.models.checks import hearing_check, invariance_check
+    from calm_pl.models.clap import load_frozen
 
     arguments = dataclasses.asdict(load_arguments(patient.config.model)) | {"offline": True}
-    lalm = FrozenLALM.from_pretrained(**arguments).to(forecast.device_of(patient.config.trainer))
-    patient.model = lalm
+    lalm = load_frozen(**arguments).to(forecast.device_of(patient.config.trainer))
     layout = lalm.layout
+    heads = f"{layout.num_heads:,} heads of {layout.head_dim} in {layout.num_layers} layers"
+    gives = f"one embedding of {layout.head_dim}" if lalm.family.is_embedder else heads
     yield Finding(
         True,
-        f"model: {type(lalm.model).__name__}, {layout.num_heads:,} heads of {layout.head_dim} in"
-        f" {layout.num_layers} layers, hears clips up to {lalm.preparer.max_seconds:g} s",
+        f"model: {type(lalm.model).__name__}, {gives}, hears clips up to {lalm.preparer.max_seconds:g} s",
     )
+    refuse_for_model(patient.config, lalm)
+    patient.model = lalm
+    what = "embeddings" if lalm.family.is_embedder else "head vectors"
     for doubt in lalm.doubts():
         yield Finding(None, f"prompt: {doubt}")
     hearing = hearing_check(lalm)
     yield Finding(
         True,
-        f"hearing: silence changes its head vectors by {hearing.silence_change:.0%} of their norm, another"
+        f"hearing: silence changes its {what} by {hearing.silence_change:.0%} of their norm, another"
         f" clip by {hearing.swap_change:.0%}",
     )
     drift = invariance_check(lalm)
     yield Finding(
         True,
-        f"batches: a batch of {drift.batch_size} moves head vectors by {drift.drift:.1e} of their norm"
-        f" ({drift.dtype}), {drift.share:.1e} of what another clip does, and changes"
-        f" {drift.changed_predictions} predictions",
+        f"batches: a batch of {drift.batch_size} moves {what} by {drift.drift:.1e} of their norm"
+        f" ({drift.dtype}), {drift.share:.1e} of what another clip does"
+        + ("" if lalm.family.is_embedder else f", and changes {drift.changed_predictions} predictions"),
     )
     if drift.warning is not None:
         yield Finding(None, drift.warning)
@@ -362,7 +365,14 @@ def check_prompt(patient: Patient) -> Iterator[Finding]:
     if not patient.is_ready or patient.preparer is None:
         return
     assert patient.data is not None
+    from calm_pl.models.families.clap import ClapPreparer
+
     first = (patient.data.query or patient.data.support)[0]
+    if isinstance(patient.preparer, ClapPreparer):
+        labels = patient.data.task().shown
+        compared = [patient.preparer.sentence(labels[c]) for c in first.options]
+        yield Finding(None, f"prompt: none; a clip is compared with sentences such as {_few(compared)}")
+        return
     shown = patient.preparer.prompt(first.question).rstrip("\n")
     yield Finding(None, f"prompt of {first.clip.id}, as the model reads it:\n{shown}")
 

@@ -143,11 +143,13 @@ def _config(benchmark: str, given: Mapping[str, Any]) -> Config:
 def _of_loaded(lalm: FrozenLALM) -> dict[str, Any]:
     """Return the settings of a model that is already loaded."""
     identity = lalm.identity()
+    template = identity["inputs"].get("clap_template")
     return {
         "model.path": lalm.path or "loaded",
         "model.dtype": identity["dtype"],
         "model.attn": identity["attn"],
         "model.last_n_tokens": lalm.last_n_tokens,
+        **({} if template is None else {"model.clap_template": template}),
     }
 
 

@@ -95,6 +95,7 @@ def preparer_here(model: ModelConfig) -> Preparer | None:
         trust_remote_code=model.trust_remote_code,
         offline=True,
         system_prompt=model.system_prompt,
+        clap_template=model.clap_template,
     )
 
 

@@ -129,7 +129,7 @@ def _opened(
     prepare: Callable[[FewShotDataModule], None] | None,
     model_of: Callable[[Config], DeferredLALM | FrozenLALM] | None,
 ) -> Iterator[Job]:
-    from calm_pl.jobs.parts import build_data, build_model, open_bank, teller
+    from calm_pl.jobs.parts import build_data, build_model, open_bank, refuse_for_model, teller
 
     assert record is not None
     tell = teller(config)
@@ -139,6 +139,7 @@ def _opened(
     if prepare is not None:
         prepare(data)
     lalm = (model_of or build_model)(config)
+    refuse_for_model(config, lalm)
     data.preparer = lalm.preparer
     data.bank = open_bank(config, lalm)
     try:

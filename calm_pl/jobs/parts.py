@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calm_pl.config.schema import Config, ModelConfig
-from calm_pl.errors import DataError
+from calm_pl.errors import ConfigError, DataError
 from calm_pl.jobs.launched import processes_here
 from calm_pl.jobs.record import is_rank_zero
 from calm_pl.methods import METHODS, Reads
 from calm_pl.methods.build import build_voters
+from calm_pl.models.clap_facts import is_clap
 from calm_pl.progress import say
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from calm_pl.models.deferred import DeferredLALM, LoadArguments
     from calm_pl.pseudo.fitting import PseudoFit
     from calm_pl.voters import HeadVoter
+
+_ONE_VECTOR = (Reads.OPTIONS, Reads.HEADS)
 
 
 def build_model(config: Config) -> DeferredLALM:
@@ -73,7 +76,8 @@ def open_bank(config: Config, lalm: DeferredLALM | FrozenLALM) -> BankLink | Non
     dtype = getattr(torch, config.bank.dtype) if config.bank.dtype else None
     identity = lalm.identity()
     mode = scored_by(config)
-    if mode != "letters" or config.data.option_orders > 1:
+    # A CLAP model scores options in one way, which its class implies.
+    if not is_clap(lalm.identity()) and (mode != "letters" or config.data.option_orders > 1):
         identity = identity | {"options": [mode, config.data.option_orders]}
     parts = kept(config)
     if parts.hidden:
@@ -95,6 +99,45 @@ def refuse_no_options(config: Config, data: FewShotDataModule) -> None:
             f"{len(without)} of {len(data.query)} questions have no options to choose from, such as the one"
             f" about {without[0].clip.id}: leave zero_shot out of methods."
         )
+
+
+def refuse_for_model(config: Config, lalm: DeferredLALM | FrozenLALM) -> None:
+    """Make sure that a model is asked for nothing that only models of the other kind have.
+
+    Raises:
+        ConfigError: all settings of audio language models, of a CLAP model, and methods that work; or methods
+            that need a CLAP model.
+    """
+    faults = _clap_faults(config) if is_clap(lalm.identity()) else []
+    texts = [row.key for row in METHODS if row.needs_texts and row.key in config.methods]
+    if texts and not is_clap(lalm.identity()):
+        faults = [
+            f"methods: {', '.join(texts)} can only be evaluated with a CLAP model, which has sentences about"
+            " classes in the space of its sound"
+        ]
+    if faults:
+        raise ConfigError(faults)
+
+
+def _clap_faults(config: Config) -> list[str]:
+    works = [row.key for row in METHODS if row.reads in _ONE_VECTOR and not row.needs_heads]
+    wrong = [name for name in config.methods if name not in works]
+    faults = []
+    if wrong:
+        faults.append(
+            f"methods: {', '.join(wrong)} cannot be evaluated with a CLAP model, which gives one vector per"
+            f" clip and no heads; choose among {', '.join(works)}"
+        )
+    if config.data.support_labels == "pseudo":
+        faults.append("data.support_labels: must be truth with a CLAP model, which writes no answers")
+    if config.data.option_orders > 1:
+        faults.append(
+            "data.option_orders: must be 1 with a CLAP model, which compares each option by itself, but is"
+            f" {config.data.option_orders}"
+        )
+    if "zero_shot" in config.methods and config.zero_shot == "generate":
+        faults.append("zero_shot: must not be generate with a CLAP model, which writes no answers")
+    return faults
 
 
 def scored_by(config: Config) -> str:

@@ -154,7 +154,7 @@ PROMPT = {
 MODEL = {"path": "text", "identity": "section"}
 IDENTITY = {"dtype": "text", "attn": "text", "last_n_tokens": "positive"}
 _OPTIONAL = {"mask": "text", "weights": "text", "inputs": "section"}
-_INPUTS = {"system_prompt": "text"}
+_INPUTS = {"system_prompt": "text", "clap_template": "text"}
 _KINDS: dict[str, tuple[type, str]] = {
     "text": (str, "a string"),
     "count": (int, "a whole number, 0 or more"),

@@ -57,6 +57,10 @@ class Method:
             none.
         transductive: whether its prediction for a query clip depends on the other query clips; its title must
             say so.
+        needs_heads: whether it chooses or weights attention heads, which means nothing for a model with one
+            vector per clip, such as CLAP.
+        needs_texts: whether it compares clips with texts in the space of its vectors, which only CLAP models
+            have.
         package: a package that only this method needs; empty if none.
         extra: the extra that installs the package.
     """
@@ -74,6 +78,8 @@ class Method:
     rank: int | None = None
     head_map: int | None = None
     transductive: bool = False
+    needs_heads: bool = False
+    needs_texts: bool = False
     package: str = ""
     extra: str = ""
 
@@ -155,6 +161,7 @@ def _comparison(key: str, title: str, description: str, classifier: str, feature
         Reads.HEADS if features == "best_head" else Reads(features),
         "calm_pl.voters:Comparison",
         MappingProxyType({"classifier": classifier, "features": features}),
+        needs_heads=features == "best_head",
         package="" if own else "sklearn",
         extra="" if own else "compare",
     )
@@ -179,6 +186,7 @@ METHODS = MethodTable(
             stored=True,
             rank=5,
             head_map=4,
+            needs_heads=True,
         ),
         Method(
             "calm_global",
@@ -190,6 +198,7 @@ METHODS = MethodTable(
             stored=True,
             rank=4,
             head_map=2,
+            needs_heads=True,
         ),
         Method(
             "calm",
@@ -201,6 +210,7 @@ METHODS = MethodTable(
             stored=True,
             rank=2,
             head_map=1,
+            needs_heads=True,
         ),
         Method(
             "calm_auto",
@@ -210,6 +220,7 @@ METHODS = MethodTable(
             stored=True,
             rank=1,
             head_map=3,
+            needs_heads=True,
         ),
         Method(
             "gda",
@@ -233,12 +244,27 @@ METHODS = MethodTable(
             voter="calm_pl.voters:HeadGda",
             settings=MappingProxyType({"top_k": "voter.sav_top_k"}),
             stored=True,
+            needs_heads=True,
         ),
         Method(
             "calm_auto_zero_shot",
             "CALM-Auto, zero-shot",
             "CALM-Auto with the model's own answers as a prior.",
             needs=("zero_shot", "calm_auto"),
+            needs_heads=True,
+        ),
+        Method(
+            "zero_shot_all_classes",
+            "zero-shot, all classes",
+            "A CLAP model's own choice among all classes, not only among the options.",
+            needs_texts=True,
+        ),
+        Method(
+            "tip_adapter_zero_shot",
+            "Tip-Adapter",
+            "A CLAP model's own choice among all classes, and the cache of the support.",
+            needs=("tip_adapter",),
+            needs_texts=True,
         ),
         _comparison(
             *("nearest_centroid", "nearest centroid", "Nearest centroid of all heads.", "nearest_centroid"),

@@ -42,7 +42,7 @@ class HearingReport(NamedTuple):
         silence_change: with silence in place of the clip.
         swap_change: with another clip of the same length in its place.
         noise: of the same clip at another place in the batch; both changes must stand above it.
-        audio_tokens: placeholders by clip length in samples.
+        audio_tokens: placeholders by clip length in samples; none with CLAP.
     """
 
     silence_change: float
@@ -112,7 +112,8 @@ def hearing_check(lalm: FrozenLALM, waveforms: Sequence[np.ndarray] | None = Non
             tokens that the clips' lengths ask for.
     """
     clips = list(waveforms) if waveforms is not None else sample_clips(lalm.preparer)
-    counts = _count_tokens(lalm.preparer, clips)
+    # A CLAP model's sound has no place in a text.
+    counts = {} if lalm.family.is_embedder else _count_tokens(lalm.preparer, clips)
     length = min(len(clip) for clip in clips)
     one, other = (clip[:length] for clip in clips[:2])
     silence = np.zeros_like(one)
@@ -176,6 +177,7 @@ def invariance_check(
     )
     share, confused = _against_other_clips(together.vectors_NHD, x_NHD, other_NHD)
     logits_NV = torch.cat([output.logits_NV for output in alone])
+    has_logits = logits_NV.shape[1] > 0  # CLAP has none
     # Fewer bits round more coarsely than the dtype of what is computed with them.
     quantized = getattr(lalm.model, "is_quantized", False)
     dtype = torch.bfloat16 if quantized else lalm.model.dtype
@@ -183,8 +185,10 @@ def invariance_check(
         dtype=str(dtype).removeprefix("torch."),
         batch_size=len(clips),
         drift=float(relative_drift(together.vectors_NHD, x_NHD).max()),
-        logit_change=float((together.logits_NV - logits_NV).abs().max()),
-        changed_predictions=int((together.logits_NV.argmax(-1) != logits_NV.argmax(-1)).sum()),
+        logit_change=float((together.logits_NV - logits_NV).abs().max()) if has_logits else 0.0,
+        changed_predictions=int((together.logits_NV.argmax(-1) != logits_NV.argmax(-1)).sum())
+        if has_logits
+        else 0,
         share=share,
         confused=confused,
     )

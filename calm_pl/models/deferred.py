@@ -19,6 +19,8 @@ from calm_pl.errors import CalmError, ModelError
 from calm_pl.file_hashes import FileHashes
 from calm_pl.models.checkpoint_files import content_of
 from calm_pl.models.checks import HearingReport, InvarianceReport, hearing_check, invariance_check
+from calm_pl.models.clap import load_frozen
+from calm_pl.models.clap_facts import TEMPLATE
 from calm_pl.models.copies import machine_memory, refuse_copies
 from calm_pl.models.heads import HeadLayout
 from calm_pl.models.lalm import FrozenLALM, LalmOutput, Sampled
@@ -35,7 +37,7 @@ _NOTE_VERSION = 3  # to be raised with what a portrait is made of
 
 @dataclass(frozen=True)
 class LoadArguments:
-    """Arguments of `FrozenLALM.from_pretrained`; see there."""
+    """Arguments of `load_frozen`; see there and `FrozenLALM.from_pretrained`."""
 
     path: str
     revision: str | None = None
@@ -48,6 +50,7 @@ class LoadArguments:
     offline: bool = False
     mask: str | None = None
     system_prompt: str | None = None
+    clap_template: str = TEMPLATE
 
 
 class Portrait(NamedTuple):
@@ -145,6 +148,7 @@ class DeferredLALM:
                     trust_remote_code=arguments.trust_remote_code,
                     offline=arguments.offline,
                     system_prompt=arguments.system_prompt,
+                    clap_template=arguments.clap_template,
                 ),
                 None if self._lalm is None else self._lalm.preparer,
             )
@@ -185,6 +189,14 @@ class DeferredLALM:
         """Score option texts; see `FrozenLALM.option_text_scores`."""
         return self._ready(inputs).option_text_scores(inputs, options)
 
+    def text_embeddings(self, labels: Sequence[str]) -> Tensor:
+        """Embed sentences about classes; see `FrozenClap.text_embeddings`."""
+        return self._loaded(self._device or torch.device("cpu")).text_embeddings(labels)
+
+    def similarities(self, x_NE: Tensor, options: Sequence[Sequence[str]]) -> Tensor:
+        """Compare embeddings with sentences; see `FrozenClap.similarities`."""
+        return self._loaded(x_NE.device).similarities(x_NE, options)
+
     def generate(self, inputs: dict[str, Tensor], max_new_tokens: int = 32) -> list[str]:
         """Generate answers; see `FrozenLALM.generate`."""
         return self._ready(inputs).generate(inputs, max_new_tokens)
@@ -198,7 +210,7 @@ class DeferredLALM:
         folder = checkpoint_folder(of.path, of.revision)
         if folder is not None and of.quantization is None:
             refuse_copies(of.path, folder, of.dtype, self._processes, machine_memory())
-        return FrozenLALM.from_pretrained(**asdict(self._unmasked), device=device)
+        return load_frozen(**asdict(self._unmasked), device=device)
 
     def _load(self, device: torch.device) -> FrozenLALM:
         """Load the model, which must be the one whose identity is known."""
@@ -230,7 +242,15 @@ class DeferredLALM:
         return lalm.is_placed and self.arguments.device_map is None and lalm.model.device != device
 
     def _ready(self, inputs: dict[str, Tensor]) -> FrozenLALM:
-        device = inputs["attention_mask"].device
+        """Return the model on its inputs' device, checked."""
+        lalm = self._loaded(next(iter(inputs.values())).device)
+        if self._to_check:
+            self._say("Checking that the model hears, and that batches do not change what it hears")
+            self.self_check = self._checked(lalm)
+            self._to_check = False
+        return lalm
+
+    def _loaded(self, device: torch.device) -> FrozenLALM:
         if self._lalm is None or self._device != device:
             with torch.inference_mode(False):
                 lalm = self._lalm
@@ -240,10 +260,6 @@ class DeferredLALM:
                     lalm = self._load(device)
                 lalm.use_mask(self.mask)
                 self._lalm, self._device = lalm.to(device), device
-        if self._to_check:
-            self._say("Checking that the model hears, and that batches do not change what it hears")
-            self.self_check = self._checked(self._lalm)
-            self._to_check = False
         return self._lalm
 
 

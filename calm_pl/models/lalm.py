@@ -83,7 +83,7 @@ class FrozenLALM(nn.Module):
         self.path = path
         self.last_n_tokens = last_n_tokens
         self.family: Family = family_of(model)
-        self.layout: HeadLayout = head_layout(self.decoder)
+        self.layout: HeadLayout = self._find_layout()
         self.mask: HeadMask | None = None
         self._gates: HeadGates | None = None
         self._fingerprints: dict[bool, str] = {}
@@ -173,6 +173,14 @@ class FrozenLALM(nn.Module):
             self._gates.remove()
             self._gates = None
         self.mask = mask
+
+    def _find_layout(self) -> HeadLayout:
+        if self.family.is_embedder:
+            raise ModelError(
+                f"{self.path!r} is a CLAP model, which has no heads: load it with"
+                " calm_pl.models.clap.FrozenClap."
+            )
+        return head_layout(self.decoder)
 
     @property
     def is_placed(self) -> bool:
@@ -305,6 +313,22 @@ class FrozenLALM(nn.Module):
             self.model, self.family, self.preparer.tokenizer, self._placed(inputs), options
         )
         return scores_NO.to(inputs["attention_mask"].device)
+
+    def text_embeddings(self, labels: Sequence[str]) -> Tensor:
+        """Refuse: only CLAP models have texts in the space of their sound; see `FrozenClap`.
+
+        Raises:
+            ModelError: always.
+        """
+        raise ModelError(f"{self.path!r} is no CLAP model: it has no texts in the space of its sound.")
+
+    def similarities(self, x_NE: Tensor, options: Sequence[Sequence[str]]) -> Tensor:
+        """Refuse, as `text_embeddings`.
+
+        Raises:
+            ModelError: always.
+        """
+        raise ModelError(f"{self.path!r} is no CLAP model: it has no texts in the space of its sound.")
 
     @torch.inference_mode()
     def generate(self, inputs: dict[str, Tensor], max_new_tokens: int = 32) -> list[str]:

@@ -43,8 +43,9 @@ def load_preparer(
     trust_remote_code: bool = False,
     offline: bool = False,
     system_prompt: str | None = None,
+    clap_template: str | None = None,
 ) -> Preparer:
-    """Load a checkpoint's preparer, without its weights; arguments as `FrozenLALM.from_pretrained`.
+    """Load a checkpoint's preparer, without its weights; arguments as `load_frozen`.
 
     Raises:
         ModelError: see there.
@@ -58,7 +59,24 @@ def load_preparer(
     _quieten_transformers(is_here=checkpoint_folder(path, revision) is not None)
     with _network_off(offline):
         family = _family(path, local, source)
-        return make_preparer(path, family, _processor(path, local, source), system_prompt)
+        return make_preparer(path, family, _processor(path, local, source), system_prompt, clap_template)
+
+
+def checkpoint_family(
+    path: str, *, revision: str | None = None, trust_remote_code: bool = False, offline: bool = False
+) -> Family:
+    """Return the family of a checkpoint, from its configuration alone; arguments as `load_frozen`.
+
+    Raises:
+        ModelError: no configuration can be read, or its family is not supported.
+    """
+    source: dict[str, Any] = {
+        "revision": revision,
+        "trust_remote_code": trust_remote_code,
+        "local_files_only": offline,
+    }
+    with _network_off(offline):
+        return _family(path, local_path(path), source)
 
 
 def checkpoint_folder(path: str, revision: str | None = None) -> Path | None:
@@ -114,6 +132,8 @@ def load_checkpoint(
     with _network_off(offline):
         family = _family(path, local, source)
         processor = _processor(path, local, source)
+        if family.is_embedder:  # its attention has one form, and its published results are in float32
+            picked, attn = torch.float32, "eager"
         try:
             named = family.model_class
             model_class = getattr(transformers, named) if isinstance(named, str) else named
@@ -171,8 +191,21 @@ def _processor(path: str, local: str, source: dict[str, Any]) -> Any:
         raise ModelError(f"The processor at {path!r} cannot be loaded: {_in_words(error)}") from error
 
 
-def make_preparer(path: str, family: Family, processor: Any, system_prompt: str | None = None) -> Preparer:
+def make_preparer(
+    path: str,
+    family: Family,
+    processor: Any,
+    system_prompt: str | None = None,
+    clap_template: str | None = None,
+) -> Preparer:
     """Make a family's preparer of a checkpoint's processor.
+
+    Args:
+        path: of the checkpoint, for messages.
+        family: its family.
+        processor: its processor.
+        system_prompt: text of a system turn; None leaves it to the chat template.
+        clap_template: the sentence about a class, for CLAP models only.
 
     Raises:
         ModelError: the processor lacks something, its settings cannot be, or it takes no system prompt.
@@ -186,6 +219,8 @@ def make_preparer(path: str, family: Family, processor: Any, system_prompt: str 
                     " out (null)."
                 )
             preparer.use_system_prompt(system_prompt)
+        if clap_template is not None and hasattr(preparer, "use_template"):
+            preparer.use_template(clap_template)
         return preparer
     except CalmError:
         raise

@@ -13,6 +13,7 @@ from calm_pl.methods import METHODS
 from calm_pl.methods.table import ORACLE_SUFFIX, PSEUDO_SUFFIX
 from calm_pl.metrics.cells import percent, span
 from calm_pl.metrics.differences import cluster_kind
+from calm_pl.models.clap_facts import is_clap
 from calm_pl.report.console import print_table
 
 if TYPE_CHECKING:
@@ -50,6 +51,26 @@ def print_results(
         console.print(f"W&B, offline: wandb sync {offline}", highlight=False, soft_wrap=True)
 
 
+def _what_is_shown(options: int, among: str, asked: bool, voted: bool, clap: bool) -> str:
+    """Return what the options of the questions are to zero-shot and to voters."""
+    zero_shot = f"Zero-shot chooses among {options} options"
+    if asked and not voted:
+        return f"{zero_shot}, which include the correct class."
+    if clap:  # its embeddings are of the sound alone
+        others = f"the other methods among {among}" if asked else f"The methods choose among {among}"
+        first = f"{zero_shot}, which include the correct class, {others}" if asked else others
+        return f"{first}; a CLAP model's embeddings do not depend on options."
+    if asked:
+        return (
+            f"{zero_shot}, the voters among {among}; both are shown the options, which include the correct"
+            " class."
+        )
+    return (
+        f"The voters choose among {among}; the question shows {options} options, which include the correct"
+        " class."
+    )
+
+
 def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
     """Return the notes on the numbers, one sentence per item."""
     from calm_pl.evaluation import odd_clips
@@ -72,18 +93,7 @@ def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
     options = len(task.query[0].options)
     if options:
         among = "the same options" if task.only_options else f"{len(task.classes)} classes"
-        if asked and voted:
-            lines.append(
-                f"Zero-shot chooses among {options} options, the voters among {among};"
-                " both are shown the options, which include the correct class."
-            )
-        elif asked:
-            lines.append(f"Zero-shot chooses among {options} options, which include the correct class.")
-        else:
-            lines.append(
-                f"The voters choose among {among}; the question shows {options} options, which include the"
-                " correct class."
-            )
+        lines.append(_what_is_shown(options, among, asked, voted, is_clap(module.lalm.identity())))
     if (pseudo := pseudo_fit(module.sources)) is not None:
         lines += sentences(pseudo)
     if task.multi_label:

@@ -219,6 +219,12 @@ def _faults_together(job: SweepJob) -> list[str]:
             if name in METHODS and METHODS[name].transductive
         )
         faults |= dict.fromkeys(
+            f"methods: {name} compares clips with sentences about classes, which a sweep does not; evaluate"
+            " it with fit-free"
+            for name in one.methods
+            if name in METHODS and METHODS[name].needs_texts
+        )
+        faults |= dict.fromkeys(
             f"methods: {name} reads zero-shot answers about the support, which a sweep does not keep;"
             " evaluate it with fit-free"
             for name in one.methods
@@ -228,7 +234,7 @@ def _faults_together(job: SweepJob) -> list[str]:
 
 
 def _needs_answers(row: Method) -> bool:
-    return row.voter is None and not row.transductive
+    return row.voter is None and not row.transductive and not row.needs_texts
 
 
 def _cannot(path: str, before: str) -> str:

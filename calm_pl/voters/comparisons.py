@@ -46,8 +46,8 @@ class TipCache:
     """The cache model of Tip-Adapter (arXiv 2207.09519), with scikit-learn's methods.
 
     The score of class c is Σ exp(-β·(1 - cos(x, x_n))) over its support clips n; probabilities
-    are the classes' shares. The model's zero-shot scores, which the paper adds, do not exist for features of
-    heads or of the tower alone.
+    are the classes' shares. The model's zero-shot scores, which the paper adds, exist for CLAP models only:
+    see `calm_pl.evaluation.class_texts`.
     """
 
     beta = 5.5
@@ -58,10 +58,14 @@ class TipCache:
         self.rows_NF, self.y_NC = _unit_rows(rows_NF), np.eye(int(y_N.max()) + 1)[y_N]
         return self
 
+    def scores(self, rows_NF: np.ndarray) -> np.ndarray:
+        """Return the cache's score of each class, (N, C)."""
+        cosines_NM = _unit_rows(rows_NF) @ self.rows_NF.T
+        return np.asarray(np.exp(-self.beta * (1 - cosines_NM)) @ self.y_NC)
+
     def predict_proba(self, rows_NF: np.ndarray) -> np.ndarray:
         """Return each class's share of the cache's scores, (N, C)."""
-        cosines_NM = _unit_rows(rows_NF) @ self.rows_NF.T
-        scores_NC = np.exp(-self.beta * (1 - cosines_NM)) @ self.y_NC
+        scores_NC = self.scores(rows_NF)
         return np.asarray(scores_NC / scores_NC.sum(1, keepdims=True))
 
     def predict(self, rows_NF: np.ndarray) -> np.ndarray:
@@ -160,6 +164,16 @@ class Comparison(HeadVoter, ComparisonSettings):
             return Decision(scores_NC.to(torch.float32), scores_NC.argmax(-1))
         winner_N = torch.from_numpy(self.model_.predict(rows_NF)).to(x_NHD.device)
         return Decision(scores_NC.to(torch.float32), winner_N)
+
+    def cache_scores(self, x_NHD: Tensor) -> Tensor:
+        """Return the scores of Tip-Adapter's cache, (N, C) float64, before they are made shares.
+
+        Raises:
+            ValueError: another classifier.
+        """
+        if not isinstance(self.model_, TipCache):
+            raise ValueError(f"Expected `classifier` to be 'tip_adapter', but got {self.classifier!r}.")
+        return torch.from_numpy(self.model_.scores(self._rows(x_NHD).cpu().numpy())).to(x_NHD.device)
 
     def probabilities(self, scores_NC: Tensor) -> Tensor:
         """Return the classifier's probabilities, renormalised over the candidates."""

@@ -13,6 +13,8 @@ from calm_pl.errors import DataError
 LETTERS = string.ascii_uppercase
 ZERO_SHOT_MODES = ("letters", "text", "generate")
 """How the model itself answers a question with options; see `calm_pl.evaluation.zero_shot`."""
+SIMILARITY = "similarity"
+"""How a CLAP model does, whatever is configured."""
 
 
 class Questioner:

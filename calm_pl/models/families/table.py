@@ -51,6 +51,8 @@ class Family:
         fault: why a model that was loaded would give wrong results all the same; None where it would not.
         tower: where the states of its audio tower are; None where those of sound cannot be told from those of
             padding, or nobody has looked.
+        is_embedder: whether its models are no audio language models, but give one vector per clip; see
+            `calm_pl.models.clap`.
     """
 
     model_class: str | type[Any]
@@ -59,6 +61,7 @@ class Family:
     prefill: Callable[[Any, Inputs, Tensor, bool], Any] = plain_prefill
     fault: Callable[[Any], str | None] = no_fault
     tower: Tower | None = None
+    is_embedder: bool = False
 
 
 _CATALOGUE = json.loads((Path(__file__).parent / "families.json").read_text(encoding="utf-8"))
@@ -66,6 +69,10 @@ FAMILIES: dict[str, str] = {
     model_type: row["adapter"] for row in _CATALOGUE["families"] for model_type in row["model_types"]
 }
 """`MODULE:NAME` of the `Family`, a module of this room, by `model_type` of the configuration."""
+BASELINES: dict[str, str] = {
+    model_type: row["adapter"] for row in _CATALOGUE["baselines"] for model_type in row["model_types"]
+}
+"""The same of models that are no audio language models, but are compared with them."""
 REFUSED: dict[str, str] = _CATALOGUE["refused"]
 """Why a `model_type` is not supported."""
 
@@ -76,7 +83,7 @@ _added: dict[str, Family] = {}
 
 def family_types() -> list[str]:
     """Return the `model_type` of every supported family, those of plugins and other packages too."""
-    return sorted({*FAMILIES, *_added, *points_of(ENTRY_POINTS)})
+    return sorted({*FAMILIES, *BASELINES, *_added, *points_of(ENTRY_POINTS)})
 
 
 def add_family(model_type: str, family: Family) -> None:
@@ -85,7 +92,7 @@ def add_family(model_type: str, family: Family) -> None:
     Raises:
         ModelError: the type is that of another family, or it is no `Family`.
     """
-    if model_type in FAMILIES or _added.get(model_type, family) is not family:
+    if model_type in {**FAMILIES, **BASELINES} or _added.get(model_type, family) is not family:
         raise ModelError(f"There is a family for {model_type!r} already.")
     _added[model_type] = _checked(family, f"The family of {model_type!r}")
 
@@ -96,8 +103,9 @@ def find_family(model_type: str) -> Family | None:
     Raises:
         ModelError: that of another package cannot be loaded.
     """
-    if model_type in FAMILIES:
-        module, _, name = FAMILIES[model_type].partition(":")
+    own = FAMILIES.get(model_type) or BASELINES.get(model_type)
+    if own is not None:
+        module, _, name = own.partition(":")
         family: Family = getattr(importlib.import_module(f"{__package__}.{module}"), name)
         return family
     if model_type in _added:

@@ -144,16 +144,20 @@ class FrozenClap(FrozenLALM):
         return LalmOutput(x_NE[:, None], x_NE.new_zeros(len(x_NE), 0), x_NE)
 
     def _embedded(self, inputs: dict[str, Tensor]) -> Tensor:
-        features, clip_W, weight_W = (inputs[name] for name in ("input_features", "clip_W", "samples_W"))
+        features, clip_W, samples_W = (inputs[name] for name in ("input_features", "clip_W", "samples_W"))
         # No window is longer than the model's, whatever the processor says: in a batch without a longer one
         # it marks a clip at random.
         longer_W1 = torch.zeros(len(clip_W), 1, dtype=torch.bool, device=clip_W.device)
         found_WE = self.model.get_audio_features(features, is_longer=longer_W1).pooler_output
-        x_NE = found_WE.new_zeros(int(clip_W[-1]) + 1, found_WE.shape[1])
-        x_NE.index_add_(0, clip_W, found_WE * weight_W[:, None])
-        # A single window keeps the model's own last bits.
-        is_one_W = torch.bincount(clip_W)[clip_W] == 1
-        return functional.normalize(x_NE, dim=-1).index_copy(0, clip_W[is_one_W], found_WE[is_one_W])
+        counts = torch.bincount(clip_W.cpu()).tolist()
+        return torch.stack(
+            [
+                windows_wE[0] if len(windows_wE) == 1 else functional.normalize(weight_w @ windows_wE, dim=0)
+                for windows_wE, weight_w in zip(
+                    found_WE.split(counts), samples_W.to(found_WE).split(counts), strict=True
+                )
+            ]
+        )
 
     def head_vectors(self, inputs: dict[str, Tensor], num_heads: int | None = None) -> Tensor:
         """Return the embeddings of N clips, (N, 1, E)."""

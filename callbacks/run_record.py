@@ -155,6 +155,7 @@ class RunRecord(Callback):
                 "seconds": round(seconds, 3),
                 **machine_facts(str(module.device), trainer.world_size),
                 "date": now(),
+                **({} if data is None else {"batch_size": dict(data.batch_sizes)}),
             }
         ]
 

@@ -12,6 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 GPU = torch.device("cuda", 0)
+MEMORY = 80 * 2**30
 _ATEN = torch.ops.aten
 _MOVES = (_ATEN._to_copy.default, _ATEN.copy_.default)
 # Their indices may be on the CPU.
@@ -133,7 +134,9 @@ def pretended_gpu(monkeypatch):
         "is_initialized": True,
         "get_device_name": "Pretended GPU",
         "get_device_capability": (9, 0),
-        "get_device_properties": SimpleNamespace(total_memory=80 * 2**30),
+        "get_device_properties": SimpleNamespace(total_memory=MEMORY),
+        "mem_get_info": (MEMORY, MEMORY),
+        "memory_reserved": 0,
         "is_current_stream_capturing": False,
     }
     for name, answer in answers.items():

@@ -12,10 +12,16 @@ from calm_pl.validation import Rule, above_zero, at_least, fraction, one_of, set
 
 CANDIDATES = ("all", "options")
 MISSING_FILES = ("auto", "skip", "stop")
+AUTO = "auto"
+_USUAL_BATCH = 8
 
 
 def _is_fold(value: Any) -> bool:
     return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool) and value > 0)
+
+
+def _is_batch_size(value: Any) -> bool:
+    return value == AUTO or (isinstance(value, int) and not isinstance(value, bool) and value > 0)
 
 
 @dataclass
@@ -66,8 +72,9 @@ class SharedSettings:
     """Number of option orders that zero-shot averages over, each a forward pass."""
     candidates: str = setting("all", one_of(*CANDIDATES))
     """Classes that the voters choose from: all, or only the question's options."""
-    batch_size: int = setting(8, at_least(1))
-    """Clips per forward pass on each rank; halved if they do not fit into memory."""
+    batch_size: Union[int, str] = setting(AUTO, Rule("1 or more, or auto", _is_batch_size))
+    """Clips per forward pass on each rank; halved if they do not fit into memory. `auto` takes 8, and on an
+    NVIDIA GPU the largest power of two up to 64 that should fit beside the model."""
     batch_seconds: Optional[float] = setting(None, above_zero())
     """Maximum audio per batch in seconds, padding included; null uses `batch_size` only."""
     num_workers: Optional[int] = setting(None, at_least(0))
@@ -93,3 +100,8 @@ class SharedSettings:
 @dataclass
 class DataSettings(OwnDataSettings, SharedSettings):
     """Settings of all benchmarks; a dataclass lists the fields of its last base first."""
+
+
+def usual_batch(settings: SharedSettings) -> int:
+    """Return the configured number of clips per forward pass; 8 where it is left open."""
+    return _USUAL_BATCH if settings.batch_size == AUTO else int(settings.batch_size)

@@ -50,6 +50,7 @@ class FitFreeModule(LightningModule):
         predictions: predictions of all methods, after test.
         support_coverage, query_coverage: counts of clips read, failed and truncated.
         query_search: the pass over the query on which settings are chosen, before test; None without one.
+        ran_on: kind of device that batches were on; Lightning moves the module to the CPU at the end.
         warnings: sentences about figures, pages or dashboards that failed; results are not affected.
     """
 
@@ -88,6 +89,7 @@ class FitFreeModule(LightningModule):
         self.table = PredictionTable(len(task.query), task.num_draws, len(self.methods))
         self.query_search: EncodingPass | None = None
         self.waiting = Waiting()
+        self.ran_on = "cpu"
         self.results = MethodResults()
         self.warnings: list[str] = []
         self._differences: list[Difference] | None = None
@@ -133,6 +135,7 @@ class FitFreeModule(LightningModule):
         for one in self._fitting:
             one.start()
         self.support.begin(self.trainer)
+        self.ran_on = self.device.type
         self.waiting.begin()
 
     def on_validation_batch_start(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -175,6 +178,7 @@ class FitFreeModule(LightningModule):
     def on_test_epoch_start(self) -> None:
         """Reset the metrics."""
         self.query.begin(self.trainer)
+        self.ran_on = self.device.type
         self.waiting.begin()
         self.table.reset()
         self._differences = None

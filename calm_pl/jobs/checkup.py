@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from calm_pl.config.schema import Config
+from calm_pl.data.settings import AUTO
 from calm_pl.errors import CalmError
 from calm_pl.jobs import forecast
 from calm_pl.jobs.forecast import gib
@@ -328,16 +329,17 @@ def check_memory(patient: Patient) -> Iterator[Finding]:
     if not patient.is_ready:
         return
     assert patient.data is not None
-    needed = forecast.memory_of(patient.config, patient.data, patient.preparer)
+    needed = forecast.memory_of(patient.config, patient.data, patient.preparer, patient.ranks)
     if needed is None:
         yield Finding(None, "memory: not known, since the model's files are not here yet", unmade=True)
         return
     _, memory = forecast.device_facts_of(patient.config.trainer)
     text = f"memory: {gib(needed.weights)} of weights"
     if needed.activations is not None:
+        decided = "; data.batch_size=auto" if patient.config.data.batch_size == AUTO else ""
         text += (
             f", and about {gib(needed.activations)} for a batch of {needed.clips} clips of"
-            f" {needed.seconds:.0f} s (estimated)"
+            f" {needed.seconds:.0f} s (estimated{decided})"
         )
     whole = needed.weights + (needed.activations or 0)
     patient.fits = fits = whole < memory

@@ -6,9 +6,10 @@ import os
 import statistics
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from calm_pl.config.schema import Config, ModelConfig, TrainerConfig
+from calm_pl.data.settings import AUTO
 from calm_pl.jobs.parts import build_model, kept, load_arguments, open_bank, scored_by
 
 if TYPE_CHECKING:
@@ -154,62 +155,37 @@ def download_size(path: str, revision: str | None = None) -> int | None:
     return sum(file.size or 0 for file in files if file.rfilename.endswith(_DOWNLOADED))
 
 
-def memory_of(config: Config, data: FewShotDataModule, preparer: Preparer | None) -> Memory | None:
+def memory_of(
+    config: Config, data: FewShotDataModule, preparer: Preparer | None, ranks: int = 1
+) -> Memory | None:
     """Return what weights and the largest batch take; None if the model's files are not here.
 
     Args:
         config: the job.
         data: with its support and query.
         preparer: the model's.
+        ranks: number of processes.
     """
-    from calm_pl.data.loading.balance import batches_by_length, heard_seconds
-    from calm_pl.models.loading import checkpoint_folder
-    from calm_pl.models.sizes import BYTES, activation_bytes, stored_numbers, weight_bytes, widths_of
+    import torch
 
-    m = config.model
-    folder = checkpoint_folder(m.path, m.revision)
-    if folder is None or preparer is None:
+    from calm_pl.data.loading.balance import batches_by_length, heard_seconds
+    from calm_pl.data.loading.loaders import Ahead
+    from calm_pl.jobs.batch_size import batch_size_for, clip_cost, weights_of
+
+    device = torch.device(device_of(config.trainer))
+    weights = weights_of(config.model, device.type == "cuda")
+    if weights is None or preparer is None:
         return None
-    counts = stored_numbers(folder)
-    on_gpu = device_of(config.trainer) == "cuda"
-    dtype = m.dtype if m.dtype != "auto" or on_gpu else "float32"
-    weights = weight_bytes(counts, dtype, m.quantization)
     queries = [*data.support, *data.query]
     lengths = heard_seconds([query.clip for query in queries], data.media_rule(preparer))
+    longest = min(max(lengths), preparer.max_seconds)
     s = data.settings
-    batches = batches_by_length(lengths, s.batch_size, s.batch_seconds)
-    longest, clips = min(lengths[batches[0][0]], preparer.max_seconds), len(batches[0])
-    sound = preparer.audio_tokens(round(longest * preparer.sample_rate))
-    if sound is None or s.long_clips == "windows" or data.benchmark.modality == "video":
-        return Memory(weights, None, clips, longest)
-    words = len(preparer.tokenizer(preparer.prompt(queries[batches[0][0]].question))["input_ids"])
-    stored = max(counts, key=lambda name: counts[name], default="F32")
-    activations = activation_bytes(
-        widths_of(_config_of(config)),
-        clips,
-        longest,
-        sound + words,
-        BYTES.get(stored, 4) if dtype == "auto" else BYTES[dtype],
-        m.attn == "eager",
-        scored_by(config) != "letters" or config.data.support_labels == "pseudo",
-    )
-    return Memory(weights, activations, clips, longest)
-
-
-def _config_of(config: Config) -> Any:
-    """Return the model's own configuration, the thinker's of models that speak."""
-    from transformers import AutoConfig
-
-    from calm_pl.models.checkpoint_path import local_path
-
-    m = config.model
-    found = AutoConfig.from_pretrained(
-        local_path(m.path),
-        revision=m.revision,
-        trust_remote_code=m.trust_remote_code,
-        local_files_only=True,
-    )
-    return getattr(found, "thinker_config", found)
+    ahead = Ahead(max(len(data.support), len(data.query)), longest, device, ranks)
+    size = batch_size_for(config, data, preparer, ahead) if s.batch_size == AUTO else int(s.batch_size)
+    windows = s.long_clips == "windows"  # a clip may fill several rows of a pass
+    clips = size if windows else len(batches_by_length(lengths, size, s.batch_seconds)[0])
+    cost = clip_cost(config, data, preparer, weights, longest)
+    return Memory(weights.size, None if cost is None else cost.activations(clips), clips, longest)
 
 
 def seconds_per_clip(config: Config, data: FewShotDataModule, model: FrozenLALM) -> float:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from calm_pl.config.schema import Config, ModelConfig, TrainerConfig
@@ -129,6 +130,7 @@ def _opened(
     prepare: Callable[[FewShotDataModule], None] | None,
     model_of: Callable[[Config], DeferredLALM | FrozenLALM] | None,
 ) -> Iterator[Job]:
+    from calm_pl.jobs.batch_size import batch_size_for
     from calm_pl.jobs.parts import build_data, build_model, open_bank, refuse_for_model, teller
 
     assert record is not None
@@ -142,6 +144,7 @@ def _opened(
     refuse_for_model(config, lalm)
     data.preparer = lalm.preparer
     data.bank = open_bank(config, lalm)
+    data.batch_rule = partial(batch_size_for, config, data, lalm.preparer)
     try:
         yield Job(config, record, data, lalm)
     finally:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from calm_pl.data.questions.counting import clip_ids, counted
+from calm_pl.data.settings import AUTO
 from calm_pl.methods import METHODS
 from calm_pl.methods.table import ORACLE_SUFFIX, PSEUDO_SUFFIX
 from calm_pl.metrics.cells import percent, span
@@ -110,7 +111,8 @@ def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
             + (f" ({data.settings.long_clips})." if data else ".")
         )
     lines += module.lalm.doubts()
-    waited = module.waiting.warning(module.device.type)
+    lines += _chosen_batches(module, data)
+    waited = module.waiting.warning(module.ran_on)
     lines += [] if waited is None else [waited]
     check = getattr(module.lalm, "self_check", None)
     if check is not None and check.invariance.warning is not None:
@@ -127,6 +129,16 @@ def notes(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
                 " in skipped.csv."
             )
     return lines
+
+
+def _chosen_batches(module: FitFreeModule, data: FewShotDataModule | None) -> list[str]:
+    """Say how many clips went through the model at a time, where a GPU's memory decided it."""
+    if data is None or data.settings.batch_size != AUTO or module.ran_on != "cuda":
+        return []
+    sizes = [f"{size} {split} clips" for split, size in data.batch_sizes.items()]
+    if not sizes:
+        return []
+    return [f"Batches of up to {' and '.join(sizes)}, by the GPU's memory (data.batch_size=auto)."]
 
 
 def _what_intervals(task: Task) -> str:

@@ -51,7 +51,9 @@ def test_a_sound_job(checked, job, esc_root, tiny_folder):
     assert "✓ work: 21 clips, 0 cached, 21 to encode" in lines
     assert any(line.startswith("✓ bank: 0.") and "MiB to write" in line for line in lines)
     assert any(
-        line.startswith("✓ memory: ") and "a batch of 8 clips of 0 s (estimated)" in line for line in lines
+        line.startswith("✓ memory: ")
+        and "a batch of 8 clips of 0 s (estimated; data.batch_size=auto)" in line
+        for line in lines
     )
     assert any(line.startswith("– time: about ") and "for 21 clips, at 0.0" in line for line in lines)
     prompt = lines[next(n for n, line in enumerate(lines) if line.startswith("– prompt of ")) :]

@@ -68,6 +68,31 @@ def test_every_method_in_several_rounds_spilled_and_not(call, on_gpu, small_job,
     assert json.loads(Path("spilled/results.json").read_text())["encodings"] == []  # all from the bank
 
 
+def test_the_memory_decides_how_many_clips_a_pass_takes(call, on_gpu, small_job, monkeypatch):
+    job = ("fit-free", *small_job, *JOB[:-1], "methods=[zero_shot,sav,calm]")
+    assert call(*job, "run.dir=cpu", "bank.dir=other").returncode == 0
+    told = on_gpu(*job, "run.dir=gpu").stdout
+    alike(rows("gpu/predictions.csv"), rows("cpu/predictions.csv"))
+    found = {
+        name: json.loads(Path(name, "results.json").read_text())["encodings"][0] for name in ("cpu", "gpu")
+    }
+    assert found["cpu"]["batch_size"] == {"support": 8, "query": 8}
+    assert found["gpu"]["batch_size"] == {"support": 64, "query": 64}
+    line = "Batches of up to 64 support clips and 64 query clips, by the GPU's memory (data.batch_size=auto)."
+    assert line in " ".join(told.split())
+    # Another number finds all that is cached; nothing is decoded, so that none is chosen.
+    again = on_gpu(*job, "run.dir=again", "data.batch_size=2").stdout
+    assert "by the GPU's memory" not in again
+    assert json.loads(Path("again/results.json").read_text())["encodings"] == []
+    alike(rows("again/predictions.csv"), rows("gpu/predictions.csv"))
+
+
+def test_doctor_tells_how_many_clips_a_pass_will_take(on_gpu, small_job):
+    job = small_job[:3]
+    lines = " ".join(on_gpu("doctor", *job, "data.shots=4", "--no-model").stdout.split())
+    assert "for a batch of 21 clips of 0 s (estimated; data.batch_size=auto)" in lines
+
+
 def test_pseudo_labels_and_oracles_of_a_spilled_support(call, on_gpu, small_job, monkeypatch):
     job = ("fit-free", *small_job, *JOB, "methods=[sav,calm]", "voter.select=oracle", *PSEUDO)
     assert call(*job, "run.dir=cpu", "bank.dir=other").returncode == 0

@@ -12,10 +12,12 @@ from calm_pl.data.benchmark import Benchmark
 from calm_pl.data.loading.answered import AnswerLink
 from calm_pl.data.loading.banked import BankLink
 from calm_pl.data.loading.batches import Batch, MediaRule
-from calm_pl.data.loading.loaders import QuestionLoader
+from calm_pl.data.loading.loaders import BatchRule, QuestionLoader
 from calm_pl.data.questions.clips import Clip, Listing, Query, Round
 from calm_pl.data.questions.prepared import Listed, list_clips, prepare
 from calm_pl.data.questions.task import Task
+from calm_pl.data.settings import AUTO, usual_batch
+from calm_pl.distributed import concatenate_over_ranks
 from calm_pl.errors import DataError, ModelError
 from calm_pl.media import FrameRule
 from calm_pl.models.preparer import Preparer
@@ -38,6 +40,8 @@ class FewShotDataModule(LightningDataModule):
         bank: where head vectors are kept; set by the job, with the preparer. None computes all of them.
         answers: where sampled answers about the support are kept; set by the job where it samples them.
         loaders: by split, `support` and `query`, once its loader was asked for.
+        batch_rule: decides on `batch_size=auto`; set by the job. None takes 8 clips.
+        batch_sizes: clips per forward pass, by split, where any had to be decoded.
         max_rows: windows per forward pass, (1,) int64 in shared memory; lowered where memory runs out.
     """
 
@@ -57,7 +61,10 @@ class FewShotDataModule(LightningDataModule):
         self.bank: BankLink | None = None
         self.answers: AnswerLink | None = None
         self.loaders: dict[str, QuestionLoader] = {}
-        self.max_rows = torch.tensor([self.settings.batch_size]).share_memory_()
+        self.batch_rule: BatchRule | None = None
+        self.batch_sizes: dict[str, int] = {}
+        self._passes_of = usual_batch(self.settings)
+        self.max_rows = torch.tensor([self._passes_of]).share_memory_()
 
     def read(self) -> Listing:
         """Read which clips there are. Doing it twice changes nothing.
@@ -124,7 +131,20 @@ class FewShotDataModule(LightningDataModule):
         )
         rank = self.trainer.global_rank if self.trainer else 0
         world_size = self.trainer.world_size if self.trainer else 1
+        if self.loaders[split].num_banked < len(queries):
+            self._size_batches(split, world_size)
         return self.loaders[split].loader(rank, world_size)
+
+    def _size_batches(self, split: str, world_size: int) -> None:
+        """Decide how many clips a pass takes; every rank must call this, and all take the same."""
+        loader = self.loaders[split]
+        if self.settings.batch_size == AUTO and self.batch_rule is not None and self.trainer is not None:
+            ahead = loader.ahead(self.trainer.strategy.root_device, world_size)
+            loader.batch_size = min(concatenate_over_ranks([self.batch_rule(ahead)]))
+        self.batch_sizes[split] = loader.batch_size
+        ran_out = int(self.max_rows[0]) < self._passes_of
+        self._passes_of = min(loader.batch_size, int(self.max_rows[0])) if ran_out else loader.batch_size
+        self.max_rows[0] = self._passes_of
 
     def media_rule(self, preparer: Preparer) -> MediaRule:
         """Return how a model needs the clips to be read.

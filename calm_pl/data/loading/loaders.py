@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, get_worker_info
 
@@ -15,7 +17,7 @@ from calm_pl.data.loading.banked import BankLink, look_up
 from calm_pl.data.loading.batches import Batch, ClipDataset, Collator, Item, MediaRule
 from calm_pl.data.loading.shared_memory import wait_for_room
 from calm_pl.data.questions.clips import Query
-from calm_pl.data.settings import DataSettings
+from calm_pl.data.settings import DataSettings, usual_batch
 from calm_pl.errors import CalmError
 from calm_pl.models.preparer import Preparer
 
@@ -80,6 +82,26 @@ def usable_cores() -> int:
         return os.cpu_count() or 1
 
 
+class Ahead(NamedTuple):
+    """Clips that are about to be encoded.
+
+    Attributes:
+        questions: number of them, on all ranks.
+        seconds: length of the longest, as the model hears it.
+        device: of this rank.
+        ranks: number of processes.
+    """
+
+    questions: int
+    seconds: float
+    device: torch.device
+    ranks: int
+
+
+BatchRule = Callable[[Ahead], int]
+"""A function that returns how many clips a forward pass should take on this rank."""
+
+
 class QuestionLoader:
     """Loader of a list of questions. Every rank must create it: they look up the bank together.
 
@@ -95,6 +117,7 @@ class QuestionLoader:
 
     Attributes:
         num_banked: questions of which the bank holds all there is to know.
+        batch_size: clips per forward pass: that of the settings, unless a job decides.
     """
 
     def __init__(
@@ -117,14 +140,25 @@ class QuestionLoader:
             self._banked &= answers.present(queries, known.keys)
         self._collate = Collator(queries, preparer, max_rows, known.keys if known else None)
         self.num_banked = len(self._banked)
+        self.batch_size = usual_batch(settings)
+
+    @cached_property
+    def _fresh(self) -> tuple[list[int], list[float]]:
+        """Positions of the questions to decode, and how long the model hears each clip."""
+        fresh = [n for n in range(len(self.queries)) if n not in self._banked]
+        return fresh, heard_seconds([self.queries[n].clip for n in fresh], self.rule)
+
+    def ahead(self, device: torch.device, ranks: int) -> Ahead:
+        """Return what is to be encoded."""
+        fresh, seconds = self._fresh
+        return Ahead(len(fresh), min(max(seconds, default=0.0), self.rule.max_seconds), device, ranks)
 
     def batches(self) -> list[list[int]]:
         """Return positions of all ranks' batches: those to decode, longest clips first, then cached ones."""
-        fresh = [n for n in range(len(self.queries)) if n not in self._banked]
-        seconds = heard_seconds([self.queries[n].clip for n in fresh], self.rule)
-        s = self.settings
+        fresh, seconds = self._fresh
         batches = [
-            [fresh[n] for n in batch] for batch in batches_by_length(seconds, s.batch_size, s.batch_seconds)
+            [fresh[n] for n in batch]
+            for batch in batches_by_length(seconds, self.batch_size, self.settings.batch_seconds)
         ]
         banked = sorted(self._banked)
         return batches + [banked[n : n + _BANKED_AT_ONCE] for n in range(0, len(banked), _BANKED_AT_ONCE)]

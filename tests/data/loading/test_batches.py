@@ -220,3 +220,33 @@ def test_windows_of_one_clip_may_lie_in_several_passes(queries, preparer):
     batch = Collator(queries, preparer, torch.tensor([2]))(windowed.__getitems__([1, 2, 3]))
     assert [one.clip_R.tolist() for one in batch.passes] == [[0, 1], [1, 2]]
     assert preparer.questions == [["question 1", "question 2"], ["question 2", "question 3"]]
+
+
+@pytest.mark.parametrize("given", [None, 3])
+def test_ranks_agree_on_the_smallest_batch_and_memory_that_ran_out_is_remembered(
+    make, esc50_root, two_classes, monkeypatch, given
+):
+    settings = {"num_workers": 0, "shots": None} | ({} if given is None else {"batch_size": given})
+    module = make("esc50", esc50_root(two_classes), **settings)
+    module.prepare()
+    device = torch.device("cpu")
+    module.trainer = SimpleNamespace(
+        global_rank=0, world_size=1, strategy=SimpleNamespace(root_device=device)
+    )
+    asked = []
+    module.batch_rule = lambda ahead: asked.append(ahead) or 2 * len(asked)
+    monkeypatch.setattr("calm_pl.data.loading.base.concatenate_over_ranks", lambda mine: [64, *mine])
+    first = [len(batch.index_N) for batch in module.val_dataloader()]
+    module.loaders["support"].remake([0], 1)  # memory ran out
+    second = [len(batch.index_N) for batch in module.test_dataloader()]
+    assert module.batch_sizes == ({"support": 2, "query": 4} if given is None else {"support": 3, "query": 3})
+    assert max(first) == min(module.batch_sizes["support"], sum(first))
+    assert max(second) == min(module.batch_sizes["query"], sum(second))
+    assert int(module.max_rows[0]) == 1
+    if given is None:
+        assert [(one.questions, one.device, one.ranks) for one in asked] == [
+            (sum(first), device, 1),
+            (sum(second), device, 1),
+        ]
+    else:
+        assert asked == []

@@ -21,7 +21,7 @@ def sum_over_ranks(tensor: Tensor) -> Tensor:
     """Return the sum of every rank's tensor, on every rank; every rank must call this."""
     if _alone():
         return tensor
-    # NCCL only sums on GPUs; vectors on disk are summed on the CPU.
+    # NCCL only sums on GPUs; a fit may be on the CPU.
     total = tensor.cuda() if dist.get_backend() == "nccl" and not tensor.is_cuda else tensor.clone()
     dist.all_reduce(total, op=dist.ReduceOp.SUM)
     return total.to(tensor.device)

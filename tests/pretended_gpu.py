@@ -1,10 +1,11 @@
 """A GPU that is not there: tensors that say they are on `cuda:0`, with their numbers on the CPU.
 
 Tensors of two devices in one operation are refused, as CUDA refuses them, so that a whole job shows where
-something was left on the wrong device. Gradients are not computed: PyTorch asks the driver for its context
-first, and there is none.
+something was left on the wrong device. Gradients go back node by node, without PyTorch's engine: it asks the
+driver for its context first, and there is none.
 """
 
+from collections import defaultdict
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -77,6 +78,8 @@ def run(op, args, kwargs):
         on_gpu = torch.device(asked).type == "cuda"
         kwargs = {**kwargs, "device": torch.device("cpu")}
     first = _each(_bare, args[0]) if args else None
+    if op is _ATEN.histc.default:  # the CPU has it for floats alone
+        return _moved(op(first.to(torch.float64), *args[1:], **kwargs).to(first.dtype))
     rest = {name: _each(_bare, one) for name, one in kwargs.items()}
     result = op(first, *_each(_bare, args[1:]), **rest) if args else op(**rest)
     if result is first and isinstance(first, torch.Tensor):
@@ -114,6 +117,49 @@ def _bound_to_one_device(op, args, tensors):
     return [one for one in tensors if one.dim() > 0 and id(one) not in indices]
 
 
+def _nodes_of(start):
+    """All nodes of a graph, with how many others lead to each."""
+    waiting, seen, left = defaultdict(int), set(), [start]
+    while left:
+        node = left.pop()
+        if node not in seen:
+            seen.add(node)
+            for other, _ in node.next_functions:
+                if other is not None:
+                    waiting[other] += 1
+                    left.append(other)
+    return waiting
+
+
+def _backward(loss, *_, **more):
+    """`torch.autograd.backward` of one number, without the engine."""
+    (loss,) = [loss] if isinstance(loss, torch.Tensor) else loss
+    waiting = _nodes_of(loss.grad_fn)
+    gradients = {loss.grad_fn: {0: torch.ones_like(loss)}}
+    ready = [loss.grad_fn]
+    with torch.no_grad():
+        while ready:
+            node = ready.pop()
+            got = gradients.pop(node, {})
+            if hasattr(node, "variable"):  # a leaf
+                held = node.variable.grad
+                node.variable.grad = got[0].clone() if held is None else held + got[0]
+                continue
+            found = node(*(got.get(place) for place in range(len(node._input_metadata))))
+            found = found if isinstance(found, tuple) else (found,)
+            for (other, place), gradient in zip(node.next_functions, found, strict=True):
+                if other is None:
+                    continue
+                if gradient is not None:
+                    as_made = other._input_metadata[place]
+                    gradient = gradient.sum_to_size(as_made.shape).to(as_made.dtype)  # as the engine does
+                    known = gradients.setdefault(other, {})
+                    known[place] = known[place] + gradient if place in known else gradient
+                waiting[other] -= 1
+                if not waiting[other]:
+                    ready.append(other)
+
+
 def _tensor(data, *, device=None, make=torch.tensor, **more):
     """`torch.tensor`, which would look for the GPU itself where a list holds tensors of it."""
     made = make(_each(_bare, data), **more)
@@ -137,6 +183,7 @@ def pretended_gpu(monkeypatch):
         "get_device_properties": SimpleNamespace(total_memory=MEMORY),
         "mem_get_info": (MEMORY, MEMORY),
         "memory_reserved": 0,
+        "memory_allocated": 0,
         "is_current_stream_capturing": False,
     }
     for name, answer in answers.items():
@@ -145,6 +192,7 @@ def pretended_gpu(monkeypatch):
     # Tensors of inference cannot be such a class.
     monkeypatch.setattr(torch._C, "_InferenceMode", lambda mode: torch.set_grad_enabled(not mode))
     monkeypatch.setattr(torch, "tensor", _tensor)
+    monkeypatch.setattr(torch.autograd, "backward", _backward)
     torch._C._set_only_lift_cpu_tensors(True)  # lists become tensors on the CPU before they are moved
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     try:

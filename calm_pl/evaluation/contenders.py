@@ -28,6 +28,7 @@ from calm_pl.voters.base import Decision
 from calm_pl.voters.calm import CalmBase
 from calm_pl.voters.many import vote_many, with_evidence
 from calm_pl.voters.oracle import OracleSearch
+from calm_pl.voters.placing import fit_device
 
 
 class RoundSupport:
@@ -69,13 +70,15 @@ class RoundSupport:
         if reads not in self._supports:
             self._labelled = self._labelled or self._collected.labelled(self.round.support)
             vectors_NHD, labels, also_NC = self._labelled
+            classes = self._collected.task.classes
             support = gather_support(
                 self._read(vectors_NHD, reads),
                 labels,
-                self._collected.task.classes,
+                classes,
                 sum_over_ranks,
                 *rank_and_size(),
                 also_NC,
+                fit_device(vectors_NHD, len(self.round.support), len(classes), self.device),
             )
             some = [voter for voter in self._voters if Reads(voter.reads) is reads]
             self._supports[reads] = with_evidence(some, support)

@@ -17,10 +17,7 @@ _CHUNK_ROWS = 256
 
 
 def most_held(device: torch.device) -> int:
-    """Return the most bytes of vectors to hold on a device: 1 GiB, or a sixteenth of a GPU's if that is more.
-
-    Voters are fitted where the vectors are.
-    """
+    """Return the most bytes of vectors to hold: 1 GiB, or a sixteenth of a GPU's memory if that is more."""
     if device.type != "cuda":
         return SPILL_BYTES
     return max(SPILL_BYTES, torch.cuda.get_device_properties(device).total_memory // _GPU_SHARE)

@@ -116,9 +116,7 @@ class _RoundClips:
         found: dict[int, Tensor] = {}
         for block in range(blocks):
             rows = [row for row, index in enumerate(self.index) if block_of[index] == block]
-            answers_nC = together(
-                support, x_NHD[rows].to(support.x_NHD), log_p_NC[rows].to(support.x_NHD.device)
-            )
+            answers_nC = together(support, x_NHD[rows].to(support.x_NHD), log_p_NC[rows].to(support.device))
             found |= dict(zip((self.index[row] for row in rows), answers_nC, strict=True))
         return found
 
@@ -146,7 +144,7 @@ def together(support: Support, x_QHD: Tensor, log_p_QC: Tensor) -> Tensor:
     if weight == 0:
         return log_p_QC.to(torch.float32)
     _, heads, dim = both.x_NHD.shape
-    weights_H = torch.full((heads,), 1 / heads, dtype=torch.float64, device=both.x_NHD.device)
+    weights_H = torch.full((heads,), 1 / heads, dtype=torch.float64, device=both.device)
     gram_NN = clip_gram(both, places, weights_H)
     clips = folded_clips(support, clip_places(support))
     candidates = discriminants(gram_NN[~query_N][:, ~query_N], clips, len(support.classes), heads * dim, RHOS)

@@ -20,16 +20,16 @@ def class_sums(x_NHD: Tensor, y_N: Tensor, num_classes: int) -> tuple[Tensor, Te
 
     Args:
         x_NHD: head vectors, any floating dtype.
-        y_N: class indices in [0, C), int64.
+        y_N: class indices in [0, C), int64; sums are computed on their device.
         num_classes: C.
 
     Returns:
         sums (C, H, D) float64 and counts (C,) float64.
     """
     _, heads, dim = x_NHD.shape
-    sums_CHD = torch.zeros(num_classes, heads, dim, dtype=torch.float64, device=x_NHD.device)
+    sums_CHD = torch.zeros(num_classes, heads, dim, dtype=torch.float64, device=y_N.device)
     for chunk in clip_chunks(len(x_NHD), heads * dim, _BLOCK):
-        sums_CHD.index_add_(0, y_N[chunk], x_NHD[chunk].to(torch.float64))
+        sums_CHD.index_add_(0, y_N[chunk], x_NHD[chunk].to(y_N.device, torch.float64))
     counts_C = torch.bincount(y_N, minlength=num_classes).to(torch.float64)
     return sums_CHD, counts_C
 

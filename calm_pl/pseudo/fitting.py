@@ -21,6 +21,7 @@ from calm_pl.pseudo.labels import PseudoLabels, Quality, count_votes, quality
 from calm_pl.pseudo.sampling import RolloutSampler
 from calm_pl.pseudo.settings import JUDGE, PseudoSettings
 from calm_pl.voters import HeadVoter, Support, gather_support
+from calm_pl.voters.placing import fit_device
 
 
 class Held(NamedTuple):
@@ -155,7 +156,7 @@ class PseudoFit:
             heldout = (vectors_NHD, [self.task.classes[voted[n]] for n in positions])
         support = support or self._support(labels, one, held)
         fitted = copy.copy(voter).fit_support(support, heldout)
-        if self._device is not None:  # vectors on disk are on the CPU
+        if self._device is not None:
             fitted = fitted.to(self._device)
         return CoveredVoter(fitted, covered, len(self.task.classes))
 
@@ -175,8 +176,12 @@ class PseudoFit:
             )
         vectors_NHD, positions = held(list(labels))
         names = [classes[labels[n]] for n in positions]
+        where = vectors_NHD.device
+        if self._device is not None:
+            where = fit_device(vectors_NHD, len(labels), len(covered), self._device)
+        named_classes = [classes[c] for c in covered]
         return gather_support(
-            vectors_NHD, names, [classes[c] for c in covered], sum_over_ranks, *rank_and_size()
+            vectors_NHD, names, named_classes, sum_over_ranks, *rank_and_size(), device=where
         )
 
     def _labelled_by(

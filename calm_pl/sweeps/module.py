@@ -29,6 +29,7 @@ from calm_pl.sweeps.settings import VOTER_COLUMNS
 from calm_pl.sweeps.table import Row, SweepTable, columns
 from calm_pl.voters import HeadVoter, gather_support
 from calm_pl.voters.many import fit_many, vote_many
+from calm_pl.voters.placing import fit_device
 
 _MOST_PROBABILITIES = 2**28  # the most probabilities held at once over all ranks: 1 GiB
 
@@ -190,7 +191,8 @@ class SweepModule(LightningModule):
             with explained("The support cannot be fitted"):
                 vectors_NHD, labels, also_NC = self._support.labelled(used)
                 classes, ranks = self.task.classes, rank_and_size()
-                support = gather_support(vectors_NHD, labels, classes, sum_over_ranks, *ranks, also_NC)
+                where = fit_device(vectors_NHD, len(used), len(classes), self.device)
+                support = gather_support(vectors_NHD, labels, classes, sum_over_ranks, *ranks, also_NC, where)
                 heldout = self._support.labelled(one.heldout)[:2] if one.heldout else None
                 fit_many(fitted, support, heldout)
         with explained("The query cannot be scored"):

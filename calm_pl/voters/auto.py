@@ -239,7 +239,7 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
             order_n: the clips in that order.
         """
         num_classes = len(support.classes)
-        x_nHD, y_n = support.x_NHD[:, heads][order_n].to(torch.float64), support.y_N[order_n]
+        x_nHD, y_n = support.vectors(heads=heads)[order_n].to(torch.float64), support.y_N[order_n]
         means_CHD = support.means_CHD[:, heads]
         sizes = torch.bincount(fold_n - NEVER, minlength=clips.num_folds + 1).tolist()
         parts = list(zip(x_nHD.split(sizes), y_n.split(sizes), strict=True))

@@ -171,7 +171,7 @@ class CalmBase(ScoreVoter, CalmSettings):
         per_clip = max(heads * max(len(settings), num_classes, dim), len(settings) * num_classes)
         # Even if this rank has no clip, so that there is something to concatenate.
         for chunk in clip_chunks(max(1, len(support.x_NHD)), per_clip):
-            part = support._replace(x_NHD=support.x_NHD[chunk], y_N=support.y_N[chunk])
+            part = support._replace(x_NHD=support.vectors(chunk), y_N=support.y_N[chunk])
             full_NHC = scorer(part.x_NHD)
             left_NHC = left_out_scores(part, full_NHC, p.score)
             judgeable_N = support.counts_C[part.y_N] > 1

@@ -80,7 +80,7 @@ class Gda(LinearVoter, GdaSettings):
             raise ValueError("Expected no `heldout`: discriminant analysis estimates no reliabilities.")
         p = self.fitted_params_
         _, heads, dim = support.x_NHD.shape
-        weights_H = torch.full((heads,), 1 / heads, dtype=torch.float64, device=support.x_NHD.device)
+        weights_H = torch.full((heads,), 1 / heads, dtype=torch.float64, device=support.device)
         places = clip_places(support)
         clips = folded_clips(support, places)
         gram_NN = clip_gram(support, places, weights_H)

@@ -38,7 +38,7 @@ def clip_places(support: Support) -> Places:
     Raises:
         ValueError: more than `MAX_CLIPS` clips, or a `gather_support` that was not given all ranks.
     """
-    device = support.x_NHD.device
+    device = support.device
     seen = int(support.all_reduce(torch.ones(1, device=device)))
     if seen != support.num_ranks:
         raise ValueError(
@@ -64,10 +64,10 @@ def clip_places(support: Support) -> Places:
 def folded_clips(support: Support, places: Places) -> FoldedClips:
     """Return the clips of all ranks with their folds, independent of the order of clips and heads."""
     heads, dim = support.x_NHD.shape[1:]
-    likeness_n = torch.zeros(len(support.y_N), dtype=torch.float64, device=support.x_NHD.device)
+    likeness_n = torch.zeros(len(support.y_N), dtype=torch.float64, device=support.device)
     # Decided by the clips of all ranks, so that all ranks take the same heads.
     for some in clip_chunks(heads, len(places.y_N) * dim, _BLOCK):
-        u_nF = unit(support.x_NHD[:, some]).flatten(1)
+        u_nF = unit(support.vectors(heads=some)).flatten(1)
         likeness_n += u_nF @ support.all_reduce(u_nF.sum(0))
     fold_N = balanced_folds(places.y_N, over_ranks(support, places, likeness_n), len(support.classes))
     also_NC = support.also_NC
@@ -92,12 +92,12 @@ def clip_gram(support: Support, places: Places, weights_H: Tensor) -> Tensor:
     """
     total = len(places.y_N)
     _, heads, dim = support.x_NHD.shape
-    gram_NN = torch.zeros(total, total, dtype=torch.float64, device=support.x_NHD.device)
+    gram_NN = torch.zeros(total, total, dtype=torch.float64, device=support.device)
     panels = list(clip_chunks(total, 1, -(-total // _PANELS)))
     step = max(_LEAST_HEADS, _BLOCK // (total * dim))
     for some in clip_chunks(heads, 1, step):
         root_h1 = weights_H[some].to(torch.float64).sqrt()[:, None]
-        block_NF = over_ranks(support, places, (unit(support.x_NHD[:, some]) * root_h1).flatten(1))
+        block_NF = over_ranks(support, places, (unit(support.vectors(heads=some)) * root_h1).flatten(1))
         for rows in panels:  # the products are symmetric: those up to the diagonal are enough
             gram_NN[rows, : rows.stop].addmm_(block_NF[rows], block_NF[: rows.stop].T)
     for rows in panels:
@@ -119,6 +119,6 @@ def class_weights(support: Support, weights_H: Tensor, coefficients_NC: Tensor) 
     sums_CHD = torch.empty_like(support.centroids_CHD, dtype=torch.float64)
     num_clips, heads, dim = support.x_NHD.shape
     for some in clip_chunks(heads, num_clips * dim, _BLOCK):
-        x_nhD = unit(support.x_NHD[:, some]) * weights_H[some].to(torch.float64)[:, None]
+        x_nhD = unit(support.vectors(heads=some)) * weights_H[some].to(torch.float64)[:, None]
         sums_CHD[:, some] = (coefficients_NC.T @ x_nhD.flatten(1)).unflatten(1, (-1, dim))
     return support.all_reduce(sums_CHD)

@@ -77,9 +77,9 @@ class HeadGda(LinearVoter, HeadGdaSettings):
         places = clip_places(support)
         clips = folded_clips(support, places)
         classes, heads, dim = support.centroids_CHD.shape
-        every_H = torch.arange(heads, device=support.x_NHD.device)
+        every_H = torch.arange(heads, device=support.device)
         step = max(1, MAX_BLOCK // (max(len(places.y_N), classes, dim) * max(classes, dim)))
-        sums_H = torch.zeros(heads, dtype=torch.float64, device=support.x_NHD.device)
+        sums_H = torch.zeros(heads, dtype=torch.float64, device=support.device)
         if clips.num_folds:
             for some in every_H.split(step):
                 sums_H[some] = self._left_out_posteriors(support, some, clips, places)
@@ -132,7 +132,7 @@ class _Block:
 
     def __init__(self, support: Support, some: Tensor) -> None:
         self.support = support
-        self.x_NhD = unit(support.x_NHD[:, some])
+        self.x_NhD = unit(support.vectors(heads=some))
         sums_ChD, _ = class_sums(self.x_NhD, support.y_N, len(support.classes))
         self.means_ChD = support.all_reduce(sums_ChD) / support.counts_C[:, None, None]
         own = scatter_sums(self.x_NhD, support.y_N, self.means_ChD)

@@ -37,7 +37,8 @@ class Support(NamedTuple):
     """Labelled clips, and what is computed from them immediately.
 
     Attributes:
-        x_NHD: head vectors of this rank's clips, in their own dtype.
+        x_NHD: head vectors of this rank's clips, in their own dtype. They may be elsewhere than all the rest,
+            such as on disk: `vectors` brings parts of them to `device`.
         y_N: their class indices.
         classes: labels in class order.
         centroids_CHD: centroids over the clips of all ranks, float32 (eq. 1).
@@ -68,6 +69,17 @@ class Support(NamedTuple):
     label_dtype: np.dtype | None = None
     known: Mapping[Any, ReliabilitySums] = MappingProxyType({})
 
+    @property
+    def device(self) -> torch.device:
+        """Return the device on which voters are fitted."""
+        return self.centroids_CHD.device
+
+    def vectors(self, clips: slice = slice(None), heads: slice | Tensor = slice(None)) -> Tensor:
+        """Return head vectors of some of this rank's clips in some heads, (n, h, D), on `device`."""
+        if isinstance(heads, Tensor):
+            heads = heads.to(self.x_NHD.device)
+        return self.x_NHD[clips][:, heads].to(self.device)
+
 
 def gather_support(
     vectors: Vectors,
@@ -77,6 +89,7 @@ def gather_support(
     rank: int = 0,
     num_ranks: int = 1,
     also_NC: Tensor | None = None,
+    device: torch.device | None = None,
 ) -> Support:
     """Check clips and build their centroids; ranks exchange only sums and counts.
 
@@ -89,6 +102,8 @@ def gather_support(
         num_ranks: how many ranks call this.
         also_NC: bool, in the order of `classes`: further classes of each clip, which do not count as errors
             when it is held out. None, on every rank, if each clip has one class.
+        device: where voters are fitted, if not where the vectors are; these stay where they are, and are read
+            a few clips or heads at a time.
 
     Raises:
         ValueError: fewer than two classes, a class without clips on all ranks, or invalid vectors or labels.
@@ -99,7 +114,7 @@ def gather_support(
     if len(order) < 2:
         got = "1 class" if len(order) == 1 else f"{len(order)} classes"
         raise ValueError(f"Expected at least 2 classes, but got {got}: {order}.")
-    y_N = label_indices(values, order).to(x_NHD.device)
+    y_N = label_indices(values, order).to(x_NHD.device if device is None else device)
     sums_CHD, counts_C = class_sums(x_NHD, y_N, len(order))
     sums_CHD, counts_C = all_reduce(sums_CHD), all_reduce(counts_C)
     empty = [label for label, count in zip(order, counts_C.tolist(), strict=True) if count == 0]
@@ -139,5 +154,5 @@ def as_heldout(support: Support, heldout: tuple[Vectors, Any]) -> Support:
             f" {tuple(support.x_NHD.shape[1:])}, but got {tuple(x_NHD.shape[1:])}."
         )
     labels = as_labels(heldout[1], len(x_NHD)).values
-    y_N = label_indices(labels, support.classes).to(x_NHD.device)
+    y_N = label_indices(labels, support.classes).to(support.device)
     return support._replace(x_NHD=x_NHD, y_N=y_N, known=MappingProxyType({}))

@@ -6,11 +6,17 @@ import io
 import json
 from pathlib import Path
 
+import named_sets
 import pytest
+import torch
+from conftest import LEAN
 from pretended_gpu import pretended_gpu
 
+from calm_pl.data import BENCHMARKS
 from calm_pl.evaluation import support_store
 from calm_pl.methods import METHODS
+from calm_pl.models.masks import load_mask
+from calm_pl.voters import placing
 
 COMPARED = ["knn", "nearest_centroid_best_head", "logistic_regression_hidden"]  # one of each kind
 EVERY = [row.key for row in METHODS if "Comparison" not in (row.voter or "")]
@@ -59,10 +65,13 @@ def test_every_method_in_several_rounds_spilled_and_not(call, on_gpu, small_job,
     on_gpu(*job, "run.dir=encoded")
     monkeypatch.setattr(support_store, "most_held", lambda device: 1)
     on_gpu(*job, "run.dir=spilled")
+    monkeypatch.setattr(placing, "_BLOCKS", 2**60)
+    on_gpu(*job, "run.dir=short_of_memory")
     expected = rows("cpu/predictions.csv")
     assert {f"{key}_confidence" for key in EVERY} <= expected[0].keys()
     alike(rows("encoded/predictions.csv"), expected)
     alike(rows("spilled/predictions.csv"), expected)
+    alike(rows("short_of_memory/predictions.csv"), expected)
     (encoding,) = json.loads(Path("encoded/results.json").read_text())["encodings"]
     assert (encoding["device"], encoding["gpu"]) == ("cuda:0", "Pretended GPU")
     assert json.loads(Path("spilled/results.json").read_text())["encodings"] == []  # all from the bank
@@ -149,3 +158,42 @@ def test_predict(call, on_gpu, small_job, esc_root):
         sets = ("--coverage", "0.9") if method in ("gda", "calm_auto") else ()
         ours, theirs = (list(csv.DictReader(io.StringIO(run(*ask, *sets).stdout))) for run in (on_gpu, call))
         alike(ours, theirs)
+
+
+def test_clips_of_several_labels(call, on_gpu, tmp_path, monkeypatch):
+    monkeypatch.setitem(BENCHMARKS, "several", "named_sets:Several")
+    root = named_sets.write(tmp_path / "sounds", named_sets.SEVERAL)
+    sizes = ("data.shots=3", "data.n_options=3", "data.num_workers=0")
+    job = ("fit-free", "data.benchmark=several", f"data.root={root}", *sizes, *JOB, *LEAN)
+    job = (*job, "methods=[zero_shot,sav,calm_global,calm,calm_auto,gda]")
+    assert call(*job, "run.dir=cpu", "bank.dir=other", "trainer.accelerator=cpu").returncode == 0
+    on_gpu(*job, "run.dir=gpu")
+    monkeypatch.setattr(support_store, "most_held", lambda device: 1)
+    on_gpu(*job, "run.dir=spilled")
+    expected = rows("cpu/predictions.csv")
+    assert any("|" in row["options"] for row in expected)
+    alike(rows("gpu/predictions.csv"), expected)
+    alike(rows("spilled/predictions.csv"), expected)
+
+
+def test_training_of_a_mask(call, on_gpu, esc_root, tmp_path):
+    listing = tmp_path / "clips.csv"
+    with (esc_root / "meta" / "esc50.csv").open(newline="") as file:
+        named = [(row["filename"], row["category"], row["fold"] == "1") for row in csv.DictReader(file)]
+    with listing.open("w", newline="") as out:
+        table = csv.writer(out)
+        table.writerow(["file", "answer", "split"])
+        table.writerows(
+            (f"audio/{name}", text, "validation" if last else "train") for name, text, last in named
+        )
+    task = (f"task.manifest={listing}", f"task.root={esc_root}", "task.name=three", "task.num_workers=0")
+    steps = ("mask.steps=3", "mask.lr=0.5", "mask.warmup=1", "mask.save_every=2", "mask.validate_every=3")
+    job = ("fit-mask", *JOB[:-1], *task, "task.batch_size=4", *steps, "wandb.mode=disabled")
+    assert call(*job, "run.dir=cpu", "trainer.accelerator=cpu").returncode == 0
+    on_gpu(*job, "run.dir=gpu")
+    ours, theirs = (load_mask(Path(name, "mask.safetensors")).logits_LA for name in ("gpu", "cpu"))
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-3)
+    found, expected = (
+        json.loads(Path(name, "results.json").read_text())["validations"][0] for name in ("gpu", "cpu")
+    )
+    assert found["loss"] == pytest.approx(expected["loss"], abs=1e-3)

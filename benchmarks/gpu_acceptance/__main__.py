@@ -31,7 +31,7 @@ from items import Bench  # noqa: E402
 TOPICS = {
     "machine": (loading.machine, loading.load),
     "self-checks": (loading.self_checks, loading.faults_are_caught, loading.float32),
-    "speed": (speed.rates, speed.overlap, speed.memory_runs_out),
+    "speed": (speed.rates, speed.batch_sizes, speed.overlap, speed.writing, speed.memory_runs_out),
     "jobs": (jobs.every_method, jobs.predict, jobs.fit_mask, jobs.votes),
     "ranks": (jobs.one_rank, jobs.several_gpus),
 }

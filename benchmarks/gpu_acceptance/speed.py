@@ -11,7 +11,7 @@ import torch
 from items import Bench, Item
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from calm_pl.bank import ContentIndex, HeadBank
+from calm_pl.bank import ContentIndex, HeadBank, Records
 from calm_pl.data.benchmarks.esc50 import ESC50
 from calm_pl.data.loading.banked import BankLink
 from calm_pl.data.loading.base import FewShotDataModule
@@ -150,6 +150,61 @@ def _encoded(bench: Bench, workers: int, banked: bool) -> tuple[float, float, in
         del lalm.forward
         if data.bank is not None:
             data.bank.bank.close()
+
+
+def writing(bench: Bench) -> Iterator[Item]:
+    """What the main thread waits for the bank per batch, with and without the bank's thread; same records."""
+    layout, batches, size = bench.model.layout, 40 if bench.full else 4, 8
+    x_NHD = torch.randn(size, layout.num_heads, layout.head_dim, device=bench.device).to(torch.bfloat16)
+    waited: dict[str, float] = {}
+    stored = []
+    for name, append in (("append", HeadBank.append), ("append_later", HeadBank.append_later)):
+        with HeadBank(bench.folder / name) as bank:
+            seconds = []
+            for batch in range(batches):
+                keys = [f"{batch * size + row:064x}" for row in range(size)]
+                records = Records(keys, x_NHD + batch, torch.zeros(size, 4), [{}] * size)
+                bench.synchronize()
+                start = time.perf_counter()
+                append(bank, records)
+                seconds.append(time.perf_counter() - start)
+                time.sleep(0.1)  # a GPU encodes the next batch
+            waited[f"{name}_mean_ms"] = 1e3 * sum(seconds) / batches
+            waited[f"{name}_worst_ms"] = 1e3 * max(seconds)
+            stored.append(bank.read([f"{n:064x}" for n in range(batches * size)]).vectors_NHD)
+    same = torch.equal(*stored)
+    slower = bench.on_gpu and waited["append_later_mean_ms"] > waited["append_mean_ms"]
+    why = "other vectors" * (not same) + "the thread saves nothing" * slower
+    yield Item("the bank's thread", same and not slower, waited, why)
+
+
+def batch_sizes(bench: Bench) -> Iterator[Item]:
+    """The batch size that is chosen by memory fits, and how far its estimate is off."""
+    from calm_pl.config.compose import load_config
+    from calm_pl.data.loading.loaders import Ahead
+    from calm_pl.jobs.batch_size import batch_size_for, clip_cost, weights_of
+    from calm_pl.jobs.parts import build_data
+
+    lalm, device = bench.model, torch.device(bench.device)
+    where = (f"model.path={bench.folder / 'model'}", "model.dtype=bfloat16", "data.shots=1")
+    config = load_config(["demo.yaml"], [*where, "wandb.mode=disabled"])
+    data, weights = build_data(config), weights_of(config.model, bench.on_gpu)
+    assert weights is not None
+    for seconds in (5, 10, 30) if bench.full else (1,):
+        clips = batch_size_for(config, data, lalm.preparer, Ahead(1_000, seconds, device, 1))
+        cost = clip_cost(config, data, lalm.preparer, weights, seconds)
+        assert cost is not None
+        inputs, _ = _inputs(bench, seconds, clips)
+        measured: dict[str, Any] = {"clips": clips, "estimated_gigabytes": cost.activations(clips) / 1e9}
+        if bench.on_gpu:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+            before = torch.cuda.memory_allocated()
+        fits = _rate(bench, lambda inputs=inputs: lalm(inputs), clips, 1) is not None
+        if bench.on_gpu:
+            measured["peak_gigabytes"] = (torch.cuda.max_memory_allocated() - before) / 1e9
+        why = "does not fit into memory" * (not fits)
+        yield Item(f"data.batch_size=auto at {seconds} s", fits, measured, why)
 
 
 def memory_runs_out(bench: Bench) -> Iterator[Item]:

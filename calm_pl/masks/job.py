@@ -92,7 +92,9 @@ def _fit(config: MaskConfig, record: JobRecord) -> None:
 def _load_model(config: MaskConfig) -> FrozenLALM:
     from calm_pl.models import FrozenLALM
 
-    return FrozenLALM.from_pretrained(**dataclasses.asdict(load_arguments(config.model)))
+    arguments = dataclasses.asdict(load_arguments(config.model))
+    del arguments["clap_template"]  # no audio language model has one
+    return FrozenLALM.from_pretrained(**arguments)
 
 
 def _open_record(config: MaskConfig) -> JobRecord:

@@ -43,7 +43,7 @@ def run(folder: Path, *args: str) -> str:
 
 def every_method(bench: Bench) -> Iterator[Item]:
     """Predictions of every method: device and CPU, a support in memory and on disk."""
-    methods = [row.key for row in METHODS if "Comparison" not in (row.voter or "")]
+    methods = [row.key for row in METHODS if "Comparison" not in (row.voter or "") and not row.needs_texts]
     methods = methods if bench.full else ["zero_shot", "sav", "calm"]
     job = ("fit-free", "--config", "demo.yaml", "model.dtype=float32", f"methods=[{','.join(methods)}]")
     few = ("--limit", "10", "data.n_options=5", "pseudo.rollouts=3", "pseudo.min_agreement=0.3")

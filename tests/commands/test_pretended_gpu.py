@@ -19,7 +19,7 @@ from calm_pl.models.masks import load_mask
 from calm_pl.voters import placing
 
 COMPARED = ["knn", "nearest_centroid_best_head", "logistic_regression_hidden"]  # one of each kind
-EVERY = [row.key for row in METHODS if "Comparison" not in (row.voter or "")]
+EVERY = [row.key for row in METHODS if "Comparison" not in (row.voter or "") and not row.needs_texts]
 if importlib.util.find_spec("sklearn") is not None:
     EVERY += COMPARED
 JOB = ("model.path=bundled:tiny_lalm", "model.dtype=float32", "data.batch_size=4")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
+import tiny_layouts
 from conftest import make_esc50
 
 from calm_pl.commands import doctor
@@ -212,6 +213,17 @@ def test_what_lies_in_a_folder_is_shown_even_where_the_rounds_cannot_be(checked,
         "– long: over 30 s, the usual window (data.long_clips=start): car horn/2.wav",
     ):
         assert line in lines, lines
+
+
+def test_alike_labels_of_a_public_set_are_its_own_classes(checked, tmp_path, tiny_folder):
+    # Official sets have such classes: they are shown, but nobody is told to mend them.
+    root = tiny_layouts.vggsound(tmp_path / "vgg")
+    table = root / "vggsound.csv"
+    table.write_text(table.read_text().replace('"bird chirping, tweeting"', "rappings"))
+    _, lines = checked(
+        "data.benchmark=vggsound", f"data.root={root}", f"model.path={tiny_folder}", "--no-model"
+    )
+    assert "– labels: alike, but the set's own classes: 'rapping' and 'rappings'" in lines, lines
 
 
 def test_some_clips_are_decoded_unless_all_are_asked_for(checked, own_folder, monkeypatch):

@@ -106,6 +106,7 @@ def run(command: Command, folder: Path) -> dict[str, Any]:
         "seconds": round(time.perf_counter() - start, 1),
         "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
         "peak_gigabytes": round(used.ru_maxrss / 1e6, 2),  # with the mapped file's pages
+        "load": round(os.getloadavg()[1], 1),  # of the last five minutes: what else ran makes times longer
     }
     if process.returncode:
         row["said"] = text[-800:]
@@ -142,6 +143,7 @@ def pass_and_drift(path: Path, device: str) -> dict[str, Any]:
         "teraflops_per_clip": round(counted.get_total_flops() / 1e12, 6),
         "bfloat16_teraflops_per_second": round(rate / 1e12, 4),
         "share_of_rate": round(counted.get_total_flops() / seconds / rate, 3),
+        "load": round(os.getloadavg()[1], 1),
     }
     for batch in (2, 3):
         clips = sample_clips(lalm.preparer)[:batch]

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from calm_pl.functional.folds import FoldedClips
 
-SHARPNESS = tuple(2.0 ** (step / 4) for step in range(-12, 29))  # 1/8 to 128
+_OCTAVES, _STEPS = 10, 4
+SHARPNESS = tuple(2.0 ** (step / _STEPS - 3) for step in range(_OCTAVES * _STEPS + 1))  # 1/8 to 128
 DEFAULT_SHARPNESS = 2.0
 """Where no clip can be left out: one clip a class."""
 TRUST = 0.2
@@ -79,16 +80,22 @@ def sharpness_sums(scores_NC: Tensor, y_N: Tensor, also_NC: Tensor | None = None
     The first column is for the true classes, the second for the mean over all classes the clip is judged
     among.
     """
-    sums = []
-    for beta in SHARPNESS:
-        log_p_NC = log_posteriors(beta * scores_NC, also_NC)
-        own = log_p_NC.gather(1, y_N[:, None]).sum()
-        if also_NC is None:
-            sums.append(torch.stack([own, log_p_NC.mean(-1).sum()]))
-        else:
-            judged_N = (~also_NC).sum(-1)
-            sums.append(torch.stack([own, (log_p_NC.masked_fill(also_NC, 0).sum(-1) / judged_N).sum()]))
-    return torch.stack(sums)
+    scores_NC = scores_NC.to(torch.float64)
+    if also_NC is not None:
+        scores_NC = scores_NC.masked_fill(also_NC, -torch.inf)
+    below_NC = scores_NC - scores_NC.amax(-1, keepdim=True)
+    own = below_NC.gather(1, y_N[:, None]).sum()
+    judged_NC = below_NC > -torch.inf
+    of_all = (below_NC.where(judged_NC, 0).sum(-1) / judged_NC.sum(-1)).sum()
+    log_totals_B = torch.zeros(len(SHARPNESS)).to(scores_NC)
+    for step in range(_STEPS):
+        # exp(2·β·l) is the square of exp(β·l), which takes a twentieth of the time of the next exponential.
+        e_NC = (SHARPNESS[step] * below_NC).exp_()
+        for place in range(step, len(SHARPNESS), _STEPS):
+            log_totals_B[place] = e_NC.sum(-1).log_().sum()
+            e_NC.square_()
+    beta_B = torch.tensor(SHARPNESS, dtype=torch.float64, device=scores_NC.device)
+    return torch.stack([beta_B * own - log_totals_B, beta_B * of_all - log_totals_B], 1)
 
 
 def best_sharpness(sums_B2: Tensor, num_clips: int) -> float:

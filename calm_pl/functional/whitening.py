@@ -83,14 +83,18 @@ def whitened_cosines(x_NHD: Tensor, means_CHD: Tensor, sums: ScatterSums, shrink
     dim = x_NHD.shape[-1]
     single = 1 + dim * (1 - shrink) / shrink <= _SINGLE
     dtype = torch.float32 if single else torch.float64
-    both_HMD = torch.cat([x_NHD, means_CHD]).transpose(0, 1)
-    # Cosines do not depend on the vectors' size, which may be beyond float32 once it is squared.
-    both_HMD = both_HMD / both_HMD.abs().amax(-1, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny)
-    v_HMD = _times_root(torch.cat([_shape(sums, shrink), both_HMD], 1).to(dtype))
+    parts = [_shape(sums, shrink), *(_scaled(x.transpose(0, 1)) for x in (x_NHD, means_CHD))]
+    v_HMD = _times_root(torch.cat([part.to(dtype) for part in parts], 1))
     norm_HM1 = torch.linalg.vector_norm(v_HMD, dim=-1, keepdim=True)
-    v_HMD /= torch.where(norm_HM1 > 0, norm_HM1, torch.ones_like(norm_HM1))
+    v_HMD /= norm_HM1.masked_fill_(norm_HM1 == 0, 1)
     v_HND, u_HCD = v_HMD.split([len(x_NHD), len(means_CHD)], 1)
     return torch.bmm(v_HND, u_HCD.mT).to(torch.float32).transpose(0, 1)
+
+
+def _scaled(x_HND: Tensor) -> Tensor:
+    """Return vectors with a largest value of 1: their size may be beyond float32 once it is squared."""
+    largest_HN1 = x_HND.abs().amax(-1, keepdim=True)
+    return x_HND / largest_HN1.clamp(min=torch.finfo(torch.float64).tiny)
 
 
 def without(sums: ScatterSums, gone: ScatterSums, gone_CHD: Tensor, left_C: Tensor) -> ScatterSums:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from calm_pl.errors import ModelError
 from calm_pl.models import answering
+from calm_pl.models.convolutions import without_tf32
 from calm_pl.models.doubts import template_doubts
 from calm_pl.models.families.table import Family, family_of, next_token_logits
 from calm_pl.models.gates import HeadGates
@@ -79,6 +80,7 @@ class FrozenLALM(nn.Module):
     def __init__(self, model: Any, preparer: Preparer, path: str = "", last_n_tokens: int = 1) -> None:
         super().__init__()
         self.model: Any = model.eval().requires_grad_(False)
+        without_tf32(self.model)
         self.preparer = preparer
         self.path = path
         self.last_n_tokens = last_n_tokens

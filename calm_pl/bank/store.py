@@ -58,7 +58,7 @@ class HeadBank:
         dtype: float16 or bfloat16 to store rounded vectors; by default vectors keep the model's dtype, so
             that a second run gives the same results as the first. Rounded and exact records never replace
             each other.
-        shard_bytes: size up to which small shards are merged.
+        shard_bytes: size up to which small shards are merged; those of a quarter are not merged again.
         merge_count: number of small shards that a process writes before it merges them; a bank of 100,000
             clips thus has hundreds of files instead of thousands. Only merged and large shards are flushed to
             the disk, so most records reach it once.
@@ -297,7 +297,7 @@ class HeadBank:
         kind = Kind(canonical(dict(identity or {})), _NAMES[x_NHD.dtype], stored.rounding, *x_NHD.shape[1:])
         rows = pack(records, chosen, digests, vector_buffers(x_NHD))
         with told_of_disk(self.folder, len(chosen), x_NHD.nbytes):
-            flush = not self._is_small(x_NHD.nbytes)
+            flush = not self._is_small(x_NHD.nbytes, 0)
             path = self._writer.write(kind, rows, [vector_buffers(x_NHD).data], flush=flush)
         self._enter_own(path)
         self._merge_small()
@@ -354,12 +354,15 @@ class HeadBank:
             self._list()
             return
         self._enter(shard)
-        if self._is_small(len(shard) * shard.kind.vector_bytes):
+        if self._is_small(len(shard) * shard.kind.vector_bytes, shard.generation):
             self._small[shard.kind, shard.generation].append(shard)
 
-    def _is_small(self, num_bytes: int) -> bool:
-        """Return whether a shard with vectors of this size is merged with others later."""
-        return num_bytes < self.shard_bytes // 2
+    def _is_small(self, num_bytes: int, generation: int) -> bool:
+        """Return whether a shard with vectors of this size is merged with others later.
+
+        One that was merged before only if it is smaller still: each merge writes all of it once more.
+        """
+        return num_bytes < self.shard_bytes // (4 if generation else 2)
 
     def _forget(self, names: Sequence[str]) -> None:
         gone = {self._numbers.pop(name) for name in names if name in self._numbers}

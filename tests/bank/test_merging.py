@@ -49,6 +49,19 @@ def test_each_record_is_rewritten_once_a_generation_not_once_a_batch(tmp_path, m
     assert sum(written) == 256 * (1 + 4)  # 4 generations: 256 is 4 to the 4th
 
 
+def test_what_merging_made_large_enough_is_not_written_again(tmp_path):
+    size = {"heads": 64, "dim": 64}  # 16 KiB
+    bank = HeadBank(tmp_path, merge_count=4, shard_bytes=4 * 4 * 2**14)
+    for n in range(17):
+        bank.append(records([n], **size), IDENTITY)
+    bank.close()
+    assert sorted((len(shard), shard.generation) for shard in map(open_shard, shards(tmp_path))) == [
+        (1, 0),
+        *[(4, 1)] * 4,
+    ]
+    assert same(bank.read([key(n) for n in range(17)]), records(range(17), **size))
+
+
 def test_large_shards_are_left_alone(tmp_path):
     bank = HeadBank(tmp_path, merge_count=2, shard_bytes=4000)
     for n in range(0, 40, 20):

@@ -63,6 +63,7 @@ class FewShotDataModule(LightningDataModule):
         self.loaders: dict[str, QuestionLoader] = {}
         self.batch_rule: BatchRule | None = None
         self.batch_sizes: dict[str, int] = {}
+        self._limit: int | None = None
         self._passes_of = usual_batch(self.settings)
         self.max_rows = torch.tensor([self._passes_of]).share_memory_()
 
@@ -142,8 +143,9 @@ class FewShotDataModule(LightningDataModule):
             ahead = loader.ahead(self.trainer.strategy.root_device, world_size)
             loader.batch_size = min(concatenate_over_ranks([self.batch_rule(ahead)]))
         self.batch_sizes[split] = loader.batch_size
-        ran_out = int(self.max_rows[0]) < self._passes_of
-        self._passes_of = min(loader.batch_size, int(self.max_rows[0])) if ran_out else loader.batch_size
+        if int(self.max_rows[0]) < self._passes_of:  # memory ran out
+            self._limit = int(self.max_rows[0])
+        self._passes_of = loader.batch_size if self._limit is None else min(loader.batch_size, self._limit)
         self.max_rows[0] = self._passes_of
 
     def media_rule(self, preparer: Preparer) -> MediaRule:

@@ -250,3 +250,5 @@ def test_ranks_agree_on_the_smallest_batch_and_memory_that_ran_out_is_remembered
         ]
     else:
         assert asked == []
+    module.test_dataloader()
+    assert int(module.max_rows[0]) == 1

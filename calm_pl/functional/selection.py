@@ -158,9 +158,10 @@ def setting_scores(
     scores = []
     for alpha, group in itertools.groupby(settings, key=lambda setting: setting.shrinkage):
         some = list(group)
-        shrunk_RH = shrink(rows_RH, evidence.counts_R.clamp(min=1), alpha)
-        shared_RSH = _weights(shrunk_RH, some)
-        scores_NSC = weighted_votes(p_NHC, shared_RSH.transpose(0, 1) if conditional else shared_RSH[0])
+        if own_m_NH is None or conditional:
+            shrunk_RH = shrink(rows_RH, evidence.counts_R.clamp(min=1), alpha)
+            shared_RSH = _weights(shrunk_RH, some)
+            scores_NSC = weighted_votes(p_NHC, shared_RSH.transpose(0, 1) if conditional else shared_RSH[0])
         if own_m_NH is not None:
             left_NH = evidence.without(own_m_NH.to(torch.float64), row_N)
             counts_N = (evidence.counts_R[row_N] - 1).clamp(min=1)
@@ -206,8 +207,10 @@ def _weights(r_RH: Tensor, settings: list[Setting]) -> Tensor:
     rank_RH = torch.empty_like(order_RH).scatter_(
         -1, order_RH, torch.arange(r_RH.shape[-1], device=r_RH.device).expand_as(order_RH)
     )
-    columns, maps = [], {}
-    for setting in settings:
+    maps: dict[tuple[str, float], Tensor] = {}
+    kept = {k: rank_RH < k for k in dict.fromkeys(one.top_k for one in settings) if k is not None}
+    w_RSH = torch.empty(len(r_RH), len(settings), r_RH.shape[1], dtype=torch.float64, device=r_RH.device)
+    for place, setting in enumerate(settings):
         key = (setting.weight_map, setting.tau_w)
         if key not in maps:
             logits_RH = r_RH if setting.weight_map == "softmax" else r_RH.clamp(min=0).log()
@@ -216,6 +219,6 @@ def _weights(r_RH: Tensor, settings: list[Setting]) -> Tensor:
             maps[key] = (relative_RH / setting.tau_w).exp()
         w_RH = maps[key]
         if setting.top_k is not None:
-            w_RH = torch.where(rank_RH < setting.top_k, w_RH, torch.zeros_like(w_RH))
-        columns.append(w_RH / w_RH.sum(-1, keepdim=True))
-    return torch.stack(columns, 1)
+            w_RH = w_RH * kept[setting.top_k]
+        torch.div(w_RH, w_RH.sum(-1, keepdim=True), out=w_RSH[:, place])
+    return w_RSH

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, NamedTuple, Self
 
 import torch
@@ -38,6 +38,7 @@ from calm_pl.voters.settings import CalmSettings
 from calm_pl.voters.state import Form
 from calm_pl.voters.support import ReliabilitySums, Support
 
+_COPIES = 4  # of the settings' weights of each clip
 _LEAST_SCORE = 1e-6  # of a held-out clip: the logarithm needs more than 0
 
 
@@ -132,13 +133,14 @@ class CalmBase(ScoreVoter, CalmSettings):
         given = setting_of(p)
         if not bool((support.counts_C > 1).any()):
             return p
+        groups = [self.grid.settings(tau_p, support.x_NHD.shape[1]) for tau_p in self.grid.tau_p]
+        parts: list[list[Judged]] = [[] for _ in [None, *groups]]
+        for place, clips in self._left_out_clips(support, [[given], *groups]):
+            parts[place].append(judge_settings(*clips))
+        ready = [Judged(*(torch.cat(column) for column in zip(*some, strict=True))) for some in parts]
         best: tuple[float, Setting] | None = None
-        given_log_p_N = torch.cat([one.log_p_NS[:, 0] for one in self._judge(support, [given])])
-        for tau_p in self.grid.tau_p:
-            settings = self.grid.settings(tau_p, support.x_NHD.shape[1])
-            parts = list(self._judge(support, settings))
-            judged = Judged(*(torch.cat(column) for column in zip(*parts, strict=True)))
-            totals = Tally(*(support.all_reduce(total) for total in tally(judged, given_log_p_N)))
+        for settings, judged in zip(groups, ready[1:], strict=True):
+            totals = Tally(*(support.all_reduce(total) for total in tally(judged, ready[0].log_p_NS[:, 0])))
             place = best_setting(totals)
             log_p = float(totals.log_p_S[place] / totals.num_clips)
             if best is None or log_p > best[0] + TIE:
@@ -153,31 +155,41 @@ class CalmBase(ScoreVoter, CalmSettings):
             return 1.0
         parts = [
             sharpness_sums(setting_scores(*clips)[:, 0].clamp(min=_LEAST_SCORE).log(), clips.y_N)
-            for clips in self._left_out_clips(support, [setting_of(self.fitted_params_)])
+            for _, clips in self._left_out_clips(support, [[setting_of(self.fitted_params_)]])
         ]
         return best_sharpness(support.all_reduce(torch.stack(parts).sum(0)), num_clips)
 
-    def _judge(self, support: Support, settings: list[Setting]) -> Iterator[Judged]:
-        """Evaluate settings of one τ_p on this rank's support clips, each held out, chunk by chunk."""
-        for clips in self._left_out_clips(support, settings):
-            yield judge_settings(*clips)
+    def _left_out_clips(
+        self, support: Support, groups: Sequence[list[Setting]]
+    ) -> Iterator[tuple[int, LeftOut]]:
+        """Yield the inputs of `setting_scores` for this rank's clips that can be held out, chunk by chunk.
 
-    def _left_out_clips(self, support: Support, settings: list[Setting]) -> Iterator[LeftOut]:
-        """Yield the inputs of `setting_scores` at one τ_p for this rank's clips that can be held out."""
-        p, tau_p = self.fitted_params_, settings[0].tau_p
-        evidence = self.evidence(support, None, tau_p)
+        Args:
+            support: the clips; they are scored once for all groups.
+            groups: settings of one τ_p each. The number of the group is yielded with its inputs.
+        """
+        p = self.fitted_params_
+        kinds = [EvidenceKind(settings[0].tau_p, p.reliability) for settings in groups]
+        unlike = list(dict.fromkeys(kinds))
+        sums = reliability_sums(support, None, p.score, unlike, p.reliability_split == "loo")
+        evidence = {kind: self._rows(one) for kind, one in zip(unlike, sums, strict=True)}
         num_classes, heads, dim = support.centroids_CHD.shape
         scorer = HeadScorer(support.centroids_CHD, p.score)
-        per_clip = max(heads * max(len(settings), num_classes, dim), len(settings) * num_classes)
+        most = max(len(settings) for settings in groups)
+        per_clip = max(heads * max(most, num_classes, dim), most * num_classes)
         # Even if this rank has no clip, so that there is something to concatenate.
-        for chunk in clip_chunks(max(1, len(support.x_NHD)), per_clip):
+        for chunk in clip_chunks(max(1, len(support.x_NHD)), _COPIES * per_clip):
             part = support._replace(x_NHD=support.vectors(chunk), y_N=support.y_N[chunk])
             full_NHC = scorer(part.x_NHD)
             left_NHC = left_out_scores(part, full_NHC, p.score)
             judgeable_N = support.counts_C[part.y_N] > 1
-            y_N, p_NHC = part.y_N[judgeable_N], posteriors(left_NHC[judgeable_N], tau_p)
-            own_NHC = p_NHC if p.reliability_split == "loo" else posteriors(full_NHC[judgeable_N], tau_p)
-            yield LeftOut(p_NHC, y_N, evidence, settings, clip_reliability(own_NHC, y_N, p.reliability))
+            y_N = part.y_N[judgeable_N]
+            left_NHC, full_NHC = left_NHC[judgeable_N], full_NHC[judgeable_N]
+            for place, (kind, settings) in enumerate(zip(kinds, groups, strict=True)):
+                p_NHC = posteriors(left_NHC, kind.tau_p)
+                own_NHC = p_NHC if p.reliability_split == "loo" else posteriors(full_NHC, kind.tau_p)
+                own_m_NH = clip_reliability(own_NHC, y_N, p.reliability)
+                yield place, LeftOut(p_NHC, y_N, evidence[kind], settings, own_m_NH)
 
     def _rows(self, sums: ReliabilitySums) -> Reliabilities:
         """Return the sums as the weights need them: one row per class, or a single row for all."""

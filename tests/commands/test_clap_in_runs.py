@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from conftest import ALL_CALLBACKS, LEAN, command_line
+from conftest import LEAN, command_line
 from tiny_clap import build_clap
 
 from calm_pl.media import load_audio
@@ -19,6 +19,7 @@ METHODS = (
     *("zero_shot", "zero_shot_all_classes", "nearest_centroid", "knn"),
     *("tip_adapter", "tip_adapter_zero_shot", "logistic_regression", "gda"),
 )
+SHOWN = ("callbacks=[progress,run_record,predictions,figures,report]", "wandb.mode=disabled")
 CLASSES = ("dog", "rain", "siren")
 
 
@@ -38,9 +39,9 @@ def job(esc_root, clap_folder):
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory, job):
-    """The folder of a job with every output, and what it printed."""
+    """The folder of a job with figures and page, and what it printed."""
     folder = tmp_path_factory.mktemp("clap")
-    return folder, command_line(folder, "fit-free", *job, f"methods=[{','.join(METHODS)}]", *ALL_CALLBACKS)
+    return folder, command_line(folder, "fit-free", *job, f"methods=[{','.join(METHODS)}]", *SHOWN)
 
 
 def said(done):
@@ -98,7 +99,6 @@ def test_every_row_is_in_the_table_and_says_how_zero_shot_answers(ended):
         assert title in ended[1].stdout
     assert "a CLAP model's embeddings do not depend on options" in " ".join(ended[1].stdout.split())
     assert (ended[0] / "run" / "report.html").stat().st_size > 10_000
-    assert results["warnings"] == [] if "warnings" in results else True
 
 
 def test_zero_shot_is_the_nearest_sentence_among_options_and_among_all(ended, by_transformers):

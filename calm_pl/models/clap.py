@@ -150,12 +150,12 @@ class FrozenClap(FrozenLALM):
         longer_W1 = torch.zeros(len(clip_W), 1, dtype=torch.bool, device=clip_W.device)
         found_WE = self.model.get_audio_features(features, is_longer=longer_W1).pooler_output
         counts = torch.bincount(clip_W.cpu()).tolist()
+        weighted_WE = found_WE * samples_W[:, None]
         return torch.stack(
             [
-                windows_wE[0] if len(windows_wE) == 1 else functional.normalize(weight_w @ windows_wE, dim=0)
-                for windows_wE, weight_w in zip(
-                    found_WE.split(counts), samples_W.to(found_WE).split(counts), strict=True
-                )
+                # A single window keeps the model's own last bits.
+                own_wE[0] if len(own_wE) == 1 else functional.normalize(long_wE.sum(0), dim=0)
+                for own_wE, long_wE in zip(found_WE.split(counts), weighted_WE.split(counts), strict=True)
             ]
         )
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from conftest import LEAN
 from pretended_gpu import pretended_gpu
+from tiny_clap import build_clap
 
 from calm_pl.data import BENCHMARKS
 from calm_pl.evaluation import support_store
@@ -57,6 +58,14 @@ def alike(ours, theirs):
                 assert float(value) == pytest.approx(float(other[name]), abs=2e-3), name
             else:
                 assert value == other[name], name
+
+
+def test_clap(call, on_gpu, small_job, tmp_path):
+    methods = "methods=[zero_shot,zero_shot_all_classes,tip_adapter,tip_adapter_zero_shot,gda]"
+    job = ("fit-free", *small_job, f"model.path={build_clap(tmp_path / 'clap')}", methods)
+    assert call(*job, "run.dir=cpu", "bank.dir=other").returncode == 0
+    on_gpu(*job, "run.dir=gpu")
+    alike(rows("gpu/predictions.csv"), rows("cpu/predictions.csv"))
 
 
 def test_every_method_in_several_rounds_spilled_and_not(call, on_gpu, small_job, monkeypatch):

@@ -91,21 +91,21 @@ def vote_many(
         candidates_NC: bool, the classes allowed for each clip.
     """
     x_NHD = as_vectors(vectors)
-    places = {id(voter): place for place, voter in enumerate(voters)}
-    decided: list[list[Decision]] = [[] for _ in voters]
     weighted = [voter for voter in voters if isinstance(voter, CalmBase)] if len(x_NHD) else []
-    for voter in voters:
-        if voter not in weighted:
-            decided[places[id(voter)]].append(voter.vote(x_NHD, candidates_NC))
+    decided = {voter: voter.vote(x_NHD, candidates_NC) for voter in voters if voter not in weighted}
     for _, some in _groups(weighted, lambda v: v.fitted_params_.score):
         decide = _decider(some)
+        device, num_classes = some[0].centroids_.device, len(some[0].classes_)
+        for voter in some:  # filled chunk by chunk: parts to be joined at the end would take twice the memory
+            scores_NC = torch.empty(len(x_NHD), num_classes, device=device)
+            decided[voter] = Decision(scores_NC, torch.empty(len(x_NHD), dtype=torch.int64, device=device))
         for chunk in some[0].scorer().chunks(len(x_NHD), len(some)):
-            x = x_NHD[chunk].to(some[0].centroids_.device)
-            allowed_NC = None if candidates_NC is None else candidates_NC[chunk].to(x.device)
+            x = x_NHD[chunk].to(device)
+            allowed_NC = None if candidates_NC is None else candidates_NC[chunk].to(device)
             for voter, decision in decide(x, allowed_NC):
-                decided[places[id(voter)]].append(among(decision, allowed_NC))
-    decisions = [Decision(*(torch.cat(column) for column in zip(*parts, strict=True))) for parts in decided]
-    return [with_finite_scores(decision, candidates_NC) for decision in decisions]
+                for whole, part in zip(decided[voter], among(decision, allowed_NC), strict=True):
+                    whole[chunk] = part
+    return [with_finite_scores(decided[voter], candidates_NC) for voter in voters]
 
 
 def _decider(voters: Sequence[CalmBase]) -> Decider:

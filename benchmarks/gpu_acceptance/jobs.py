@@ -17,6 +17,7 @@ from calm_pl import Calm, CalmGlobal, Gda, Sav
 from calm_pl.commands.main import main
 from calm_pl.evaluation import support_store
 from calm_pl.methods import METHODS
+from calm_pl.voters import gather_support
 
 _MOST_CHANGED = 0.02
 _QUIET = ("wandb.mode=disabled", "callbacks=[run_record,predictions,pseudo_labels]", "data.num_workers=0")
@@ -118,7 +119,7 @@ def fit_mask(bench: Bench) -> Iterator[Item]:
 
 
 def votes(bench: Bench) -> Iterator[Item]:
-    """Fits and votes at AudioSet's and VGGSound's size on random vectors."""
+    """Fits and votes at AudioSet's and VGGSound's size on random vectors, on the device and off it."""
     heads, dim, classes, shots = (1_024, 128, 309, 5) if bench.full else (4, 16, 4, 4)
     generator = torch.Generator(bench.device).manual_seed(0)
     labels = [c for c in range(classes) for _ in range(shots)]
@@ -138,6 +139,15 @@ def votes(bench: Bench) -> Iterator[Item]:
         bench.synchronize()
         measured = {"fit_seconds": fitted, "vote_64_seconds": time.perf_counter() - start}
         yield Item(f"{name} at {classes} classes", bool(right > 0.9), measured | {"right": float(right)})
+        apart = gather_support(x_NHD.cpu(), labels, device=torch.device(bench.device))
+        start = time.perf_counter()
+        other = type(voter)().fit_support(apart)
+        bench.synchronize()
+        measured = {"fit_seconds": time.perf_counter() - start}
+        changed = float((other.vote(x_NHD).winner_N != voter.vote(x_NHD).winner_N).double().mean())
+        yield Item(
+            f"{name}, vectors beside the GPU", changed <= _MOST_CHANGED, measured | {"changed": changed}
+        )
 
 
 def one_rank(bench: Bench) -> Iterator[Item]:

@@ -29,11 +29,16 @@ class BatchPrediction(NamedTuple):
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Convert a voter's ValueError about the data into an error for the user."""
+    """Convert a voter's ValueError about the data, and a GPU without memory, into an error for the user."""
     try:
         yield
     except ValueError as error:
         raise RunError(f"{what}: {error}") from error
+    except torch.OutOfMemoryError as error:
+        raise RunError(
+            f"{what}: the GPU has too little memory for it. Use fewer support clips (data.shots), or leave"
+            " out the methods that compare all of them with each other (methods: gda, calm_auto)."
+        ) from error
 
 
 def zero_shot_prediction(scores_NO: Tensor, options_NO: Tensor, num_classes: int) -> BatchPrediction:

@@ -8,7 +8,8 @@ from calm_pl import Calm, CalmAuto, CalmGlobal, Gda, Sav
 from calm_pl.data.benchmarks.esc50 import ESC50
 from calm_pl.data.loading.base import FewShotDataModule
 from calm_pl.data.settings import DataSettings
-from calm_pl.evaluation.batch_prediction import BatchPrediction
+from calm_pl.errors import RunError
+from calm_pl.evaluation.batch_prediction import BatchPrediction, explained
 from calm_pl.evaluation.contenders import Contender, RoundQuery
 from calm_pl.evaluation.lineup import contenders
 from calm_pl.evaluation.module import FitFreeModule
@@ -112,3 +113,9 @@ def test_a_voter_votes_where_it_is_put():
         tensors = [value for value in vars(moved).values() if isinstance(value, torch.Tensor)]
         assert len(tensors) > 2
         assert {tensor.device.type for tensor in tensors} == {"meta"}
+
+
+def test_a_gpu_without_memory_for_a_fit_is_told_in_a_sentence():
+    told = r"The support cannot be fitted: the GPU has too little memory for it\. .*gda, calm_auto"
+    with pytest.raises(RunError, match=told), explained("The support cannot be fitted"):
+        raise torch.OutOfMemoryError("CUDA out of memory")

@@ -63,13 +63,14 @@ class FrozenClap(FrozenLALM):
         system_prompt: str | None = None,
         template: str = TEMPLATE,
     ) -> Self:
-        """Load a local folder or a hub id; see `FrozenLALM.from_pretrained`.
+        """Load a local folder or a hub id; see `FrozenLALM.from_pretrained`, also for what is not said here.
+
+        `dtype`, `attn` and `device` have no effect: all is computed in float32, attention has one form, and
+        nothing is quantised. `last_n_tokens`, `device_map`, `quantization`, `mask` and `system_prompt` must
+        be left at their defaults.
 
         Args:
-            path, revision, trust_remote_code, offline: see there.
-            dtype, attn, device: of no effect: all is computed in float32, attention has one form, and nothing
-                is quantised.
-            last_n_tokens, device_map, quantization, mask, system_prompt: must be left at their defaults.
+            path: the checkpoint.
             template: the sentence about a class that zero-shot compares sound with; `{}` is its label.
 
         Raises:

@@ -179,6 +179,8 @@ def main() -> int:
     parser.add_argument("--videos", type=Path, help="a VGGSound folder with videos, for Omni (make_sets.py)")
     parser.add_argument("--out", type=Path)
     bench = parser.parse_args()
+    if bench.clips < 4:
+        parser.error(f"--clips: must be 4 or more, as the commands' --limit, but is {bench.clips}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         start = time.perf_counter()

@@ -29,6 +29,8 @@ _LOG = logging.getLogger("calm_pl.bank")
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 _ROUNDINGS = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
 _CHUNK_BYTES = 2**24
+_PATIENCE = 4
+"""Times `merge_count` for which small shards wait to be a whole one together."""
 
 
 class Stored(NamedTuple):
@@ -58,10 +60,11 @@ class HeadBank:
         dtype: float16 or bfloat16 to store rounded vectors; by default vectors keep the model's dtype, so
             that a second run gives the same results as the first. Rounded and exact records never replace
             each other.
-        shard_bytes: size up to which small shards are merged; those of a quarter are not merged again.
-        merge_count: number of small shards that a process writes before it merges them; a bank of 100,000
-            clips thus has hundreds of files instead of thousands. Only merged and large shards are flushed to
-            the disk, so most records reach it once.
+        shard_bytes: size up to which small shards are merged.
+        merge_count: number of small shards that a process writes before it merges them, or up to four times
+            as many where these make a whole shard, which need not be merged again. A bank of 100,000 clips
+            thus has hundreds of files instead of thousands. Only merged and large shards are flushed to the
+            disk, so most records reach it once.
 
     Attributes:
         damage: damage found so far, reason by name of shard.
@@ -297,7 +300,7 @@ class HeadBank:
         kind = Kind(canonical(dict(identity or {})), _NAMES[x_NHD.dtype], stored.rounding, *x_NHD.shape[1:])
         rows = pack(records, chosen, digests, vector_buffers(x_NHD))
         with told_of_disk(self.folder, len(chosen), x_NHD.nbytes):
-            flush = not self._is_small(x_NHD.nbytes, 0)
+            flush = not self._is_small(x_NHD.nbytes)
             path = self._writer.write(kind, rows, [vector_buffers(x_NHD).data], flush=flush)
         self._enter_own(path)
         self._merge_small()
@@ -354,15 +357,12 @@ class HeadBank:
             self._list()
             return
         self._enter(shard)
-        if self._is_small(len(shard) * shard.kind.vector_bytes, shard.generation):
+        if self._is_small(len(shard) * shard.kind.vector_bytes):
             self._small[shard.kind, shard.generation].append(shard)
 
-    def _is_small(self, num_bytes: int, generation: int) -> bool:
-        """Return whether a shard with vectors of this size is merged with others later.
-
-        One that was merged before only if it is smaller still: each merge writes all of it once more.
-        """
-        return num_bytes < self.shard_bytes // (4 if generation else 2)
+    def _is_small(self, num_bytes: int) -> bool:
+        """Return whether a shard with vectors of this size is merged with others later."""
+        return num_bytes < self.shard_bytes // 2
 
     def _forget(self, names: Sequence[str]) -> None:
         gone = {self._numbers.pop(name) for name in names if name in self._numbers}
@@ -381,9 +381,18 @@ class HeadBank:
 
     def _merge_small(self) -> None:
         for shards in list(self._small.values()):
-            # Not ">=": on a nearly full disk a merge that failed must not be retried at every batch.
-            if shards and len(shards) % self.merge_count == 0:
+            if shards and self._is_due(shards):
                 self._merge(list(shards))
+
+    def _is_due(self, shards: Sequence[Shard]) -> bool:
+        """Return whether small shards are merged now; waiting for a whole one spares writing them thrice."""
+        count, most = len(shards), _PATIENCE * self.merge_count
+        # Not ">=": on a nearly full disk a merge that failed must not be retried at every batch.
+        if count % self.merge_count:
+            return False
+        num_bytes = sum(shard.size for shard in shards)
+        will_be_whole = num_bytes * most >= self.shard_bytes * count
+        return count >= most or num_bytes >= self.shard_bytes or not will_be_whole
 
     def _merge(self, shards: Sequence[Shard]) -> None:
         """Merge this process's own shards; if that fails they stay as they are."""

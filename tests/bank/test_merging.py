@@ -49,17 +49,36 @@ def test_each_record_is_rewritten_once_a_generation_not_once_a_batch(tmp_path, m
     assert sum(written) == 256 * (1 + 4)  # 4 generations: 256 is 4 to the 4th
 
 
-def test_what_merging_made_large_enough_is_not_written_again(tmp_path):
-    size = {"heads": 64, "dim": 64}  # 16 KiB
-    bank = HeadBank(tmp_path, merge_count=4, shard_bytes=4 * 4 * 2**14)
-    for n in range(17):
-        bank.append(records([n], **size), IDENTITY)
+ALIKE = range(203, 335, 4)
+"""Records whose parts are of one length each."""
+
+
+@pytest.fixture
+def alike(tmp_path):
+    """Size of a shard of one record; 16 KiB of it are vectors."""
+    HeadBank(tmp_path / "one").append(records([ALIKE[0]], heads=64, dim=64), IDENTITY)
+    return open_shard(shards(tmp_path / "one")[0]).size
+
+
+def test_shards_that_together_make_a_whole_one_are_merged_once(tmp_path, alike):
+    bank = HeadBank(tmp_path / "bank", merge_count=4, shard_bytes=16 * alike)
+    for n in ALIKE:
+        bank.append(records([n], heads=64, dim=64), IDENTITY)
     bank.close()
-    assert sorted((len(shard), shard.generation) for shard in map(open_shard, shards(tmp_path))) == [
-        (1, 0),
-        *[(4, 1)] * 4,
-    ]
-    assert same(bank.read([key(n) for n in range(17)]), records(range(17), **size))
+    found = sorted((shard.generation, len(shard)) for shard in map(open_shard, shards(bank.folder)))
+    assert found == [(0, 1), (1, 16), (1, 16)]
+    assert same(bank.read([key(n) for n in ALIKE]), records(ALIKE, heads=64, dim=64))
+
+
+@pytest.mark.parametrize(("most", "after"), [(3, 4), (8, 8), (16, 16), (17, 4)])
+def test_shards_wait_only_where_that_makes_a_whole_one(tmp_path, alike, most, after):
+    bank = HeadBank(tmp_path / "bank", merge_count=4, shard_bytes=most * alike)
+    counts = []
+    for n in ALIKE[:after]:
+        bank.append(records([n], heads=64, dim=64), IDENTITY)
+        counts.append(len(shards(bank.folder)))
+    assert counts[:-1] == list(range(1, after))
+    assert counts[-1] == (2 if most == 3 else 1)  # four are more than a whole one of three
 
 
 def test_large_shards_are_left_alone(tmp_path):

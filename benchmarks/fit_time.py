@@ -36,7 +36,7 @@ SIZES = {  # clips, classes, heads
     "VGGSound, 10 shots": (3_090, 309, 1_024),
     "VGGSound, 20 shots": (6_180, 309, 1_024),
 }
-VOTERS = ("sav", "calm", "calm_loo", "gda", "calm_auto")
+VOTERS = ("sav", "calm", "calm_loo", "calm_select", "gda", "calm_auto")
 
 
 def made(name: str) -> object:
@@ -45,6 +45,8 @@ def made(name: str) -> object:
 
     if name == "calm_loo":
         return Calm(reliability_split="loo")
+    if name == "calm_select":
+        return Calm(select="loo")
     return {"sav": Sav, "calm": Calm, "gda": Gda, "calm_auto": CalmAuto}[name]()
 
 

@@ -127,7 +127,13 @@ def priors() -> list[str]:
 
 def fit_times() -> list[str]:
     """CPU seconds of fits on random vectors of heads of 128, and memory above the support."""
-    names = {"calm": "CALM", "calm_loo": "CALM, loo", "gda": "GDA", "calm_auto": "CALM-Auto"}
+    names = {
+        "calm": "CALM",
+        "calm_loo": "CALM, loo",
+        "calm_select": "CALM, select=loo",
+        "gda": "GDA",
+        "calm_auto": "CALM-Auto",
+    }
     lines = [
         f"| clips | classes | heads | {' | '.join(names.values())} |",
         f"|---|---|---|{'---|' * len(names)}",

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from calm_pl.functional.chunks import clip_chunks
-from calm_pl.functional.scores import unit
 
 _BLOCK = 2**18  # values upcast at once: 2 MiB in float64, which the allocator reuses
 _ROUNDING = 2.0**-22  # of float32 centroids, relative
@@ -48,12 +47,11 @@ def leave_one_out_scores(
 def _own_scores(x_NHD: Tensor, y_N: Tensor, centroids_CHD: Tensor, counts_C: Tensor, score: str) -> Tensor:
     """Return each clip's score against its own class without it, (N, H) float64."""
     x_NHD = x_NHD.to(torch.float64)
-    n_N11 = counts_C.to(torch.float64)[y_N][:, None, None]
-    rest_NHD = n_N11 * centroids_CHD[y_N] - x_NHD
+    n_N1 = counts_C.to(torch.float64)[y_N][:, None]
+    rest_NHD = centroids_CHD[y_N].to(torch.float64).mul_(n_N1[..., None]).sub_(x_NHD)  # (n - 1)·μ'
+    rest_NH, length_NH = (torch.linalg.vector_norm(v, dim=-1) for v in (rest_NHD, x_NHD))
     # What the rounding of μ leaves of clips that cancel each other has no direction.
-    lengths_NH1 = [torch.linalg.vector_norm(v, dim=-1, keepdim=True) for v in (rest_NHD, x_NHD)]
-    has_rest = (lengths_NH1[0] > _ROUNDING * lengths_NH1[1]) & (n_N11 > 1)
-    rest_NHD = torch.where(has_rest, rest_NHD / (n_N11 - 1).clamp(min=1), torch.zeros_like(rest_NHD))
-    if score == "cosine":
-        x_NHD, rest_NHD = unit(x_NHD), unit(rest_NHD)
-    return (x_NHD * rest_NHD).sum(-1)
+    has_rest_NH = (rest_NH > _ROUNDING * length_NH) & (n_N1 > 1)
+    scale_NH = rest_NH * length_NH if score == "cosine" else (n_N1 - 1).expand_as(rest_NH)
+    own_NH = rest_NHD.mul_(x_NHD).sum(-1) / scale_NH
+    return own_NH.where(has_rest_NH & (scale_NH > 0), 0.0)

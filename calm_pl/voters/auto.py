@@ -35,7 +35,7 @@ from calm_pl.functional.folds import NEVER
 from calm_pl.validation import above_zero, above_zero_to_one, setting
 from calm_pl.voters.base import Decision
 from calm_pl.voters.calibrated import CalibratedVoter
-from calm_pl.voters.gram import Places, clip_places, folded_clips, labelled_gram, over_ranks
+from calm_pl.voters.gram import Places, clip_gram, clip_places, folded_clips, over_ranks
 from calm_pl.voters.linear import (
     RHOS,
     discriminants,
@@ -171,7 +171,7 @@ class CalmAuto(CalibratedVoter, CalmAutoSettings):
 
         num_classes, _, dim = support.centroids_CHD.shape
         num_features = int(support.live_H.sum()) * dim
-        gram_NN = labelled_gram(support, places, weights_H)
+        gram_NN = clip_gram(support, places, weights_H)
         analyses = discriminants(gram_NN, clips, num_classes, num_features)
         linear = analyses + logistic_regressions(gram_NN, clips, num_classes, num_features)
         shares_K = evidence_shares([vote.log_p_N, *(one.calibration.log_p_N for one in linear)])

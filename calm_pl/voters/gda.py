@@ -13,7 +13,7 @@ from calm_pl.functional import calibrate_left_out, evidence_shares, mean_scores,
 from calm_pl.validation import above_zero, one_of, setting
 from calm_pl.voters.base import Decision
 from calm_pl.voters.calibrated import CalibratedVoter
-from calm_pl.voters.gram import clip_places, folded_clips, labelled_gram
+from calm_pl.voters.gram import clip_gram, clip_places, folded_clips
 from calm_pl.voters.linear import RHOS, discriminants, linear_scores, mean_classifier
 from calm_pl.voters.settings import VoterSettings
 from calm_pl.voters.state import Form
@@ -83,7 +83,7 @@ class Gda(LinearVoter, GdaSettings):
         weights_H = torch.full((heads,), 1 / heads, dtype=torch.float64, device=support.device)
         places = clip_places(support)
         clips = folded_clips(support, places)
-        gram_NN = labelled_gram(support, places, weights_H)
+        gram_NN = clip_gram(support, places, weights_H)
         rhos = RHOS if p.rho is None else (p.rho,)
         found = discriminants(gram_NN, clips, len(support.classes), heads * dim, rhos)
         shares_K = evidence_shares([one.calibration.log_p_N for one in found])

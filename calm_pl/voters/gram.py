@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -19,8 +18,6 @@ _BLOCK = 2**20
 """Values of unit vectors at once: 8 MiB in float64, which the allocator reuses."""
 _LEAST_HEADS = 8  # of a block whose products are summed over many clips
 _PANELS = 8
-_LEAST_SHOTS, _MANY = 4, 2**24
-"""Clips per class, and values of all clips, from which on float32 products of deviations are worth it."""
 
 
 class Places(NamedTuple):
@@ -94,60 +91,18 @@ def clip_gram(support: Support, places: Places, weights_H: Tensor) -> Tensor:
     Ranks exchange vectors a few heads at a time, so no rank ever holds all vectors of another.
     """
     total = len(places.y_N)
+    _, heads, dim = support.x_NHD.shape
     gram_NN = torch.zeros(total, total, dtype=torch.float64, device=support.device)
-    panels = _panels(total)
-    for block_NF in _unit_blocks(support, places, weights_H):
+    panels = list(clip_chunks(total, 1, -(-total // _PANELS)))
+    step = max(_LEAST_HEADS, _BLOCK // (total * dim))
+    for some in clip_chunks(heads, 1, step):
+        root_h1 = weights_H[some].to(torch.float64).sqrt()[:, None]
+        block_NF = over_ranks(support, places, (unit(support.vectors(heads=some)) * root_h1).flatten(1))
         for rows in panels:  # the products are symmetric: those up to the diagonal are enough
             gram_NN[rows, : rows.stop].addmm_(block_NF[rows], block_NF[: rows.stop].T)
     for rows in panels:
         gram_NN[: rows.start, rows] = gram_NN[rows, : rows.start].T
     return gram_NN
-
-
-def labelled_gram(support: Support, places: Places, weights_H: Tensor) -> Tensor:
-    """Return `clip_gram`, up to rounding, in less than half of the time where there are many clips per class.
-
-    Scatter is made of deviations z = u - μ from class means. With <u, u'> = <z, z'> + <u, μ'> + <μ, u'> -
-    <μ, μ'>, only the first part takes products of all pairs of clips. It is computed in float32, in sums of
-    few heads which are added in float64: the error is relative to the deviations, however small they are, and
-    far below the least ridge, which is 3 % of their mean square (`linear.RHOS`).
-    """
-    y_N, num_classes = places.y_N, len(support.classes)
-    total, heads, dim = len(y_N), *support.x_NHD.shape[1:]
-    exact = torch.get_float32_matmul_precision() == "highest"
-    if not exact or total < _LEAST_SHOTS * num_classes or total * heads * dim < _MANY:
-        return clip_gram(support, places, weights_H)
-    counts_C1 = torch.bincount(y_N, minlength=num_classes).to(torch.float64)[:, None]
-    gram_NN = torch.zeros(total, total, dtype=torch.float64, device=y_N.device)
-    with_means_NC = torch.zeros(total, num_classes).to(gram_NN)
-    panels = _panels(total)
-    for block_NF in _unit_blocks(support, places, weights_H):
-        means_CF = block_NF.new_zeros(num_classes, block_NF.shape[1]).index_add_(0, y_N, block_NF)
-        means_CF /= counts_C1
-        with_means_NC.addmm_(block_NF, means_CF.T)
-        z_NF = (block_NF - means_CF[y_N]).to(torch.float32)
-        for rows in panels:
-            gram_NN[rows, : rows.stop] += z_NF[rows] @ z_NF[: rows.stop].T
-    means_CC = torch.zeros(num_classes, num_classes).to(gram_NN).index_add_(0, y_N, with_means_NC) / counts_C1
-    rest_NC = with_means_NC - means_CC[y_N]
-    for rows in panels:
-        gram_NN[rows, : rows.stop] += rest_NC[rows][:, y_N[: rows.stop]]
-        gram_NN[rows, : rows.stop] += with_means_NC[: rows.stop][:, y_N[rows]].T
-        gram_NN[: rows.start, rows] = gram_NN[rows, : rows.start].T
-    return gram_NN
-
-
-def _panels(total: int) -> list[slice]:
-    return list(clip_chunks(total, 1, -(-total // _PANELS)))
-
-
-def _unit_blocks(support: Support, places: Places, weights_H: Tensor) -> Iterator[Tensor]:
-    """Yield √w·u of a few heads at a time, side by side, of the clips of all ranks: (N, F) float64."""
-    _, heads, dim = support.x_NHD.shape
-    step = max(_LEAST_HEADS, _BLOCK // (len(places.y_N) * dim))
-    for some in clip_chunks(heads, 1, step):
-        root_h1 = weights_H[some].to(torch.float64).sqrt()[:, None]
-        yield over_ranks(support, places, (unit(support.vectors(heads=some)) * root_h1).flatten(1))
 
 
 def class_weights(support: Support, weights_H: Tensor, coefficients_NC: Tensor) -> Tensor:

@@ -34,6 +34,8 @@ SIZES = {  # clips, classes, heads
     "7B model, 5 shots": (250, 50, 1_024),
     "VGGSound, 10 shots, 256 heads": (3_090, 309, 256),
     "VGGSound, 10 shots": (3_090, 309, 1_024),
+    "VGGSound, 20 shots, 64 heads": (6_180, 309, 64),
+    "VGGSound, 20 shots, 128 heads": (6_180, 309, 128),
     "VGGSound, 20 shots": (6_180, 309, 1_024),
 }
 VOTERS = ("sav", "calm", "calm_loo", "calm_select", "gda", "calm_auto")

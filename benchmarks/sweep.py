@@ -2,9 +2,10 @@
 
     python benchmarks/sweep.py --out benchmarks/results/sweep.json
 
-Random vectors of 1,024 heads of 128 dimensions, at the sizes of ESC-50 (1,600 support and 400 query clips,
-50 classes, 1,000 settings) and VGGSound (3,090 support clips, 309 classes, one block of settings as
-`SweepModule` takes them, and a tenth or all of the 15,446 query clips). Each size is a process of its own.
+Random vectors of 1,024 heads of 128 dimensions, or of fewer in less memory, at the sizes of ESC-50 (1,600
+support and 400 query clips, 50 classes, 1,000 settings) and VGGSound (3,090 support clips, 309 classes, one
+block of settings as `SweepModule` takes them, and a tenth or all of the 15,446 query clips). Each size is a
+process of its own.
 VGGSound's vectors are in float16 and in files, as a run has them; the kernel's cache of files is not counted
 as memory of the process.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import os
 import platform
 import subprocess
@@ -31,7 +33,7 @@ from process_memory import memory
 if TYPE_CHECKING:
     import torch
 
-HEADS, DIM = 1_024, 128
+DIM = 128
 SIZES = {  # support clips, query clips, classes, settings, on disk
     "ESC-50": (1_600, 400, 50, 1_000, False),
     "VGGSound, a tenth of the query": (3_090, 1_545, 309, 56, True),
@@ -67,33 +69,23 @@ class OwnMemory:
             self.peak = max(self.peak, memory("RssAnon"))
 
 
-def stored(x_NHD: Iterable[torch.Tensor], clips: int, folder: Path | None) -> torch.Tensor:
+def stored(x_NHD: Iterable[torch.Tensor], shape: tuple[int, int, int], folder: Path | None) -> torch.Tensor:
     """Return clips in memory, or in float16 in a file of a folder."""
     import torch
 
     if folder is None:
         return torch.stack(list(x_NHD))
-    with (folder / str(clips)).open("wb") as file:
+    with (folder / str(shape[0])).open("wb") as file:
         for x_HD in x_NHD:
             file.write(x_HD.to(torch.float16).numpy().tobytes())
-    size = clips * HEADS * DIM
-    return torch.from_file(file.name, shared=True, size=size, dtype=torch.float16).view(clips, HEADS, DIM)
+    size = math.prod(shape)
+    return torch.from_file(file.name, shared=True, size=size, dtype=torch.float16).view(shape)
 
 
 def measure(
-    support_clips: int, query_clips: int, classes: int, settings: int, on_disk: bool, threads: int
-) -> dict:
-    """Return seconds and memory in MiB of one sweep in this process."""
-    with tempfile.TemporaryDirectory() as folder:
-        return swept(
-            support_clips, query_clips, classes, settings, Path(folder) if on_disk else None, threads
-        )
-
-
-def swept(
-    support_clips: int, query_clips: int, classes: int, settings: int, folder: Path | None, threads: int
-) -> dict:
-    """Make clips and measure one sweep; see `measure`."""
+    support_clips: int, query_clips: int, classes: int, settings: int, heads: int, folder: Path | None
+) -> dict[str, float]:
+    """Return seconds and memory in MiB of one sweep in this process, of clips in a folder or in memory."""
     import torch
 
     from calm_pl.metrics import MethodMetrics
@@ -101,16 +93,15 @@ def swept(
     from calm_pl.voters import Calm, CalmGlobal, gather_support
     from calm_pl.voters.many import fit_many, vote_many
 
-    torch.set_num_threads(threads)
     generator = torch.Generator().manual_seed(0)
     label_N = torch.arange(support_clips) % classes
-    means_CHD = 0.3 * torch.randn(classes, HEADS, DIM, generator=generator)
+    means_CHD = 0.3 * torch.randn(classes, heads, DIM, generator=generator)
 
     def clips(means: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-        return (mean_HD + torch.randn(HEADS, DIM, generator=generator) for mean_HD in means)
+        return (mean_HD + torch.randn(heads, DIM, generator=generator) for mean_HD in means)
 
-    x_NHD = stored(clips(means_CHD[c] for c in label_N), support_clips, folder)
-    query_NHD = stored(clips(torch.zeros(query_clips, 1)), query_clips, folder)
+    x_NHD = stored(clips(means_CHD[c] for c in label_N), (support_clips, heads, DIM), folder)
+    query_NHD = stored(clips(torch.zeros(query_clips, 1)), (query_clips, heads, DIM), folder)
     del means_CHD
     truth_N, place_N = torch.arange(query_clips) % classes, torch.arange(query_clips)
     grid = itertools.product((0.0, 5.0), ("softmax", "power"), TEMPERATURES, TEMPERATURES, KEPT)
@@ -145,21 +136,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=1, help="of torch (default: %(default)s)")
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--heads", type=int, default=1_024, help="default: %(default)s")
+    parser.add_argument("--settings", type=int, help="at most so many; their number is that of each size")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.one:
-        print(json.dumps(measure(*SIZES[args.one], args.threads)))
-        return
     import torch
 
+    if args.one:
+        torch.set_num_threads(args.threads)
+        *sizes, settings, on_disk = SIZES[args.one]
+        with tempfile.TemporaryDirectory() as folder:
+            some = min(settings, args.settings or settings)
+            print(json.dumps(measure(*sizes, some, args.heads, Path(folder) if on_disk else None)))
+        return
+    given = ["--threads", str(args.threads), "--heads", str(args.heads)]
+    given += ["--settings", str(args.settings)] if args.settings else []
     results = {}
     for name in args.sizes:
-        command = [sys.executable, __file__, "--one", name, "--threads", str(args.threads)]
+        command = [sys.executable, __file__, "--one", name, *given]
         results[name] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         print(name, results[name], flush=True)
     record = {
-        "what": "fits, votes and metrics of a sweep's settings, 1,024 heads of 128",
+        "what": f"fits, votes and metrics of a sweep's settings, {args.heads:,} heads of 128",
         "threads": args.threads,
         "date": date.today().isoformat(),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",

@@ -18,4 +18,4 @@ def test_counts_are_those_of_the_record():
         assert found == expected
     rates = record["rates"]["309 classes"]
     for dtype in ("float32", "float64"):
-        assert str(round(rates[f"{dtype}, 64 clips"])) in section
+        assert str(round(rates[f"{dtype}, 256 clips"])) in section

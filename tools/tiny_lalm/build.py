@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import nn
 from transformers import (
+    PreTrainedTokenizerFast,
     Qwen2AudioConfig,
     Qwen2AudioForConditionalGeneration,
     Qwen2AudioProcessor,
@@ -20,7 +21,7 @@ from transformers.models.qwen2_audio.modeling_qwen2_audio import (
 )
 
 from tiny_lalm.classes import audio_mark
-from tiny_lalm.tokenizer import CHAT_TEMPLATE, build_tokenizer
+from tiny_lalm.tokenizer import CHAT_TEMPLATE, build_tokenizer, vocabulary
 
 SAMPLE_RATE = 16_000
 MEL_BINS = 64
@@ -39,8 +40,20 @@ MARK_SIZE = 7.0
 """About how long the mark is in an audio token after the decoder's first norm."""
 
 
-def build_processor() -> Qwen2AudioProcessor:
-    """Build the processor: log-mel features of a 5 s window and the tokenizer."""
+class Shape(NamedTuple):
+    """Sizes of the tower and of the decoder."""
+
+    tower_layers: int = 4
+    tower_width: int = TOWER_WIDTH
+    tower_inner: int = 4 * TOWER_WIDTH
+    decoder_layers: int = 5
+    decoder_width: int = DECODER_WIDTH
+    decoder_inner: int = 3 * DECODER_WIDTH
+    head_size: int = HEAD_SIZE
+
+
+def build_processor(tokenizer: PreTrainedTokenizerFast | None = None) -> Qwen2AudioProcessor:
+    """Build the processor: log-mel features of a 5 s window and a tokenizer, by default the tiny model's."""
     extractor = WhisperFeatureExtractor(
         feature_size=MEL_BINS,
         sampling_rate=SAMPLE_RATE,
@@ -48,7 +61,9 @@ def build_processor() -> Qwen2AudioProcessor:
         return_attention_mask=True,
     )
     return Qwen2AudioProcessor(
-        feature_extractor=extractor, tokenizer=build_tokenizer(), chat_template=CHAT_TEMPLATE
+        feature_extractor=extractor,
+        tokenizer=tokenizer or build_tokenizer(vocabulary()),
+        chat_template=CHAT_TEMPLATE,
     )
 
 
@@ -69,14 +84,15 @@ def _attend_locally(tower: Qwen2AudioEncoder) -> None:
     positions turned by the offset, so that their product peaks where the key stands ``offset``
     frames away. Learning to look at neighbours from random weights takes many hundred steps.
     """
-    half = TOWER_WIDTH // 2
+    width = tower.config.d_model
+    half = width // 2
     for layer, offsets in zip(tower.layers, LOCAL_OFFSETS, strict=False):
         attention = cast(Qwen2AudioAttention, layer.self_attn)
         pairs = attention.head_dim // 2
         chosen = torch.arange(5, 5 + pairs)
         for head, offset in enumerate(offsets):
             rows = head * attention.head_dim + torch.arange(pairs)
-            turn = _rates(TOWER_WIDTH)[chosen] * offset
+            turn = _rates(width)[chosen] * offset
             query, key = attention.q_proj.weight, attention.k_proj.weight
             query[rows, chosen] += LOCAL_STRENGTH
             query[rows + pairs, half + chosen] += LOCAL_STRENGTH
@@ -106,29 +122,31 @@ def _attend_to_audio(decoder: nn.Module) -> None:
         attention.q_proj.bias.copy_(AUDIO_PULL * math.sqrt(HEAD_SIZE) / MARK_SIZE * asked.flatten())
 
 
-def build_model(processor: Qwen2AudioProcessor, seed: int) -> Qwen2AudioForConditionalGeneration:
-    """Build the model with random weights drawn from ``seed``."""
+def random_model(
+    processor: Qwen2AudioProcessor, seed: int, shape: Shape
+) -> Qwen2AudioForConditionalGeneration:
+    """Build the model with random weights drawn from ``seed`` and Whisper's sinusoids for positions."""
     tokenizer = processor.tokenizer
     config = Qwen2AudioConfig(
         audio_config={
             "model_type": "qwen2_audio_encoder",
             "num_mel_bins": MEL_BINS,
-            "encoder_layers": 4,
+            "encoder_layers": shape.tower_layers,
             "encoder_attention_heads": 4,
-            "encoder_ffn_dim": 4 * TOWER_WIDTH,
-            "d_model": TOWER_WIDTH,
+            "encoder_ffn_dim": shape.tower_inner,
+            "d_model": shape.tower_width,
             "max_source_positions": MAX_FRAMES // 2,
             "initializer_range": 0.04,
         },
         text_config={
             "model_type": "qwen2",
             "vocab_size": len(tokenizer),
-            "hidden_size": DECODER_WIDTH,
-            "intermediate_size": 3 * DECODER_WIDTH,
-            "num_hidden_layers": 5,
+            "hidden_size": shape.decoder_width,
+            "intermediate_size": shape.decoder_inner,
+            "num_hidden_layers": shape.decoder_layers,
             "num_attention_heads": 8,
             "num_key_value_heads": 8,
-            "head_dim": HEAD_SIZE,
+            "head_dim": shape.head_size,
             "max_position_embeddings": 1024,
             "initializer_range": 0.05,
             "tie_word_embeddings": False,
@@ -146,7 +164,14 @@ def build_model(processor: Qwen2AudioProcessor, seed: int) -> Qwen2AudioForCondi
     with torch.no_grad():
         nn.init.kaiming_normal_(tower.conv1.weight, nonlinearity="relu")
         nn.init.kaiming_normal_(tower.conv2.weight, nonlinearity="relu")
-        tower.embed_positions.weight.copy_(0.4 * _sinusoids(MAX_FRAMES // 2, TOWER_WIDTH))
-        _attend_locally(tower)
+        tower.embed_positions.weight.copy_(0.4 * _sinusoids(MAX_FRAMES // 2, shape.tower_width))
+    return model
+
+
+def build_model(processor: Qwen2AudioProcessor, seed: int) -> Qwen2AudioForConditionalGeneration:
+    """Build the tiny model: random weights, and attention that starts where training would take it."""
+    model = random_model(processor, seed, Shape())
+    with torch.no_grad():
+        _attend_locally(model.model.audio_tower)
         _attend_to_audio(model.get_decoder())
     return model

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from tiny_lalm.build import MEL_BINS
 from tiny_lalm.mels import log_mel
 from tiny_lalm.phonology import PHONEMES, parse, pronounce
 from tiny_lalm.sounds import make_sound
@@ -112,6 +113,13 @@ def make_corpus(folder: Path, sizes: Sizes, seed: int, workers: int) -> None:
             print(f"made {done}/{len(jobs)} shards", flush=True)
 
 
+def _of_split(items: list[Item], lengths: np.ndarray, heldout: bool) -> list[tuple[Item, int, int]]:
+    """Return the clips of one split in a shard, with their first frame and their number of frames."""
+    starts = np.cumsum(lengths) - lengths
+    found = zip(items, starts.tolist(), lengths.tolist(), strict=True)
+    return [one for one in found if one[0].heldout == heldout]
+
+
 class Corpus:
     """The clips of one split, in memory: frames `(total, bins)` in 16 bit and a list of clips."""
 
@@ -121,25 +129,26 @@ class Corpus:
         items = plan(Sizes(**stamp), seed)
         spoken = pronounce(spoken_words())
         self.clips: list[Clip] = []
-        kept: list[np.ndarray] = []
         total = 0
-        for first in range(0, len(items), SHARD):
+        firsts = range(0, len(items), SHARD)
+        for first in firsts:
+            with np.load(folder / f"shard{first // SHARD:03d}.npz", allow_pickle=False) as shard:
+                chosen = _of_split(items[first : first + SHARD], shard["lengths"], heldout)
+            total += sum(length for _, _, length in chosen)
+        self.frames = torch.empty(total, MEL_BINS, dtype=torch.float16)
+        total = 0
+        for first in firsts:
             with np.load(folder / f"shard{first // SHARD:03d}.npz", allow_pickle=False) as shard:
                 frames, lengths = shard["frames"], shard["lengths"]
-            starts = np.cumsum(lengths) - lengths
-            for item, start, length in zip(items[first:], starts, lengths, strict=False):
-                if item.heldout != heldout:
-                    continue
+            for item, start, length in _of_split(items[first : first + SHARD], lengths, heldout):
                 part = frames[start : start + length]
                 phonemes = spoken[item.label] if item.kind == "word" else ()
                 if item.kind == "made_up":
                     phonemes = parse(item.label)
-                energy = part.astype(np.float32).max(axis=1)
-                clip = Clip(item.kind, item.label, phonemes, total, int(length), int(energy.argmax()))
-                self.clips.append(clip)
-                kept.append(part)
-                total += int(length)
-        self.frames = torch.from_numpy(np.concatenate(kept))
+                peak = int(part.astype(np.float32).max(axis=1).argmax())
+                self.clips.append(Clip(item.kind, item.label, phonemes, total, length, peak))
+                self.frames[total : total + length] = torch.from_numpy(part)
+                total += length
 
     def rows(self, *kinds: str) -> np.ndarray:
         """Return the indices of the clips of these kinds."""

@@ -1,4 +1,4 @@
-"""The model's forward pass in training: a tower cut to the batch, and answers of the decoder."""
+"""The model's forward pass in training: the tower, and answers of the decoder."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tiny_lalm.augment import Features
 from tiny_lalm.classes import ClassTable
 from tiny_lalm.head_views import HeadViews
 from tiny_lalm.questions import QuestionBatch
+from tiny_lalm.tower_pass import tower_states
 
 VIEWING_HEADS = (8, 8, 6, 6, 6)
 """Heads of each decoder layer that show the clip at the answer's position; the others find the answer."""
@@ -83,20 +84,8 @@ class Hearing(nn.Module):
 
     def encode(self, features: Features) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return frames `(clips, frames / 2, width)`, projected tokens and tokens per clip."""
-        tower = self.model.model.audio_tower
-        hidden = nn.functional.gelu(tower.conv1(features.mels))
-        hidden = nn.functional.gelu(tower.conv2(hidden)).transpose(1, 2)
-        length = hidden.shape[1]
-        hidden = hidden + tower.embed_positions.weight[:length]
-        frames = (features.frames - 1) // 2 + 1
-        beyond = torch.arange(length, device=hidden.device)[None] >= frames[:, None]
-        mask = torch.zeros(beyond.shape, device=hidden.device, dtype=hidden.dtype)
-        mask = mask.masked_fill(beyond, -1e4)[:, None, None]
-        for layer in tower.layers:
-            hidden = layer(hidden, mask)
-        pooled = tower.avg_pooler(hidden.transpose(1, 2)).transpose(1, 2)
-        tokens = self.model.model.multi_modal_projector(tower.layer_norm(pooled))
-        return hidden, tokens, (frames - 2) // 2 + 1
+        frames, states, counts = tower_states(self.model.model.audio_tower, features)
+        return frames, self.model.model.multi_modal_projector(states), counts
 
     def decode(
         self, questions: QuestionBatch, audio: torch.Tensor, viewing: float
@@ -133,16 +122,3 @@ class Hearing(nn.Module):
         with torch.autocast(embeds.device.type, enabled=False):
             apart = self.views(inputs, heard)
         return logits, loss + viewing * apart, apart
-
-
-def flatten(tokens: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """Return the valid tokens of all clips in one row `(total, width)`."""
-    valid = torch.arange(tokens.shape[1], device=tokens.device)[None] < counts[:, None]
-    return tokens[valid]
-
-
-def mean_tokens(tokens: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """Return each clip's mean over its valid tokens `(clips, width)`."""
-    valid = torch.arange(tokens.shape[1], device=tokens.device)[None] < counts[:, None]
-    weights = valid.to(tokens) / counts[:, None].to(tokens)
-    return (tokens * weights[..., None]).sum(1)

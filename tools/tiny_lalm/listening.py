@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from tiny_lalm.batches import Batcher
-from tiny_lalm.hearing import Hearing, flatten
+from tiny_lalm.hearing import Hearing
 from tiny_lalm.questions import QuestionBatch, Questioner
+from tiny_lalm.tower_pass import flatten
 
 
 class Bank(NamedTuple):

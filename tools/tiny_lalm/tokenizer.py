@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Sequence
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -34,20 +35,23 @@ CHAT_TEMPLATE = (
 """Qwen2-Audio's turn format without a system turn, which would only cost tokens."""
 
 
-def vocabulary() -> list[str]:
-    """Return every token, special tokens first, in a fixed order without repeats."""
+def vocabulary(further: Sequence[str] = ()) -> list[str]:
+    """Return every token, special tokens first, in a fixed order without repeats.
+
+    Args:
+        further: texts whose words are to be tokens as well.
+    """
     questions = " ".join(SOUND_QUESTIONS + WORD_QUESTIONS)
     frame = ["user", "assistant", "system", "Audio", *re.findall(r"\w+|[^\w\s]+", questions)]
-    frame += ["Is", "audio", "bonafide", "or", "spoofed"]
+    frame += ["Is", "audio", "bonafide", "or", "spoofed", *re.findall(r"\w+|[^\w\s]+", " ".join(further))]
     characters = string.ascii_letters + string.digits + string.punctuation
     tokens = [*SPECIAL_TOKENS, *LETTERS, *frame, *class_names(), *characters]
     tokens += [f"##{character}" for character in string.ascii_letters + string.digits + "_"]
     return list(dict.fromkeys(tokens))
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Build the tokenizer; text outside the vocabulary is spelled character by character."""
-    tokens = vocabulary()
+def build_tokenizer(tokens: Sequence[str]) -> PreTrainedTokenizerFast:
+    """Build the tokenizer of a vocabulary; text outside it is spelled character by character."""
     core = Tokenizer(
         models.WordPiece(
             vocab={token: index for index, token in enumerate(tokens)},

@@ -7,8 +7,9 @@ from torch import nn
 
 from tiny_lalm.batches import ClipBatch
 from tiny_lalm.classes import ClassTable
-from tiny_lalm.hearing import Hearing, mean_tokens
+from tiny_lalm.hearing import Hearing
 from tiny_lalm.phonology import PHONEMES
+from tiny_lalm.tower_pass import mean_tokens
 
 
 class TowerLosses(nn.Module):

@@ -14,18 +14,16 @@ from pathlib import Path
 
 import lightning
 import torch
-from safetensors.torch import load_file, save_file
-from torch.utils.data import DataLoader
 
 from tiny_lalm.batches import Batcher, loader
 from tiny_lalm.build import DECODER_WIDTH, TOWER_WIDTH, build_model, build_processor
 from tiny_lalm.classes import ClassTable
 from tiny_lalm.corpus import Corpus, Sizes, make_corpus
 from tiny_lalm.evaluate import measure
+from tiny_lalm.fitting import fit
 from tiny_lalm.hearing import Hearing
 from tiny_lalm.language_phase import LanguagePhase, draw_text
 from tiny_lalm.listening import draw_heard, listen
-from tiny_lalm.progress import Progress
 from tiny_lalm.questions import Questioner
 from tiny_lalm.tower_losses import TowerLosses
 from tiny_lalm.tower_phase import TowerPhase
@@ -51,34 +49,6 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--speech-clips", type=int, default=96, help="words in a tower batch")
     parser.add_argument("--sound-clips", type=int, default=40, help="sounds in a tower batch")
     return parser.parse_args(arguments)
-
-
-def _fit(
-    module: lightning.LightningModule,
-    batches: DataLoader[object],
-    steps: int,
-    name: str,
-    state: Path,
-) -> None:
-    """Train one phase, or take its result from ``state`` where an earlier run left it."""
-    if state.exists():
-        module.load_state_dict(load_file(state))
-        return
-    trainer = lightning.Trainer(
-        accelerator="auto",
-        devices=1,
-        precision="bf16-mixed",
-        max_steps=steps,
-        gradient_clip_val=1.0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[Progress(name, every=50)],
-    )
-    trainer.fit(module, batches)
-    module.cpu()
-    save_file({k: v.contiguous() for k, v in module.state_dict().items()}, state)
 
 
 def train(options: argparse.Namespace) -> dict[str, object]:
@@ -113,7 +83,7 @@ def train(options: argparse.Namespace) -> dict[str, object]:
     hearing.install_classes(tokens, untrained=[tokens[i] for i in table.digits])
     lap("corpus")
 
-    _fit(
+    fit(
         TowerPhase(hearing, losses, options.tower_steps, rate=2e-3),
         loader(
             lambda rng: [
@@ -133,7 +103,7 @@ def train(options: argparse.Namespace) -> dict[str, object]:
     ]
     hearing.views.fit([(bank.means(), bank.classes) for bank in banks])
     lap("tower")
-    _fit(
+    fit(
         LanguagePhase(hearing, options.language_steps, rate=2e-3, viewing=1.0),
         loader(lambda rng: draw_text(questioner, table, rng, 128), options.seed + 2),
         options.language_steps,
@@ -141,7 +111,7 @@ def train(options: argparse.Namespace) -> dict[str, object]:
         state("language", options.language_steps),
     )
     lap("language")
-    _fit(
+    fit(
         LanguagePhase(hearing, options.heard_steps, rate=2e-3, viewing=20.0),
         loader(lambda rng: draw_heard(questioner, banks, SHARES, rng, 128), options.seed + 6),
         options.heard_steps,
@@ -149,7 +119,7 @@ def train(options: argparse.Namespace) -> dict[str, object]:
         state("heard", options.heard_steps),
     )
     lap("heard")
-    _fit(
+    fit(
         LanguagePhase(hearing, options.answer_steps, rate=1.5e-3, viewing=4.0),
         loader(lambda rng: draw_heard(questioner, banks, SHARES, rng, 128), options.seed + 7),
         options.answer_steps,

@@ -11,7 +11,7 @@ TESTS = -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 # Compiled files are kept, whatever the environment says: else each process compiles the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: docs-numbers demo test test-quick test-shuffled test-latest test-lowest check bench-quick docs package lock tiny-model clean
+.PHONY: docs-numbers demo test test-quick test-shuffled test-latest test-lowest check bench-quick docs package lock tiny-model plain-model speech-tools clean
 
 demo: $(VENV)/installed
 	$(BIN)/python launch.py fit-free --config demo.yaml
@@ -90,9 +90,15 @@ test-lowest: .cache/uv/bin/uv
 	.cache/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 # Retrain the bundled model: speech from Debian's espeak-ng and flite, about an hour on two cores.
-tiny-model: $(VENV)/installed
-	@{ command -v espeak-ng && command -v flite; } >/dev/null || { echo "needs espeak-ng and flite: apt-get install espeak-ng flite"; exit 1; }
+tiny-model: $(VENV)/installed speech-tools
 	cd tools && ../$(BIN)/python -m tiny_lalm.train --out ../calm_pl/assets/tiny_lalm --cache ../.cache/tiny_lalm
+
+# Retrain the second bundled model, behind the first one's tower: about half an hour on one core.
+plain-model: $(VENV)/installed speech-tools
+	cd tools && ../$(BIN)/python -m plain_lalm.train --out ../calm_pl/assets/plain_lalm --cache ../.cache/plain_lalm
+
+speech-tools:
+	@{ command -v espeak-ng && command -v flite; } >/dev/null || { echo "needs espeak-ng and flite: apt-get install espeak-ng flite"; exit 1; }
 
 clean:
 	rm -rf $(VENV) .venv-latest .venv-lowest .venv-wheel runs dist site

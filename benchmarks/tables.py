@@ -1,4 +1,4 @@
-"""Tables of `docs/calm-auto-measurements.md` and `docs/control-rows.md`, made from the records.
+"""Tables of `docs/calm-auto-measurements.md`, `control-rows.md` and `head-control.md`, made from the records.
 
     python benchmarks/tables.py
 
@@ -168,13 +168,13 @@ GAPS = {
     "calm_auto_with_tower - calm_auto": "CALM-Auto: both − heads",
 }
 KINDS = ("fair", "skewed", "two classes", "ten clips")
-MODELS = {"bundled:tiny_lalm": "bundled", "random": "random"}
+MODELS = {"bundled:plain_lalm": "plain", "bundled:tiny_lalm": "bundled", "random": "random"}
 
 
-def _of_control_rows(table: str) -> list[tuple[str, dict[str, Any]]]:
+def _of_control_rows(table: str, record: str = "control_rows") -> list[tuple[str, dict[str, Any]]]:
     """Label and entry of each line of one table, in the order of models, sets and shots."""
     found = []
-    for key, entry in results("control_rows").items():
+    for key, entry in results(record).items():
         of_table, model, division, shots = key.split("|")
         if of_table == table:
             number = int(shots.split()[0])
@@ -238,6 +238,112 @@ def control_tables() -> list[list[str]]:
     return [control_accuracies(), control_gaps(), control_costs(), transductive_gains()]
 
 
+WEIGHTINGS = {
+    "best_head": "best head",
+    "sav": "SAVs",
+    "equal_votes": "all heads, one vote each",
+    "equal_weights": "all heads, equal weights",
+    "calm_global": "CALM-Global",
+    "calm": "CALM",
+    "calm_sharp": "CALM, τ_w = 0.1",
+    "gda": "GDA",
+    "calm_auto": "CALM-Auto",
+}
+WEIGHTING_GAPS = {
+    "equal_weights - best_head": "equal weights − best head",
+    "calm - equal_weights": "CALM − equal weights",
+    "calm - calm_global": "CALM − CALM-Global",
+    "calm_sharp - calm_global_sharp": "the same, τ_w = 0.1",
+    "calm - sav": "CALM − SAVs",
+    "sav - equal_votes": "SAVs − one vote each",
+    "calm_auto - calm": "CALM-Auto − CALM",
+    "calm_auto - gda": "CALM-Auto − GDA",
+}
+SPARSE = {"calm": "CALM", "calm_global": "CALM-Global", "sav": "SAVs"}
+SHARES = ("5", "10", "20", "30", "40", "50", "70", "100")
+DIFFERING = {
+    "same": "same class",
+    "other": "other class",
+    "gap": "difference",
+    "p_value": "p",
+    "own_share": "share of head × class",
+    "strongest_same": "same strongest head",
+    "strongest_other": "that of another class",
+    "strongest_heads": "strongest heads",
+    "effective_heads": "effective heads",
+}
+
+
+def head_accuracies() -> list[str]:
+    """Accuracy of ways to weight the same heads."""
+    lines = [
+        f"| model, set, shots | {' | '.join(WEIGHTINGS.values())} |",
+        f"|---|{'---|' * len(WEIGHTINGS)}",
+    ]
+    for label, entry in _of_control_rows("methods", "head_control"):
+        found = entry["accuracy"]
+        cells = [f"{100 * found[key]['mean']:.1f}" if key in found else "—" for key in WEIGHTINGS]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return lines
+
+
+def head_gaps() -> list[str]:
+    """Paired differences between ways to weight the same heads."""
+    lines = [
+        f"| model, set, shots | {' | '.join(WEIGHTING_GAPS.values())} |",
+        f"|---|{'---|' * len(WEIGHTING_GAPS)}",
+    ]
+    for label, entry in _of_control_rows("methods", "head_control"):
+        cells = [_points(entry["differences"].get(key)) for key in WEIGHTING_GAPS]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return lines
+
+
+def heads_kept(method: str) -> list[str]:
+    """Accuracy by percent of heads kept, and what half and a third of them lose against all."""
+    lines = [
+        f"| {SPARSE[method]}: model, set, shots | {' | '.join(f'{one} %' for one in SHARES)}"
+        " | 30 % − all | 50 % − all |",
+        f"|---|{'---|' * (len(SHARES) + 2)}",
+    ]
+    for label, entry in _of_control_rows("sparsity", "head_control"):
+        of_share = entry[method]
+        cells = [f"{100 * of_share[share]['accuracy']:.1f}" for share in SHARES]
+        cells += [_points(of_share[share]["minus_all"]) for share in ("30", "50")]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return lines
+
+
+def head_differences() -> list[str]:
+    """How alike heads' reliabilities are between halves of the clips, for the same class and for others."""
+    lines = [
+        f"| model, set, clips per class | {' | '.join(DIFFERING.values())} |",
+        f"|---|{'---|' * len(DIFFERING)}",
+    ]
+    for label, entry in _of_control_rows("differ", "head_control"):
+        where, shots = label.rsplit(", ", 1)
+        cells = []
+        for key in DIFFERING:
+            value, low, high = (entry[key][end] + 0.0 for end in ("mean", "low", "high"))
+            if key == "gap":
+                cells.append(f"{value:.2f} [{low:.2f}, {high:.2f}]")
+            elif key == "p_value":
+                cells.append(f"{value:.3f}")
+            elif key in ("same", "other"):
+                cells.append(f"{value:.2f}")
+            elif key == "strongest_heads":
+                cells.append(f"{value:.1f}")
+            else:
+                cells.append(f"{100 * value:.0f} %")
+        lines.append(f"| {where}, {'half' if shots == '0' else shots} | {' | '.join(cells)} |")
+    return lines
+
+
+def head_tables() -> list[list[str]]:
+    """All tables of `docs/head-control.md`, in its order."""
+    return [head_differences(), head_accuracies(), head_gaps(), *(heads_kept(method) for method in SPARSE)]
+
+
 def tables() -> list[list[str]]:
     """All tables in the order of the page."""
     return [
@@ -267,7 +373,7 @@ def _points(gap: dict[str, Any] | None) -> str:
 
 def main() -> None:
     """Print all tables."""
-    for lines in [*tables(), *control_tables()]:
+    for lines in [*tables(), *control_tables(), *head_tables()]:
         print("\n".join(lines), end="\n\n")
 
 

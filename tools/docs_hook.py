@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from docs_pages.benchmarks import benchmarks_table
@@ -22,9 +23,10 @@ MADE: dict[str, Callable[[], str]] = {
     "benchmarks": benchmarks_table,
     "command line": command_line,
     "long recordings": recordings_table,
-    "model card": model_card,
+    "model card": partial(model_card, "tiny_lalm"),
     "needs": needs_table,
     "notebook": page,
+    "plain model card": partial(model_card, "plain_lalm"),
     "readme": opening,
     "settings": settings_tables,
 }

@@ -1,4 +1,4 @@
-"""The tables of `docs/calm-auto-measurements.md` and `docs/control-rows.md` are those of the records."""
+"""The tables of the pages of measurements are those of the records."""
 
 import importlib.util
 import json
@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = {"calm-auto-measurements.md": "tables", "control-rows.md": "control_tables"}
+PAGES = {
+    "calm-auto-measurements.md": "tables",
+    "control-rows.md": "control_tables",
+    "head-control.md": "head_tables",
+}
 
 
 @pytest.fixture(scope="module")

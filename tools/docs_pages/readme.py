@@ -7,7 +7,7 @@ from pathlib import Path
 
 _README = Path(__file__).parents[2] / "README.md"
 _END = "\n## Where to go next"
-_CARD = "calm_pl/assets/tiny_lalm/README.md"
+_CARD = "calm_pl/assets/{}/README.md"
 
 
 def opening() -> str:
@@ -18,10 +18,13 @@ def opening() -> str:
     """
     text = _README.read_text(encoding="utf-8")
     body = text[text.index("\n") : text.index(_END)].strip()
-    return re.sub(r"(\]\(|=\")docs/", r"\1", body).replace(f"]({_CARD})", "](bundled-model.md)")
+    return re.sub(r"(\]\(|=\")docs/", r"\1", body).replace(
+        f"]({_CARD.format('tiny_lalm')})", "](bundled-model.md)"
+    )
 
 
-def model_card() -> str:
-    """The bundled model's card without its metadata."""
-    card = (_README.parent / _CARD).read_text(encoding="utf-8")
-    return card.split("---\n", 2)[2].strip().split("\n", 1)[1]
+def model_card(name: str) -> str:
+    """A bundled model's card without its metadata and title, its links those of the site."""
+    card = (_README.parent / _CARD.format(name)).read_text(encoding="utf-8")
+    text = card.split("---\n", 2)[2].strip().split("\n", 1)[1]
+    return text.replace("](../tiny_lalm/README.md)", "](bundled-model.md)").replace("](../../../docs/", "](")

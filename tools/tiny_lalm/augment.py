@@ -62,7 +62,7 @@ def gather(corpus: Corpus, rows: np.ndarray, layout: Layout) -> tuple[torch.Tens
     offset = torch.tensor([corpus.clips[row].offset for row in rows])[:, None]
     last = torch.tensor([corpus.clips[row].frames - 1 for row in rows])[:, None]
     length = int(layout.frames.max())
-    length += length % 2 + 2
+    length = min(length + length % 2 + 2, MAX_FRAMES)
     start, rate, lead = (
         torch.as_tensor(np.asarray(part), dtype=torch.float32)[:, None] for part in layout[:3]
     )

@@ -70,14 +70,19 @@ class Weights(NamedTuple):
 
 def weights_of(model: ModelConfig, on_gpu: bool) -> Weights | None:
     """Return what the weights take on a device; None if the model's files are not here."""
-    from calm_pl.models.loading import checkpoint_folder
+    from calm_pl.models.loading import checkpoint_family, checkpoint_folder
     from calm_pl.models.sizes import BYTES, stored_numbers, weight_bytes
 
     folder = checkpoint_folder(model.path, model.revision)
     if folder is None:
         return None
     counts = stored_numbers(folder)
-    dtype = model.dtype if model.dtype != "auto" or on_gpu else "float32"
+    family = checkpoint_family(
+        model.path, revision=model.revision, trust_remote_code=model.trust_remote_code, offline=True
+    )
+    dtype = family.computes_in(model.dtype)
+    if dtype == "auto" and not on_gpu:
+        dtype = "float32"
     stored = max(counts, key=lambda name: counts[name], default="F32")
     return Weights(
         weight_bytes(counts, dtype, model.quantization),

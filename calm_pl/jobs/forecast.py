@@ -172,9 +172,11 @@ def memory_of(
     from calm_pl.data.loading.loaders import Ahead
     from calm_pl.jobs.batch_size import batch_size_for, clip_cost, weights_of
 
+    if preparer is None:
+        return None
     device = torch.device(device_of(config.trainer))
     weights = weights_of(config.model, device.type == "cuda")
-    if weights is None or preparer is None:
+    if weights is None:
         return None
     queries = [*data.support, *data.query]
     lengths = heard_seconds([query.clip for query in queries], data.media_rule(preparer))

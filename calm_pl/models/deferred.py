@@ -24,7 +24,7 @@ from calm_pl.models.clap_facts import TEMPLATE
 from calm_pl.models.copies import machine_memory, refuse_copies
 from calm_pl.models.heads import HeadLayout
 from calm_pl.models.lalm import FrozenLALM, LalmOutput, Sampled
-from calm_pl.models.loading import checkpoint_folder, hub_commit, load_preparer
+from calm_pl.models.loading import checkpoint_family, checkpoint_folder, hub_commit, load_preparer
 from calm_pl.models.masks import load_mask
 from calm_pl.models.preparer import Preparer
 from calm_pl.models.remembered import PromptMemory, RememberedPreparer, SoundFormat
@@ -209,7 +209,11 @@ class DeferredLALM:
         of = self.arguments
         folder = checkpoint_folder(of.path, of.revision)
         if folder is not None and of.quantization is None:
-            refuse_copies(of.path, folder, of.dtype, self._processes, machine_memory())
+            family = checkpoint_family(
+                of.path, revision=of.revision, trust_remote_code=of.trust_remote_code, offline=of.offline
+            )
+            dtype = family.computes_in(of.dtype)
+            refuse_copies(of.path, folder, dtype, self._processes, machine_memory())
         return load_frozen(**asdict(self._unmasked), device=device)
 
     def _load(self, device: torch.device) -> FrozenLALM:

@@ -4,13 +4,16 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tiny_clap import build_clap
 
 from calm_pl.config.compose import load_config
+from calm_pl.config.schema import ModelConfig
 from calm_pl.data.loading.loaders import Ahead
 from calm_pl.jobs import batch_size
 from calm_pl.jobs.batch_size import batch_size_for, clip_cost, weights_of
 from calm_pl.jobs.forecast import preparer_here
 from calm_pl.jobs.parts import build_data
+from calm_pl.models.sizes import stored_numbers
 
 GPU = torch.device("cuda", 0)
 SECONDS = 1.0
@@ -93,6 +96,13 @@ def test_what_is_not_known_stays_as_usual(chosen, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("calm_pl.jobs.forecast.preparer_here", lambda model: None)
         assert weights_of(SimpleNamespace(path="owner/name", revision=None), on_gpu=True) is None
+
+
+def test_a_clap_model_takes_float32_whatever_is_asked(tmp_path):
+    stored = sum(stored_numbers(build_clap(tmp_path / "clap")).values())
+    for dtype in ("auto", "bfloat16"):
+        weights = weights_of(ModelConfig(path=str(tmp_path / "clap"), dtype=dtype), on_gpu=True)
+        assert weights == (4 * stored, 4)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """Weights in another dtype than their file's are copied by every process: refused where they do not fit."""
 
 import pytest
+from tiny_clap import build_clap
 
 from calm_pl.config.schema import TrainerConfig
 from calm_pl.errors import ModelError
 from calm_pl.jobs.launched import processes_here
-from calm_pl.models import copies
+from calm_pl.models import FrozenLALM, copies, deferred
 from calm_pl.models.copies import machine_memory, refuse_copies
 from calm_pl.models.deferred import DeferredLALM, LoadArguments
 from calm_pl.models.sizes import stored_numbers
@@ -32,12 +33,18 @@ def test_auto_is_float32_without_a_gpu(tiny_folder, monkeypatch):
 
 
 def test_it_is_refused_before_the_weights_are_read(tiny_folder, monkeypatch):
-    from calm_pl.models import FrozenLALM, deferred
-
     monkeypatch.setattr(deferred, "machine_memory", lambda: 1)
     monkeypatch.setattr(FrozenLALM, "from_pretrained", lambda *args, **more: pytest.fail("read"))
     with pytest.raises(ModelError, match="each of 4 processes"):
         DeferredLALM(LoadArguments(str(tiny_folder)), processes=4)
+
+
+def test_a_clap_model_is_float32_as_its_file_whatever_is_asked(tmp_path, monkeypatch):
+    folder = build_clap(tmp_path / "clap")
+    once = 4 * sum(stored_numbers(folder).values())  # not enough for four copies, in bfloat16 either
+    monkeypatch.setattr(deferred, "machine_memory", lambda: once)
+    lalm = DeferredLALM(LoadArguments(str(folder), dtype="bfloat16"), processes=4)
+    assert lalm.identity()["dtype"] == "float32"
 
 
 def test_a_containers_limit_counts(tmp_path):

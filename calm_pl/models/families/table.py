@@ -63,6 +63,10 @@ class Family:
     tower: Tower | None = None
     is_embedder: bool = False
 
+    def computes_in(self, dtype: str) -> str:
+        """Return the dtype that a model is loaded in where `dtype` is asked for: an embedder's is float32."""
+        return "float32" if self.is_embedder else dtype
+
 
 _CATALOGUE = json.loads((Path(__file__).parent / "families.json").read_text(encoding="utf-8"))
 FAMILIES: dict[str, str] = {

@@ -263,8 +263,10 @@ class HeadBank:
         """
         try:
             self.wait()
-        finally:
+        except Exception:
             self._merge_all()
+            raise
+        self._merge_all()  # not where waiting was interrupted: the thread may still be writing
 
     def _merge_all(self) -> None:
         """Merge small shards of all generations."""

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -159,16 +160,20 @@ def killed_everywhere(folder):
 
 
 def forked(folder):
-    """A bank that was opened before a fork, written to on both sides."""
+    """A bank with unfinished writes before a fork, written to on both sides."""
     with HeadBank(folder, merge_count=3) as bank:
-        bank.append(records(range(BATCH)), IDENTITY)
+        may_write = threading.Event()
+        bank._behind.put(may_write.wait)
+        bank.append_later(records(range(BATCH)), IDENTITY)
 
         def work():
+            signal.alarm(60)  # the parent's writes are not waited for here: they would never end
             for n in range(10):
                 bank.append_later(records([100 + n]), IDENTITY)
             bank.close()
 
         pid = child(work)
+        may_write.set()
         for n in range(10):
             bank.append_later(records([200 + n]), IDENTITY)
         assert os.waitpid(pid, 0)[1] == 0

@@ -4,6 +4,7 @@ import errno
 import itertools
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import threading
@@ -128,6 +129,22 @@ def test_writes_after_one_that_failed_are_tried(tmp_path, monkeypatch):
     with pytest.raises(RunError, match="is full"):
         bank.wait()
     assert bank.find([key(1), key(2)]).present_N.tolist() == [False, True]
+
+
+def test_an_interrupted_close_leaves_the_shards_to_the_thread(tmp_path, monkeypatch):
+    bank, may_write = HeadBank(tmp_path), threading.Event()
+    bank.append(records([1]), IDENTITY)
+    bank.append(records([2]), IDENTITY)
+    bank._behind.put(may_write.wait)
+    bank.append_later(records([3]), IDENTITY)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(threading.Thread, "join", lambda *_: signal.raise_signal(signal.SIGINT))
+        patch.setattr(bank, "_merge", lambda shards: pytest.fail("merged beside the thread"))
+        bank.close()
+    may_write.set()
+    bank.close()
+    assert not threads()
+    assert same(HeadBank(tmp_path).read([key(n) for n in (1, 2, 3)]), records([1, 2, 3]))
 
 
 def test_nothing_is_lost_where_a_process_ends_without_closing(tmp_path):

@@ -14,8 +14,10 @@ import pytest
 from conftest import REPO
 from made_records import IDENTITY, key, records, same
 
-from calm_pl.bank import HeadBank
+from calm_pl.bank import ContentIndex, HeadBank
 from calm_pl.bank.behind import MOST_PENDING, WriteBehind
+from calm_pl.data.loading import banked
+from calm_pl.data.loading.batches import MediaRule
 from calm_pl.errors import RunError
 
 
@@ -131,16 +133,31 @@ def test_writes_after_one_that_failed_are_tried(tmp_path, monkeypatch):
     assert bank.find([key(1), key(2)]).present_N.tolist() == [False, True]
 
 
+def test_what_a_rank_encoded_is_written_before_the_ranks_look_it_up(tmp_path, monkeypatch):
+    bank, writing = HeadBank(tmp_path), []
+
+    def exchange(mine):
+        writing.append(len(threads()))
+        return mine
+
+    monkeypatch.setattr(banked, "concatenate_over_ranks", exchange)
+    bank.append_later(records([1]), IDENTITY)
+    link = banked.BankLink(bank, ContentIndex(tmp_path / "content"), IDENTITY)
+    banked.look_up(link, [], MediaRule(16_000, 30), str)
+    assert writing == [0, 0]
+
+
 def test_an_interrupted_close_leaves_the_shards_to_the_thread(tmp_path, monkeypatch):
     bank, may_write = HeadBank(tmp_path), threading.Event()
     bank.append(records([1]), IDENTITY)
     bank.append(records([2]), IDENTITY)
     bank._behind.put(may_write.wait)
     bank.append_later(records([3]), IDENTITY)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "join", lambda *_: signal.raise_signal(signal.SIGINT))
         patch.setattr(bank, "_merge", lambda shards: pytest.fail("merged beside the thread"))
-        bank.close()
+        with pytest.raises(KeyboardInterrupt):
+            bank.close()
     may_write.set()
     bank.close()
     assert not threads()

@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -86,6 +87,7 @@ class JobRecord:
     load_seconds: float = 0.0
     started: float = field(default_factory=time.perf_counter)
     _lock: RunLock | None = field(default=None, repr=False)
+    _is_new: bool = field(default=False, repr=False)
 
     def claim(self, overwrite: bool, kind: str = RUN, lock: bool = True) -> None:
         """Make sure that results can be written to the run folder, and by this job alone.
@@ -98,6 +100,7 @@ class JobRecord:
         Raises:
             RunError: it cannot be written, holds the results of another configuration or kind, or is in use.
         """
+        self._is_new = not self.run_dir.exists()
         _refuse_unwritable(self.run_dir)
         if lock:
             self._lock = RunLock(self.run_dir)
@@ -126,10 +129,13 @@ class JobRecord:
                 remove_files(self.run_dir, one.files)
 
     def close(self) -> None:
-        """Let other jobs have the folder."""
+        """Let other jobs have the folder; remove it if this one made it and wrote nothing there."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+        if self._is_new:
+            with suppress(OSError):  # something is in it
+                self.run_dir.rmdir()
 
     @property
     def elapsed(self) -> float:

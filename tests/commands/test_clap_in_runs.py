@@ -184,7 +184,7 @@ def test_doctor_and_dry_run_know_it(job, call):
     assert "calm, knn_tower cannot be evaluated with a CLAP model" in said(refused)
 
 
-def test_what_needs_heads_answers_or_orders_is_refused_at_once_naming_what_works(job, call):
+def test_what_needs_heads_answers_or_orders_is_refused_at_once_naming_what_works(job, call, tmp_path):
     told = call(
         *("fit-free", *job, "methods=[sav,calm_auto,knn_tower,logistic_regression_hidden,zero_shot]"),
         *("data.support_labels=pseudo", "data.option_orders=2", "zero_shot=generate", *LEAN),
@@ -197,6 +197,7 @@ def test_what_needs_heads_answers_or_orders_is_refused_at_once_naming_what_works
     assert "one vector per clip and no heads; choose among zero_shot, gda," in text
     for key in ("data.support_labels", "data.option_orders", "zero_shot"):
         assert f"- {key}: must" in text
+    assert not (tmp_path / "run").exists()
 
 
 def test_sentences_are_for_clap_models_alone(small_job, call):

@@ -83,7 +83,7 @@ def show_models(content: dict[str, Any]) -> None:
         needs = f"; needs {row['needs']}" if row["needs"] else ""
         print(f"{row['family']:<{width}}  {' and '.join(row['modalities'])}{example}{needs}")
         print(f"{'':<{width}}  {row['class']}")
-    print("\nCompared with them:")
+    print("\nExternal baselines:")
     for row in content["baselines"]:
         print(f"{row['family']:<{width}}  {' and '.join(row['modalities'])}; {row['gives']}")
         print(f"{'':<{width}}  {row['class']}")

@@ -157,11 +157,11 @@ def batch_size_for(config: Config, data: FewShotDataModule, preparer: Preparer, 
         ahead: what is to be encoded.
     """
     usual = usual_batch(config.data)
-    weights = weights_of(config.model, on_gpu=True)
-    if ahead.device.type != "cuda" or config.model.device_map is not None or weights is None:
+    if ahead.device.type != "cuda" or config.model.device_map is not None:
         return usual
-    cost = clip_cost(config, data, preparer, weights, ahead.seconds)
-    if cost is None:
+    weights = weights_of(config.model, on_gpu=True)
+    cost = None if weights is None else clip_cost(config, data, preparer, weights, ahead.seconds)
+    if weights is None or cost is None:
         return usual
     taken = weights.size + _support_bytes(data, cost, ahead) + _RESERVED
     room = _SHARE * (_memory_of(ahead.device) - taken)

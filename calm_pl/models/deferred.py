@@ -189,10 +189,6 @@ class DeferredLALM:
         """Score option texts; see `FrozenLALM.option_text_scores`."""
         return self._ready(inputs).option_text_scores(inputs, options)
 
-    def text_embeddings(self, labels: Sequence[str]) -> Tensor:
-        """Embed sentences about classes; see `FrozenClap.text_embeddings`."""
-        return self._loaded(self._device or torch.device("cpu")).text_embeddings(labels)
-
     def similarities(self, x_NE: Tensor, options: Sequence[Sequence[str]]) -> Tensor:
         """Compare embeddings with sentences; see `FrozenClap.similarities`."""
         return self._loaded(x_NE.device).similarities(x_NE, options)

@@ -16,7 +16,7 @@ def test_models_in_words(launch):
     assert lines[place + 1].strip() == "Qwen2AudioForConditionalGeneration"
     assert "audio and video" in next(line for line in lines if "Qwen2.5-Omni" in line)
     assert "Tested with transformers" in result.stdout
-    assert lines[lines.index("Compared with them:") + 2].strip() == "ClapModel"
+    assert lines[lines.index("External baselines:") + 2].strip() == "ClapModel"
     assert "gemma4: its text layers differ in head size" in result.stdout
 
 

@@ -34,7 +34,7 @@ class ClipCost(NamedTuple):
         tokens: of the longest prompt, sound included.
         each: bytes of a number.
         eager: attention that keeps all scores.
-        cache: keys and values are kept.
+        caches: how many copies of keys and values are kept.
         rows: prompts that a clip becomes: one, or one per sampled answer.
     """
 
@@ -43,7 +43,7 @@ class ClipCost(NamedTuple):
     tokens: int
     each: int
     eager: bool
-    cache: bool
+    caches: int
     rows: int
 
     def activations(self, clips: int) -> int:
@@ -52,7 +52,7 @@ class ClipCost(NamedTuple):
 
         rows = clips * self.rows
         return activation_bytes(
-            self.widths, rows, self.seconds, self.tokens, self.each, self.eager, self.cache
+            self.widths, rows, self.seconds, self.tokens, self.each, self.eager, self.caches
         )
 
 
@@ -117,7 +117,8 @@ def clip_cost(
         sound + words,
         weights.each,
         config.model.attn == "eager",
-        scored_by(config) != "letters" or sampled,
+        # Each option's text goes on from a copy of the prompt's.
+        max({"letters": 0, "generate": 1, "text": 2}[scored_by(config)], int(sampled)),
         config.pseudo.rollouts if sampled else 1,
     )
 

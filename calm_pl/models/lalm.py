@@ -179,8 +179,8 @@ class FrozenLALM(nn.Module):
     def _find_layout(self) -> HeadLayout:
         if self.family.is_embedder:
             raise ModelError(
-                f"{self.path!r} is a CLAP model, which has no heads: load it with"
-                " calm_pl.models.clap.FrozenClap."
+                f"{self.path!r} is a CLAP model, which has no heads: fit-free and predict take it, and"
+                " calm_pl.models.load_frozen in Python."
             )
         return head_layout(self.decoder)
 

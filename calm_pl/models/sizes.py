@@ -111,7 +111,7 @@ def activation_bytes(
     tokens: int,
     each: int,
     eager: bool = False,
-    cache: bool = False,
+    caches: int = 0,
 ) -> int:
     """Estimate the most memory that a batch takes beside the weights.
 
@@ -125,7 +125,7 @@ def activation_bytes(
         tokens: of the longest prompt, sound included.
         each: bytes of a number.
         eager: attention that keeps all scores.
-        cache: keys and values are kept, as for generated answers.
+        caches: how many copies of keys and values are kept: one for generated answers, two for option texts.
     """
     w, states, mels = widths, seconds * _STATES_PER_SECOND, seconds * _MELS_PER_SECOND
     inner, pairs = w.heads * w.head_dim, w.key_values * w.head_dim
@@ -134,7 +134,7 @@ def activation_bytes(
     mlp = each * tokens * (2 * w.hidden + 3 * w.mlp)
     norm = tokens * w.hidden * (2 * each + 8)
     decoder = max(attention, mlp, norm) + each * tokens**2 + each * tokens * w.hidden
-    kept = each * w.layers * inner + (2 * each * w.layers * tokens * pairs if cache else 0)
+    kept = each * w.layers * inner + caches * 2 * each * w.layers * tokens * pairs
     tower = each * max(
         3 * mels * w.tower,  # the first convolution, and its activation
         states * (4 * w.tower + 2 * w.tower_mlp),

@@ -81,6 +81,7 @@ def test_what_a_job_keeps_beside_counts(chosen, needed):
     free = needed(32) + 1
     assert chosen(free) == 32
     assert chosen(free, "zero_shot=generate") < 32  # keys and values
+    assert needed(32, "zero_shot=text") > needed(32, "zero_shot=generate") > free  # a copy of them
     assert chosen(free, "data.support_labels=pseudo", "pseudo.rollouts=8") <= 4
     assert chosen(free, "model.attn=eager") < 32
     assert needed(32, "model.dtype=bfloat16") < free

@@ -39,8 +39,9 @@ def test_activations_grow_with_clips_length_and_what_is_kept():
     assert size(each=4) > 1.9 * size()
     assert size(seconds=30.0, tokens=790) > 4 * size()
     assert size(eager=True) > size()
-    cache = size(cache=True) - size()
+    cache = size(caches=1) - size()
     assert cache == pytest.approx(1.3 * 8 * 2 * 2 * 32 * 165 * 32 * 128, rel=1e-6)
+    assert size(caches=2) - size() == pytest.approx(2 * cache, rel=1e-6)
 
 
 def test_the_page_says_how_far_estimates_are_from_what_was_measured():

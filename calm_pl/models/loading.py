@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from calm_pl.errors import CalmError, ModelError
 from calm_pl.models.checkpoint_path import local_path
 from calm_pl.models.families.table import REFUSED, Family, family_types, find_family
 from calm_pl.models.preparer import Preparer
+from calm_pl.models.quiet_transformers import quieten
 from calm_pl.models.refusals import refuse_half_loaded, refuse_not_finite
 from calm_pl.models.weight_files import refuse_damaged_weights
 
@@ -56,7 +56,7 @@ def load_preparer(
         "local_files_only": offline,
     }
     local = local_path(path)
-    _quieten_transformers(is_here=checkpoint_folder(path, revision) is not None)
+    quieten(is_here=checkpoint_folder(path, revision) is not None)
     with _network_off(offline):
         family = _family(path, local, source)
         return make_preparer(path, family, _processor(path, local, source), system_prompt, clap_template)
@@ -128,7 +128,7 @@ def load_checkpoint(
         "local_files_only": offline,
     }
     placement = _placement(device_map, quantization, device)
-    _quieten_transformers(is_here=checkpoint_folder(path, revision) is not None)
+    quieten(is_here=checkpoint_folder(path, revision) is not None)
     with _network_off(offline):
         family = _family(path, local, source)
         processor = _processor(path, local, source)
@@ -154,32 +154,6 @@ def load_checkpoint(
     if fault is not None:
         raise ModelError(f"The model at {path!r} would give wrong results: {fault}.")
     return Checkpoint(model, processor, family)
-
-
-def _quieten_transformers(is_here: bool) -> None:
-    """Show neither a bar for every load, since a job has its own, nor messages that are no user's business.
-
-    With `TRANSFORMERS_VERBOSITY` set its log is left as it is.
-
-    Args:
-        is_here: whether the checkpoint is on this machine; the hub's bars of a download stay on, or it would
-            look hung for an hour.
-    """
-    from transformers.utils import logging as its_logging
-
-    its_logging.disable_progress_bar() if is_here else its_logging.enable_progress_bar()
-    if "TRANSFORMERS_VERBOSITY" not in os.environ:
-        for handler in logging.getLogger("transformers").handlers:
-            handler.addFilter(_is_a_users_business)  # adding it again changes nothing
-
-
-def _is_a_users_business(record: logging.LogRecord) -> bool:
-    """Return False for deprecations, and for tokens of the parts that speak, which are never loaded.
-
-    Tokens that a model does hear are checked by `refuse_other_tokens`.
-    """
-    text = record.getMessage()
-    return "deprecated" not in text and "integer within the vocabulary" not in text
 
 
 def _processor(path: str, local: str, source: dict[str, Any]) -> Any:

@@ -244,12 +244,12 @@ def test_times_keep_their_precision_in_a_half_precision_model(lalm):
 def test_bars_of_downloads_stay_on_and_those_of_loads_do_not(monkeypatch, is_here):
     from transformers.utils import logging as its_logging
 
-    from calm_pl.models.loading import _quieten_transformers
+    from calm_pl.models.quiet_transformers import quieten
 
     calls = []
     monkeypatch.setattr(its_logging, "disable_progress_bar", lambda: calls.append("off"))
     monkeypatch.setattr(its_logging, "enable_progress_bar", lambda: calls.append("on"))
-    _quieten_transformers(is_here)
+    quieten(is_here)
     assert calls == ["off" if is_here else "on"]
 
 
@@ -262,10 +262,10 @@ def test_bars_of_downloads_stay_on_and_those_of_loads_do_not(monkeypatch, is_her
     ],
 )
 def test_messages_that_are_no_users_business(text, is_shown, monkeypatch):
-    from calm_pl.models.loading import _quieten_transformers
+    from calm_pl.models.quiet_transformers import quieten
 
     monkeypatch.delenv("TRANSFORMERS_VERBOSITY", raising=False)
-    _quieten_transformers(is_here=True)
+    quieten(is_here=True)
     record = logging.LogRecord("transformers.x", logging.WARNING, __file__, 1, text, (), None)
     handlers = logging.getLogger("transformers").handlers
     assert handlers

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from calm_pl.config.schema import Config
-    from calm_pl.jobs.checkup import Finding
+    from calm_pl.jobs.findings import Finding
 
 
 def dry_run(*configs: Config) -> int:

@@ -17,6 +17,7 @@ _EXAMPLES = """\
 def run(argv: Sequence[str], program: str, debug: bool) -> int:
     """The command; see `main`. The status is 1 if a check failed."""
     from calm_pl.jobs import checkup
+    from calm_pl.jobs.data_checks import TRIED_CLIPS, TRIED_VIDEOS
 
     command = parser(
         program,
@@ -32,8 +33,7 @@ def run(argv: Sequence[str], program: str, debug: bool) -> int:
     command.add_argument(
         "--all-clips",
         action="store_true",
-        help=f"decode every clip, not only {checkup.TRIED_CLIPS} by chance ({checkup.TRIED_VIDEOS} with"
-        " pictures)",
+        help=f"decode every clip, not only {TRIED_CLIPS} by chance ({TRIED_VIDEOS} with pictures)",
     )
     args, config = read_config(command, argv, load_config, "--config esc50.yaml")
     if config is None:

@@ -1,5 +1,7 @@
 """`doctor`: a checklist, and a status that scripts can use."""
 
+import shutil
+
 import numpy as np
 import pytest
 import soundfile
@@ -7,7 +9,7 @@ import tiny_layouts
 from conftest import make_esc50
 
 from calm_pl.commands import doctor
-from calm_pl.jobs import checkup, forecast
+from calm_pl.jobs import data_checks, forecast
 
 
 @pytest.fixture
@@ -227,7 +229,7 @@ def test_alike_labels_of_a_public_set_are_its_own_classes(checked, tmp_path, tin
 
 
 def test_some_clips_are_decoded_unless_all_are_asked_for(checked, own_folder, monkeypatch):
-    monkeypatch.setattr(checkup, "TRIED_CLIPS", 2)
+    monkeypatch.setattr(data_checks, "TRIED_CLIPS", 2)
     _, lines = checked(*own_folder)
     some = "✓ clips: 2 of 6 taken by chance can be decoded (at 16 kHz); --all-clips tries every one"
     assert some in lines, lines
@@ -266,7 +268,7 @@ def test_a_model_folder_without_weights(checked, job, tmp_path):
 
 
 def test_a_full_disk(checked, job, monkeypatch):
-    monkeypatch.setattr(checkup.shutil, "disk_usage", lambda _: checkup.shutil._ntuple_diskusage(1, 1, 2**20))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 2**20))
     status, lines = checked(*job)
     assert status == 1
     assert any(line.startswith("✗ disk: 0.0 GiB free") for line in lines)

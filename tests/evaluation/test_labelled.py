@@ -1,5 +1,6 @@
 """Support clips of several labels, from the task to the voters."""
 
+from inspect import signature
 from pathlib import Path
 
 import named_sets
@@ -52,7 +53,7 @@ def test_voters_of_a_run_are_told(lalm, data, monkeypatch):  # noqa: F811
     seen = []
 
     def watched(*args):
-        seen.append(args[-1])
+        seen.append(signature(gather_support).bind(*args).arguments["also_NC"])
         return gather_support(*args)
 
     monkeypatch.setattr("calm_pl.evaluation.contenders.gather_support", watched)
@@ -68,7 +69,7 @@ def test_voters_of_a_sweep_are_told(call, tiny_folder, tmp_path, monkeypatch):
     seen = []
 
     def watched(*args):
-        seen.append(args[-1])
+        seen.append(signature(gather_support).bind(*args).arguments["also_NC"])
         return gather_support(*args)
 
     monkeypatch.setattr("calm_pl.sweeps.module.gather_support", watched)

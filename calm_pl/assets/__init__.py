@@ -1,4 +1,4 @@
-"""What is bundled: recordings and a tiny model. `bundled:NAME` names a folder here."""
+"""What is bundled: recordings and tiny models. `bundled:NAME` names a folder here."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from calm_pl.errors import DataError
 
 _PREFIX = "bundled:"
+_HERE = Path(__file__).parent
 
 
 def resolve(path: str) -> str:
@@ -17,9 +18,17 @@ def resolve(path: str) -> str:
     """
     if not path.startswith(_PREFIX):
         return str(Path(path).expanduser()) if path.startswith("~") else path
-    here = Path(__file__).parent
-    names = sorted(p.name for p in here.iterdir() if p.is_dir() and not p.name.startswith("_"))
+    names = [folder.name for folder in _folders()]
     name = path.removeprefix(_PREFIX)
     if name not in names:
         raise DataError(f"{path!r} is not bundled. Bundled: {', '.join(_PREFIX + n for n in names)}.")
-    return str(here / name)
+    return str(_HERE / name)
+
+
+def bundled_models() -> list[str]:
+    """Return the bundled models, as `model.path` names them."""
+    return [_PREFIX + folder.name for folder in _folders() if (folder / "config.json").is_file()]
+
+
+def _folders() -> list[Path]:
+    return sorted(p for p in _HERE.iterdir() if p.is_dir() and not p.name.startswith("_"))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from calm_pl.assets import bundled_models
 from calm_pl.commands.arguments import parser
 from calm_pl.commands.list_benchmarks import read_benchmarks, show_benchmarks
 from calm_pl.errors import ConfigError, RunError
@@ -87,6 +88,7 @@ def show_models(content: dict[str, Any]) -> None:
     for row in content["baselines"]:
         print(f"{row['family']:<{width}}  {' and '.join(row['modalities'])}; {row['gives']}")
         print(f"{'':<{width}}  {row['class']}")
+    print(f"\nBundled, for trials: {', '.join(f'model.path={name}' for name in bundled_models())}")
     installed = importlib.metadata.version("transformers")
     print(
         f"\nTested with transformers {content['tested_with']} on tiny models of these classes with random"

@@ -17,6 +17,7 @@ def test_models_in_words(launch):
     assert "audio and video" in next(line for line in lines if "Qwen2.5-Omni" in line)
     assert "Tested with transformers" in result.stdout
     assert lines[lines.index("External baselines:") + 2].strip() == "ClapModel"
+    assert "Bundled, for trials: model.path=bundled:plain_lalm, model.path=bundled:tiny_lalm" in lines
     assert "gemma4: its text layers differ in head size" in result.stdout
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from docs_pages.benchmarks import benchmarks_table
 from docs_pages.commands import command_line
 from docs_pages.equations import typeset
+from docs_pages.full_size import full_size_table
 from docs_pages.needs import needs_table
 from docs_pages.notebook import page
 from docs_pages.readme import model_card, opening
@@ -22,6 +23,7 @@ from docs_pages.settings import settings_tables
 MADE: dict[str, Callable[[], str]] = {
     "benchmarks": benchmarks_table,
     "command line": command_line,
+    "full size": full_size_table,
     "long recordings": recordings_table,
     "model card": partial(model_card, "tiny_lalm"),
     "needs": needs_table,

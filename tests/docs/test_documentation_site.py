@@ -19,6 +19,7 @@ from calm_pl.methods import METHODS
 from docs_hook import on_config
 from docs_pages.commands import COLUMNS
 from docs_pages.equations import typeset
+from docs_pages.full_size import full_size_table
 from docs_pages.readme import opening
 from docs_pages.recordings import recordings_table
 from docs_pages.settings import sections, settings, settings_tables
@@ -95,6 +96,30 @@ def test_the_table_of_long_recordings_is_that_of_the_record():
     text = recordings_table({"eight": entry, "nine": entry, **hour})
     assert "| these and `background` | 0.6 | 50.0 | 25.0 | 33.3 |" in text
     assert "36 CPU seconds and at most 900 MB of memory, 890 MB for five minutes" in text
+
+
+def test_the_table_of_full_size_models_is_that_of_the_records():
+    batch = {"drift": 0.0031, "changed_predictions": 1}
+    once = {"load_seconds": 11.6, "seconds_per_3_s_clip": 6.66, "share_of_rate": 0.9, "batch_2": batch}
+    ran = {"command": "predict", "status": 0, "cpu_seconds": 51.7, "peak_gigabytes": 15.81}
+    more = {**ran, "command": "video", "status": 1}
+    same = {**ran, "command": "fit-free again", "equal_predictions": True}
+    record = {"model": {"parameters": 8_397_094_912}, "date": "2026-11-29"}
+    record |= {"one_process": {**once, "batch_3": batch}}
+    found = {
+        "qwen2_audio": {**record, "commands": [ran, same]},
+        "qwen2_5_omni": {**record, "commands": [ran, more]},
+    }
+    text = full_size_table(found)
+    assert "| predict | 52 | 15.8 | 52 | 15.8 |" in text
+    assert "| video | | | failed | |" in text
+    assert "| fit-free again | 52 | 15.8 | | |" in text
+    assert (
+        "8.4 billion parameters, 2026-11-29: loaded in 12 s; a clip of 3 s took 6.7 s, 90 % of the rate"
+        in text
+    )
+    assert "by 0.31 % and 0.31 % of their norm and changed 2 predictions" in text
+    assert "had the same bytes in “fit-free again” as in the first run" in text
 
 
 def test_without_an_address_of_the_sources_no_page_leads_there():

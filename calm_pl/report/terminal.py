@@ -45,7 +45,10 @@ def print_results(
         console.print(note, highlight=False)
     for warning in module.warnings:
         console.print(f"Warning: {warning}", highlight=False, style="yellow", soft_wrap=True)
-    console.print(f"Results: {run_dir} ({elapsed:.0f} s in all)", highlight=False, soft_wrap=True)
+    spent = f"{elapsed:.0f} s in all"
+    if module.waiting.worked:
+        spent += f", {module.waiting.waited:.0f} of them waiting for clips"
+    console.print(f"Results: {run_dir} ({spent})", highlight=False, soft_wrap=True)
     began = time.time() - elapsed
     of_this_job = [one for one in run_dir.glob("wandb/offline-run-*") if one.stat().st_mtime >= began]
     for offline in sorted(of_this_job)[-1:]:

@@ -110,7 +110,7 @@ def test_the_table_and_the_progress_are_printed(finished):
         "Writing the results",
     ):
         assert line in result.stderr
-    assert re.search(r"Results: run \(\d+ s in all\)", result.stdout)
+    assert re.search(r"Results: run \(\d+ s in all, \d+ of them waiting for clips\)", result.stdout)
     assert "support: 12 of 12 clips" in result.stderr
     assert "query: 9 of 9 clips" in result.stderr
     assert "clips/s" in result.stderr

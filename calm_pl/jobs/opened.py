@@ -56,14 +56,13 @@ class Job:
         Raises:
             CalmError: anything the user can mend; also where a signal ended the job, and how to go on then.
         """
-        from calm_pl.jobs.stages import finish_dashboards, run_stages
+        from calm_pl.jobs.stages import dashboards, run_stages
         from calm_pl.jobs.trainer import build_trainer
 
         self.record.load_seconds = time.perf_counter() - self.record.started
         trainer = build_trainer(self.config, self.record)
-        run_stages(trainer, module, self.data, evaluate)
-        if trainer.is_global_zero:
-            finish_dashboards(trainer)
+        with dashboards(trainer):
+            run_stages(trainer, module, self.data, evaluate)
         return trainer.is_global_zero
 
 

@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,32 @@ if TYPE_CHECKING:
     from calm_pl.evaluation.module import FitFreeModule
 
 
-def finish_dashboards(trainer: Trainer) -> None:
-    """Flush Weights & Biases now rather than when the process ends."""
+@contextmanager
+def dashboards(trainer: Trainer) -> Iterator[None]:
+    """Finish the job's run on Weights & Biases with it, rather than when the process ends."""
+    with failed_run_ended():
+        yield
+    if trainer.is_global_zero:
+        _finish(trainer)
+
+
+@contextmanager
+def failed_run_ended() -> Iterator[None]:
+    """End the run on Weights & Biases as failed where the job fails.
+
+    The next job of this process, as of a suite, would go on with it otherwise.
+    """
+    try:
+        yield
+    except BaseException:
+        run = getattr(sys.modules.get("wandb"), "run", None)
+        if run is not None:
+            with suppress(Exception):  # the job's own error is what the user must see
+                run.finish(exit_code=1)
+        raise
+
+
+def _finish(trainer: Trainer) -> None:
     from lightning.pytorch.loggers import WandbLogger
 
     from calm_pl.jobs.dashboard import remove_replaced

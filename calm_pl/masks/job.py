@@ -50,7 +50,7 @@ def fit_mask(config: MaskConfig, quiet: bool = True) -> None:
 def _fit(config: MaskConfig, record: JobRecord) -> None:
     from lightning.pytorch.loggers import WandbLogger
 
-    from calm_pl.jobs.stages import finish_dashboards, told_plainly
+    from calm_pl.jobs.stages import dashboards, told_plainly
     from calm_pl.masks.module import MaskModule
     from calm_pl.masks.state import load_state
     from calm_pl.masks.texts import TextDataModule
@@ -68,11 +68,11 @@ def _fit(config: MaskConfig, record: JobRecord) -> None:
     data.first, data.num_steps = module.first, config.mask.steps
     record.load_seconds = time.perf_counter() - record.started
     trainer = _build_trainer(config, record, module, bool(data.validation))
-    for logger in trainer.loggers:
-        if isinstance(logger, WandbLogger):
-            logger.log_hyperparams(dataclasses.asdict(config))
     try:
-        with stoppable(), told_plainly(trainer, _RESUMES):
+        with dashboards(trainer), stoppable(), told_plainly(trainer, _RESUMES):
+            for logger in trainer.loggers:
+                if isinstance(logger, WandbLogger):
+                    logger.log_hyperparams(dataclasses.asdict(config))
             trainer.fit(module, datamodule=data)
     except StoppedError as stop:
         module.save_state()
@@ -84,7 +84,6 @@ def _fit(config: MaskConfig, record: JobRecord) -> None:
             )
         raise StoppedRunError(f"Stopped by {stop}. {kept}", stop.signal) from None
     if trainer.is_global_zero:
-        finish_dashboards(trainer)
         _write(config, record, module, data)
         state_file.unlink(missing_ok=True)
 

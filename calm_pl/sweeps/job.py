@@ -12,6 +12,7 @@ from calm_pl.jobs.opened import begin, opened, with_callbacks
 from calm_pl.jobs.parts import refuse_no_options, scored_by, voters_of
 from calm_pl.jobs.paths import require_paths
 from calm_pl.jobs.record import SWEEP, JobRecord, is_rank_zero, model_name, run_folder
+from calm_pl.jobs.stages import failed_run_ended
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import WandbLogger
@@ -31,7 +32,7 @@ def run_sweep(job: SweepJob, quiet: bool = True) -> None:
     """
     require_paths(job)
     begin(job.model, job.trainer, quiet)
-    with closing(_open_record(job)) as record:
+    with closing(_open_record(job)) as record, failed_run_ended():
         _run(job, record, quiet)
 
 

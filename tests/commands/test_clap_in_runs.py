@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+import wandb
 from conftest import LEAN, command_line
 from tiny_clap import build_clap
 
@@ -226,6 +227,7 @@ def test_shots_are_swept(job, call):
     assert told.returncode == 0, told.stderr
     refused = call("sweep", *job, "methods=[calm]", "sweep.grid.data.shots=[2,4]", "run.dir=other")
     assert "calm cannot be evaluated with a CLAP model" in said(refused)
+    assert wandb.run is None  # it had begun
 
 
 def test_clips_with_several_labels(clap_folder, tmp_path, tmp_path_factory):

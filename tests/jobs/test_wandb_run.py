@@ -119,3 +119,22 @@ def test_what_only_shows_results_may_fail(call, small_job, tmp_path, monkeypatch
         assert f"Warning: {told}" in result.stdout
         assert told in caplog.text
         assert told in results["remarks"]
+
+
+def test_a_job_that_fails_leaves_its_run_to_no_other(call, small_job, tmp_path, monkeypatch):
+    import wandb
+
+    from calm_pl.errors import BadClipError
+    from calm_pl.evaluation.module import FitFreeModule
+
+    def broken(self):
+        raise BadClipError("this fails")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FitFreeModule, "on_validation_epoch_end", broken)
+        failed = call("fit-free", *small_job, "wandb.mode=offline")
+    assert failed.returncode == 1
+    assert "this fails" in failed.stderr
+    assert wandb.run is None
+    assert call("fit-free", *small_job, "wandb.mode=offline").returncode == 0
+    assert wandb.run is None

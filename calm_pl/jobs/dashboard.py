@@ -90,7 +90,10 @@ def _ids(path: Path) -> dict[str, str]:
 def remove_replaced(run_dir: Path) -> None:
     """Remove the offline runs of earlier jobs in a run folder, so that one is left to sync."""
     known = list(_ids(run_dir / "wandb" / _ID_FILE))
-    runs = [path for one in known for path in sorted((run_dir / "wandb").glob(f"offline-run-*-{one}"))]
+    folder = run_dir / "wandb"
+    runs = []
+    for one in known:  # W&B numbers runs that begin in one second
+        runs += sorted({*folder.glob(f"offline-run-*-{one}"), *folder.glob(f"offline-run-*-{one}-[0-9]*")})
     for path in runs[:-1]:
         shutil.rmtree(path, ignore_errors=True)
 

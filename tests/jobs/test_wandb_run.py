@@ -5,7 +5,7 @@ import json
 import pytest
 
 from calm_pl.config.schema import WandbConfig
-from calm_pl.jobs.dashboard import build_wandb, mode_of
+from calm_pl.jobs.dashboard import build_wandb, mode_of, remove_replaced
 from calm_pl.jobs.record import JobRecord
 
 
@@ -138,3 +138,14 @@ def test_a_job_that_fails_leaves_its_run_to_no_other(call, small_job, tmp_path, 
     assert wandb.run is None
     assert call("fit-free", *small_job, "wandb.mode=offline").returncode == 0
     assert wandb.run is None
+
+
+def test_runs_that_began_in_one_second_are_told_apart(tmp_path):
+    folder = tmp_path / "wandb"
+    names = ["01-other", "02-mine", "02-mine-1", "02-minerva"]
+    for name in names:
+        (folder / f"offline-run-{name}").mkdir(parents=True)
+    (folder / "calm_pl.json").write_text('{"mine": "0"}')
+    remove_replaced(tmp_path)
+    left = sorted(path.name.removeprefix("offline-run-") for path in folder.glob("offline-run-*"))
+    assert left == ["01-other", "02-mine-1", "02-minerva"]

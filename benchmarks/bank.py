@@ -152,7 +152,7 @@ def write_in_turn(setup: Setup) -> dict[str, Any]:
 
 
 def write_beside(setup: Setup) -> dict[str, Any]:
-    """What the main thread waits for the bank, with and without the bank's thread, in turn.
+    """Measure how long the main thread waits for the bank, with and without the bank's thread, in turn.
 
     Between batches it sleeps, as it does while a GPU encodes the next one.
     """

@@ -64,7 +64,7 @@ KINDS = ("fair", "skewed", "two classes", "ten clips")
 
 
 def features(data: Encoded) -> dict[str, torch.Tensor]:
-    """What methods read from each clip."""
+    """Return what methods read from each clip."""
     heads, tower = data.heads_NHD, data.tower_N2E
     pieces = torch.nn.functional.pad(tower, (0, -tower.shape[2] % heads.shape[2]))
     pieces = pieces.reshape(len(tower), -1, heads.shape[2])

@@ -119,7 +119,7 @@ def sparsity_entry(data: Encoded, part: str, shots: int, draws: int) -> dict[str
 
 
 def differ_entry(data: Encoded, part: str, shots: int, draws: int) -> dict[str, Any]:
-    """How alike reliabilities of one class, and of different classes, are in two halves of the clips.
+    """Measure how alike reliabilities of one class, and of different classes, are in two halves of the clips.
 
     The halves share no clip; each has `shots` clips per class, or half of what there is for 0. Values are
     those of `head_differences.compare`, averaged over folds, and `effective_heads`: the exponential of the

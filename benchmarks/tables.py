@@ -315,7 +315,7 @@ def heads_kept(method: str) -> list[str]:
 
 
 def head_differences() -> list[str]:
-    """How alike heads' reliabilities are between halves of the clips, for the same class and for others."""
+    """Alikeness of heads' reliabilities between halves of the clips, for the same class and for others."""
     lines = [
         f"| model, set, clips per class | {' | '.join(DIFFERING.values())} |",
         f"|---|{'---|' * len(DIFFERING)}",

@@ -34,7 +34,6 @@ class ClassTexts(Contender):
         super().__init__(name)
         self._lalm = lalm
         self._labels = task.shown
-        self._each: list[list[str]] = []
 
     def logits(self, query: RoundQuery) -> Tensor:
         """Return scale times cosine of clips and sentences, (n, C) float32; -inf beyond the candidates."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -203,8 +204,15 @@ class FrozenClap(FrozenLALM):
         lists = option_lists_given(options, len(x_NE))
         u_NE = functional.normalize(x_NE.to(torch.float32), dim=-1)
         scale = self.model.logit_scale_a.exp().to(u_NE)
-        texts_NOE = torch.stack([self.text_embeddings(labels) for labels in lists]).to(u_NE)
-        return scale * (texts_NOE @ u_NE[:, :, None])[:, :, 0]
+        rows_of: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
+        for n, labels in enumerate(lists):
+            rows_of[tuple(labels)].append(n)
+        scores_NO = u_NE.new_empty(len(lists), len(lists[0]) if lists else 0)
+        for shared, rows in rows_of.items():  # a single list where all classes are compared
+            texts_nOE = self.text_embeddings(shared).to(u_NE).expand(len(rows), -1, -1)
+            # A product a clip: in one of all clips last bits would depend on the batch.
+            scores_NO[rows] = scale * torch.bmm(texts_nOE, u_NE[rows][:, :, None])[:, :, 0]
+        return scores_NO
 
     def option_text_scores(self, inputs: dict[str, Tensor], options: Sequence[Sequence[str]]) -> Tensor:
         """Return `similarities` of clips and their options, (N, O) float32."""
